@@ -1,0 +1,41 @@
+"""Why does a classifier call this spectrum type 1?
+
+The public names, in the order data flows: spectra, models, attribution, checks, embedding.
+Each is imported from its home on first use, so that ``import agnsal`` stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": ("AgnsalError", "AgnsalWarning"),
+    "spectra.grid": ("PERUZZI2021_GRID", "WavelengthGrid"),
+    "spectra.lines": ("find_line", "line_masks", "line_table"),
+    "spectra.reading": ("read_spectra",),
+    "spectra.sample": ("SpectralSample",),
+    "spectra.simulation": ("simulate_agn",),
+    "models.svc": ("ProbabilisticSVC",),
+    "models.differentiable": ("DifferentiableModel", "as_differentiable"),
+    "attribution.result": ("Attribution",),
+    "attribution.gradients": ("saliency",),
+    "embedding": ("SpectralEmbedding",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'agnsal' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"agnsal.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

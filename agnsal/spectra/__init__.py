@@ -1,0 +1,1 @@
+"""Floor 1: from survey files to one matrix."""
