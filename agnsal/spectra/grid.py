@@ -83,6 +83,10 @@ class WavelengthGrid:
     """
 
     __slots__ = ("_centers", "_edges", "_frame", "_medium")
+    _centers: NDArray[np.float64]
+    _edges: NDArray[np.float64]
+    _frame: Frame
+    _medium: Medium
 
     def __init__(
         self,
