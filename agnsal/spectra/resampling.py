@@ -19,9 +19,6 @@ Pieces = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
 
 #: A coverage this close below the wanted one still counts: it is the rounding of the edges, not a lost pixel.
 _COVERAGE_ROUNDING = 1e-9
-#: A step wider than this many typical steps around it is a gap (one missing pixel makes 2).
-_GAP_STEPS = 1.5
-_STEPS_AROUND = 3
 #: Spectra handled together: enough to share the bookkeeping, few enough to stay in cache (measured best of 8 to 128).
 _ROWS_AT_ONCE = 32
 
@@ -64,8 +61,8 @@ def resample(
 
     Parameters
     ----------
-    edges_in : array_like, shape (n_in + 1,) or (n_in, 2)
-        Increasing pixel edges, or the lower and upper edge of each pixel where pixels do not touch (`pixel_bounds`).
+    edges_in : array_like, shape (n_in + 1,)
+        Increasing pixel edges. A gap between pixels is a pixel of its own, masked.
     flux : array_like, shape (n_in,) or (n, n_in)
         Flux density of one spectrum, or of a stack that shares the pixels.
     edges_out : array_like, shape (n_out + 1,)
@@ -98,12 +95,12 @@ def resample(
     >>> result.flux, result.coverage, result.mask
     (array([2., 7.]), array([1. , 0.5]), array([False, False]))
     """
-    lower, upper = _pixel_edges(edges_in)
+    pixels = _increasing(edges_in, "edges_in")
     bins = _increasing(edges_out, "edges_out")
     if not 0 <= min_bin_coverage <= 1:
         raise AgnsalError(f"min_bin_coverage is a share of the bin, 0 to 1; got {min_bin_coverage!r}.")
-    values, precision, bad = _checked(flux, ivar, mask, lower.size)
-    options: dict[str, Any] = {"pieces": _overlap(lower, upper, bins), "bins": bins, "least": min_bin_coverage}
+    values, precision, bad = _checked(flux, ivar, mask, pixels.size - 1)
+    options: dict[str, Any] = {"pieces": _overlap(pixels, bins), "bins": bins, "least": min_bin_coverage}
     if values.ndim == 1 or len(values) <= _ROWS_AT_ONCE:
         return _average(values, precision, bad, **options)
     parts = []
@@ -211,61 +208,16 @@ def interpolate(
     return _masked(mean, precision, bad, covered)
 
 
-def pixel_bounds(centers: ArrayLike) -> Floats:
-    """Lower and upper edge of each pixel, from pixel centres, with gaps left open.
-
-    Edges lie midway between neighbours; where the step to a neighbour exceeds 1.5 times the typical step around it
-    (the median of seven), the pixel ends half a typical step from its centre instead.
-
-    Parameters
-    ----------
-    centers : array_like, shape (n,)
-        Increasing pixel centres, n >= 2.
-
-    Returns
-    -------
-    ndarray, shape (n, 2)
-        What `resample` takes as ``edges_in``.
-
-    Raises
-    ------
-    AgnsalError
-        If there are fewer than two centres or they do not increase.
-
-    Examples
-    --------
-    >>> pixel_bounds([1, 2, 3, 13, 14, 15])[2:4]
-    array([[ 2.5,  3.5],
-           [12.5, 13.5]])
-    """
-    center = _increasing(centers, "centers")
-    step = np.diff(center)
-    padded = np.pad(step, _STEPS_AROUND, mode="reflect")
-    typical = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _STEPS_AROUND + 1), axis=1)
-    half = 0.5 * np.where(step > _GAP_STEPS * typical, typical, step)
-    lower = center - np.concatenate([half[:1], half])
-    upper = center + np.concatenate([half, half[-1:]])
-    touching = step <= _GAP_STEPS * typical
-    upper[:-1][touching] = lower[1:][touching]  # one float for one edge, so that no sliver is lost to rounding
-    return np.stack([lower, upper], axis=1)
-
-
-def _overlap(lower: Floats, upper: Floats, bins: Floats) -> Pieces:
+def _overlap(pixels: Floats, bins: Floats) -> Pieces:
     """Pieces that pixels and bins share: the bin, the pixel and the length of each, in order of wavelength."""
-    start, stop = max(lower[0], bins[0]), min(upper[-1], bins[-1])
-    touching = np.array_equal(lower[1:], upper[:-1])
-    edges = [lower, upper[-1:], bins] if touching else [lower, upper, bins]
-    cuts = np.clip(np.sort(np.concatenate(edges), kind="stable"), start, max(start, stop))
+    start, stop = max(pixels[0], bins[0]), min(pixels[-1], bins[-1])
+    cuts = np.sort(np.concatenate([pixels, bins]), kind="stable")
+    cuts = np.clip(cuts, start, max(start, stop))
     length = np.diff(cuts)
     real = length > 0
-    begin, length = cuts[:-1][real], length[real]
+    begin = cuts[:-1][real]
     # a piece belongs to whatever its beginning lies in: exact, where a midpoint could round on to an edge
-    pixel_of = np.searchsorted(lower, begin, "right") - 1
-    bin_of = np.searchsorted(bins, begin, "right") - 1
-    if not touching:
-        inside = begin < upper[pixel_of]
-        bin_of, pixel_of, length = bin_of[inside], pixel_of[inside], length[inside]
-    return bin_of, pixel_of, length
+    return np.searchsorted(bins, begin, "right") - 1, np.searchsorted(pixels, begin, "right") - 1, length[real]
 
 
 def _masked(mean: Floats, precision: Floats | None, bad: NDArray[np.bool_], covered: Floats) -> Resampled:
@@ -315,20 +267,6 @@ def _clean(
     if good.all():
         return values, variance, None
     return np.where(good, values, 0.0), variance, good
-
-
-def _pixel_edges(edges: ArrayLike) -> tuple[Floats, Floats]:
-    """Lower and upper edges of the pixels, from either form."""
-    values = _plain(edges, "edges_in")
-    if values.ndim == 1:
-        values = _increasing(values, "edges_in")
-        return values[:-1], values[1:]
-    if values.ndim != 2 or values.shape[1] != 2 or not len(values):
-        raise AgnsalError(f"edges_in came with shape {values.shape}, (n_pixels + 1,) or (n_pixels, 2) was expected.")
-    lower, upper = np.ascontiguousarray(values[:, 0]), np.ascontiguousarray(values[:, 1])
-    if not np.isfinite(values).all() or (upper <= lower).any() or (lower[1:] < upper[:-1]).any():
-        raise AgnsalError("edges_in must be finite pixels of positive width that increase and do not overlap.")
-    return lower, upper
 
 
 def _increasing(values: ArrayLike, what: str, least: int = 2) -> Floats:
