@@ -61,6 +61,7 @@ def collect(
     classes = _per_spectrum(labels, count, "labels")
     shifts = _per_spectrum(redshift, count, "redshift", scalar=True)
 
+    moves = grid.frame == "rest" and frame == "observed"
     rows: list[_Row] = []
     kept: list[int] = []
     refused: list[str] = []
@@ -70,8 +71,8 @@ def collect(
         if shifts is not None:
             row.redshift = float(shifts[number])
         try:
-            z = _checked_redshift(row, needed=grid.frame == "rest" and frame == "observed")
-            flux, ivar, mask = _on_grid(row, 1.0 + z if frame == "observed" else 1.0, grid, min_coverage, method)
+            z = _checked_redshift(row, needed=moves)
+            flux, ivar, mask = _on_grid(row, 1.0 + z if moves else 1.0, grid, min_coverage, method)
         except AgnsalError as error:
             if on_error == "raise":
                 raise
@@ -216,7 +217,7 @@ def _on_grid(
         raise AgnsalError(
             f"{row.name}: only {100 * good:.0f} % of the grid ({grid.centers.value[0]:.0f} to "
             f"{grid.centers.value[-1]:.0f} A) has good pixels, {100 * min_coverage:.0f} % are asked for; "
-            f"the spectrum covers {row.wavelength[0] / stretch:.0f} to {row.wavelength[-1] / stretch:.0f} A in the grid's frame "
+            f"the spectrum covers {row.wavelength[0] / stretch:.0f} to {row.wavelength[-1] / stretch:.0f} A there "
             f"(redshift {row.redshift}). Lower min_coverage, or use another grid."
         )
     return put.flux, put.ivar, put.mask

@@ -1,0 +1,264 @@
+"""SpectralSample: the matrix and everything known about its rows."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.nddata import InverseVariance, StdDevUncertainty
+from astropy.table import QTable
+from hypothesis import given
+from hypothesis import strategies as st
+from specutils import Spectrum
+
+from agnsal import AgnsalError, AgnsalWarning, SpectralSample, WavelengthGrid
+from agnsal.spectra.sample import bridge
+
+GRID = WavelengthGrid.linear(5000 * u.AA, 5200 * u.AA, 41)
+FLAM = u.Unit("1e-17 erg s-1 cm-2 Angstrom-1")
+
+
+def spectrum(z=0.1, n=1200, flux=None, ivar=None, unit=FLAM, start=5000.0, **keywords):
+    wavelength = start * 10 ** (1e-4 * np.arange(n))
+    flux = 1 + wavelength / 1e4 if flux is None else flux
+    uncertainty = None if ivar is None else InverseVariance(ivar)
+    redshift = {} if z is None else {"redshift": z}
+    return Spectrum(flux=flux * unit, spectral_axis=wavelength * u.AA, uncertainty=uncertainty, **redshift, **keywords)
+
+
+@pytest.fixture
+def sample():
+    rng = np.random.default_rng(1)
+    flux = rng.uniform(1, 2, (4, 41))
+    table = QTable(
+        {"object_id": ["a", "b", "c", "d"], "redshift": [0.1, 0.2, 0.3, 0.4], "label": ["x", "y", "x", "y"],
+         "fwhm": [1.0, 2.0, 3.0, 4.0] * u.km / u.s}
+    )  # fmt: skip
+    mask = np.zeros((4, 41), bool)
+    mask[1, 3:6] = True
+    return SpectralSample(flux, GRID, ivar=np.full((4, 41), 4.0), mask=mask, unit=FLAM, table=table)
+
+
+def test_bad_bins_are_bridged_flagged_and_without_weight():
+    flux = np.tile(np.arange(41.0), (1, 1))
+    flux[0, [3, 4, 20]] = [np.nan, np.inf, 99.0]
+    ivar = np.ones((1, 41))
+    ivar[0, 20] = 0
+    ivar[0, 30] = np.nan
+    sample = SpectralSample(flux, GRID, ivar=ivar)
+    np.testing.assert_allclose(sample.flux[0], np.arange(41.0), rtol=1e-14)
+    assert np.flatnonzero(sample.mask[0]).tolist() == [3, 4, 20, 30]
+    assert (sample.ivar[sample.mask] == 0).all()
+    assert (sample.ivar[~sample.mask] == 1).all()
+
+
+@given(st.integers(0, 2**30), st.integers(1, 19))
+def test_bridging_keeps_straight_lines(seed, n_bad):
+    rng = np.random.default_rng(seed)
+    line = 3.0 + 0.5 * np.arange(20)
+    bad = np.zeros((1, 20), bool)
+    bad[0, rng.choice(np.arange(1, 19), min(n_bad, 18), replace=False)] = True
+    np.testing.assert_allclose(bridge(np.where(bad, np.nan, line), bad)[0], line, rtol=1e-12)
+
+
+def test_indexing_keeps_everything_together(sample):
+    part = sample[np.array([True, False, True, False])]
+    assert part.ids.tolist() == ["a", "c"]
+    assert part.labels.tolist() == ["x", "x"]
+    np.testing.assert_array_equal(part.flux, sample.flux[[0, 2]])
+    assert len(sample[-1]) == 1
+    assert sample[-1].ids[0] == "d"
+    assert len(sample[1:3]) == 2
+    with pytest.raises(IndexError):
+        sample[4]
+
+
+def test_normalize_is_a_new_sample(sample):
+    before = sample.flux.copy()
+    done = sample.normalize(at=5100 * u.AA, window=50 * u.AA)
+    np.testing.assert_array_equal(sample.flux, before)
+    inside = np.abs(GRID.centers.value - 5100) <= 25
+    np.testing.assert_allclose(np.median(done.flux[0, inside]), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(done.flux * done.table["normalization"].value[:, None], sample.flux, rtol=1e-14)
+    signal = sample.flux * np.sqrt(sample.ivar)
+    np.testing.assert_allclose(done.flux * np.sqrt(done.ivar), signal, rtol=1e-14)
+    assert done.unit == u.dimensionless_unscaled
+    assert done.table["normalization"].unit == FLAM
+    paper = sample.normalize(at=5100 * u.AA, window=None)
+    np.testing.assert_array_equal(paper.flux[:, 20], 1.0)
+
+
+def test_normalize_ignores_masked_bins(sample):
+    sample.mask[0, 20] = True
+    sample.flux[0, 20] = 1e9
+    sample.flux[0, 19:22:2] = 2.0
+    np.testing.assert_allclose(sample.normalize(window=10 * u.AA).table["normalization"][0].value, 2.0)
+
+
+def test_normalize_refuses_what_it_cannot_do(sample):
+    with pytest.raises(AgnsalError, match="grid covers"):
+        sample.normalize(at=6000 * u.AA)
+    with pytest.raises(AgnsalError, match="without a unit"):
+        sample.normalize(at=5100)
+    sample.flux[2] = -1
+    with pytest.raises(AgnsalError, match=r"no positive flux.* c;"):
+        sample.normalize()
+
+
+def test_round_trip_on_disk_is_bit_equal(sample, tmp_path):
+    path = tmp_path / "sample.npz"
+    sample.write(path)
+    back = SpectralSample.read(path)
+    for name in ("flux", "ivar", "mask"):
+        assert getattr(back, name).tobytes() == getattr(sample, name).tobytes()
+    assert back.grid == sample.grid
+    assert back.unit == sample.unit
+    assert back.table.colnames == sample.table.colnames
+    assert back.table["fwhm"].unit == u.km / u.s
+    assert back.labels.tolist() == sample.labels.tolist()
+
+
+def test_to_spectrum_and_back(sample):
+    again = SpectralSample.from_spectra([sample.to_spectrum()], GRID, frame="rest")
+    np.testing.assert_allclose(again.flux[~sample.mask], sample.flux[~sample.mask], rtol=1e-12)
+    np.testing.assert_allclose(again.ivar[~sample.mask], 4.0, rtol=1e-12)
+    np.testing.assert_array_equal(again.mask, sample.mask)
+    one = sample.to_spectrum(2)
+    assert one.flux.shape == (41,)
+    assert one.flux.unit == FLAM
+
+
+def test_units_are_converted():
+    per_frequency = u.Unit("1e-28 erg s-1 cm-2 Hz-1")
+    lam = spectrum(ivar=np.full(1200, 4.0))
+    factor = (1 * FLAM).to(per_frequency, u.spectral_density(lam.spectral_axis))
+    nu = Spectrum(
+        flux=lam.flux.value * factor.value * per_frequency,
+        spectral_axis=u.Quantity(lam.spectral_axis).to(u.nm),
+        uncertainty=StdDevUncertainty(0.5 * factor.value * per_frequency),
+        redshift=0.1,
+    )
+    one, two = (SpectralSample.from_spectra([each], GRID) for each in (lam, nu))
+    np.testing.assert_allclose(two.flux, one.flux, rtol=1e-12)
+    np.testing.assert_allclose(two.ivar, one.ivar, rtol=1e-12)
+    assert one.unit.physical_type == FLAM.physical_type
+
+
+def test_redshift_moves_the_axis_only():
+    grid_line = spectrum(z=0.1)
+    sample = SpectralSample.from_spectra([grid_line], GRID, method="linear")
+    np.testing.assert_allclose(sample.flux[0], 1 + GRID.centers.value * 1.1 / 1e4, rtol=1e-13)
+    other = SpectralSample.from_spectra([grid_line], GRID, redshift=0.12, method="linear")
+    np.testing.assert_allclose(other.flux[0], 1 + GRID.centers.value * 1.12 / 1e4, rtol=1e-13)
+    assert other.redshift.tolist() == [0.12]
+
+
+def test_the_linear_method_interpolates_between_pixels():
+    one = spectrum(z=0.1)
+    sample = SpectralSample.from_spectra([one], GRID, method="linear")
+    expected = np.interp(GRID.centers.value, one.spectral_axis.value / 1.1, one.flux.value)
+    np.testing.assert_allclose(sample.flux[0], expected, rtol=1e-13)
+
+
+def test_descending_axes_are_turned_round():
+    up = spectrum(ivar=np.linspace(1, 2, 1200), mask=np.arange(1200) == 500)
+    down = Spectrum(
+        flux=up.flux[::-1], spectral_axis=u.Quantity(up.spectral_axis)[::-1], mask=up.mask[::-1], redshift=0.1,
+        uncertainty=InverseVariance(up.uncertainty.array[::-1]),
+    )  # fmt: skip
+    one, two = (SpectralSample.from_spectra([each], GRID) for each in (up, down))
+    np.testing.assert_array_equal(one.flux, two.flux)
+    np.testing.assert_array_equal(one.ivar, two.ivar)
+    np.testing.assert_array_equal(one.mask, two.mask)
+
+
+def test_masked_pixels_never_leak():
+    flux = np.ones(1200)
+    flux[400:420] = 1e9
+    mask = flux > 1
+    sample = SpectralSample.from_spectra([spectrum(flux=flux, mask=mask)], GRID, min_coverage=0.1)
+    np.testing.assert_allclose(sample.flux, 1.0, rtol=1e-12)
+
+
+def test_a_gap_stays_a_gap():
+    one = spectrum(z=0.1)
+    keep = np.r_[0:420, 450:1200]
+    cut = Spectrum(flux=one.flux[keep], spectral_axis=u.Quantity(one.spectral_axis)[keep], redshift=0.1)
+    sample = SpectralSample.from_spectra([cut], GRID, min_coverage=0.1)
+    low, high = one.spectral_axis.value[[419, 450]] / 1.1
+    inside = (GRID.centers.value > low + 3) & (GRID.centers.value < high - 3)
+    assert inside.any()
+    assert sample.mask[0, inside].all()
+    outside = (GRID.centers.value < low - 3) | (GRID.centers.value > high + 3)
+    assert not sample.mask[0, outside].any()
+
+
+def test_ids_labels_and_redshifts_of_the_wrong_length():
+    two = [spectrum(), spectrum()]
+    for what, values in (("labels", ["a"]), ("ids", ["a", "b", "c"]), ("redshift", [0.1])):
+        with pytest.raises(AgnsalError, match=f"{what}: . given for 2 spectra"):
+            SpectralSample.from_spectra(two, GRID, **{what: values})
+
+
+@pytest.mark.parametrize(
+    ("one", "keywords", "message"),
+    [
+        (spectrum(z=None), {}, "NGC 1: its redshift is not known.*redshift=.*frame='rest'"),
+        (spectrum(), {"redshift": 0.0}, "redshift 0.0 is not positive"),
+        (spectrum(), {"redshift": [-0.1]}, "redshift -0.1 is not positive"),
+        (spectrum(), {"redshift": np.nan}, "redshift nan is not positive"),
+        (spectrum(), {"redshift": 2998.0}, "km/s"),
+        (spectrum(z=0.9), {}, "only 0 % of the grid.*covers 2632"),
+        (spectrum(flux=np.full(1200, np.nan), mask=np.ones(1200, bool)), {}, "no good pixel"),
+        (spectrum(flux=np.zeros(1200)), {}, "zero in every good pixel"),
+        (spectrum(ivar=np.zeros(1200)), {}, "no good pixel"),
+        (spectrum(unit=u.K), {}, "flux in K is neither"),
+        (spectrum(), {"method": "cubic"}, "flux_conserving"),
+        (spectrum(), {"min_coverage": 80}, "between 0 and 1"),
+    ],
+)
+def test_what_is_refused(one, keywords, message):
+    with pytest.raises(AgnsalError, match=message):
+        SpectralSample.from_spectra([one], GRID, ids=["NGC 1"], **keywords)
+
+
+def test_nothing_to_collect():
+    with pytest.raises(AgnsalError, match="no spectra"):
+        SpectralSample.from_spectra([], GRID)
+
+
+def test_skipping_names_what_is_left_out():
+    with pytest.warns(AgnsalWarning, match="1 of 2 spectra left out:\nbad: redshift -1"):
+        sample = SpectralSample.from_spectra(
+            [spectrum(), spectrum()], GRID, redshift=[-1, 0.1], labels=["x", "y"], ids=["bad", "good"], on_error="skip"
+        )
+    assert sample.ids.tolist() == ["good"]
+    assert sample.labels.tolist() == ["y"]
+
+
+def test_mixing_calibrated_and_relative_flux_is_said():
+    with pytest.warns(AgnsalWarning, match="no calibrated flux in b: the whole sample is in relative flux"):
+        sample = SpectralSample.from_spectra([spectrum(), spectrum(unit=u.ct)], GRID, ids=["a", "b"])
+    assert sample.unit == u.dimensionless_unscaled
+
+
+def test_an_observed_grid_needs_no_redshift():
+    grid = WavelengthGrid.linear(5200 * u.AA, 5400 * u.AA, 21, frame="observed")
+    sample = SpectralSample.from_spectra([spectrum(z=None)], grid, method="linear")
+    np.testing.assert_allclose(sample.flux[0], 1 + grid.centers.value / 1e4, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"flux": np.ones((2, 40))}, r"shape \(n, 41\)"),
+        ({"flux": np.ones(41)}, r"shape \(n, 41\)"),
+        ({"flux": np.ones((2, 41)), "ivar": np.ones((2, 40))}, "ivar has shape"),
+        ({"flux": np.ones((2, 41)), "mask": np.ones((1, 41))}, "mask has shape"),
+        ({"flux": np.full((2, 41), np.nan)}, "no good bin in spectrum 0, spectrum 1"),
+        ({"flux": np.ones((2, 41)) * FLAM}, "unit attached"),
+        ({"flux": np.ma.ones((2, 41))}, "masked array"),
+        ({"flux": np.ones((2, 41)), "table": QTable({"object_id": ["a"]})}, "1 rows for 2"),
+    ],
+)
+def test_bad_arrays_are_refused(arguments, message):
+    with pytest.raises(AgnsalError, match=message):
+        SpectralSample(grid=GRID, **arguments)
