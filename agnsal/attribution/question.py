@@ -29,8 +29,8 @@ class Question:
         The spectra, finite float64.
     sample : SpectralSample or None
         Where they came from, if not from an array.
-    target : ndarray, shape (n,)
-        A class label for each spectrum.
+    target : ndarray, shape (n,), or (n, 2) for ``output="pairwise"``
+        A class label for each spectrum, or a pair of labels, explained towards the first.
     output : str
         One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``.
     """
@@ -42,9 +42,9 @@ class Question:
     output: str
 
     @property
-    def columns(self) -> NDArray[np.intp]:
-        """Column of the model's outputs each target stands for, shape (n,)."""
-        return self.model.target_columns(self.target, self.output)
+    def weights(self) -> NDArray[np.float64]:
+        """Weights that select the target from the model's outputs, shape (n, n_outputs)."""
+        return self.model.weights(self.target, len(self.X), self.output)
 
     def explained(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Value of the output asked about at other inputs, one for each spectrum.
@@ -58,7 +58,7 @@ class Question:
         -------
         ndarray, shape (n,)
         """
-        return self.model.outputs(X, self.output)[np.arange(len(X)), self.columns]
+        return (self.model.outputs(X, self.output) * self.weights).sum(axis=1)
 
     def gradient(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Gradient of the output asked about at other inputs, one for each spectrum.
@@ -96,7 +96,7 @@ class Question:
         options = rest.pop("options", {})
         return Attribution(
             values=values,
-            target=self.target,
+            target=_names_of(self.target),
             method=method,
             output=self.output,
             explained=self.explained(self.X),
@@ -122,7 +122,8 @@ def ask(
     sample_or_X : SpectralSample or array_like, shape (n, n_features)
         The spectra.
     target : str, label or array_like, shape (n,)
-        ``"predicted"`` for the class the model predicts, one label for all, or one for each spectrum.
+        ``"predicted"`` for the class the model predicts, one label for all, or one for each spectrum. For
+        ``output="pairwise"`` pairs of labels instead; ``"predicted"`` is the predicted class against the runner-up.
     output : str
         Which output of the model.
 
@@ -154,19 +155,27 @@ def ask(
             f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "
             "put them on the grid the model was trained on."
         )
-    if isinstance(target, str) and target == "predicted":
-        labels = model.predict(X)
-    else:
-        labels = np.asarray(target)
-        if labels.ndim == 0:
-            labels = np.repeat(labels[None], len(X))
-    if labels.shape[:1] != (len(X),):
-        raise AgnsalError(
-            f"{len(labels)} targets given for {len(X)} spectra; give one label, or one for each spectrum."
-        )
-    question = Question(model, X, sample, labels, output)
-    _ = question.columns  # refuses unknown labels here, before any work is done
+    question = Question(model, X, sample, _targets(model, X, target, output), output)
+    _ = question.weights  # refuses unknown labels here, before any work is done
     return question
+
+
+def _targets(model: Any, X: NDArray[np.float64], target: Any, output: str) -> NDArray:
+    """One label, or one pair of labels, for each spectrum."""
+    if not (isinstance(target, str) and target == "predicted"):
+        labels = np.asarray(model.classes_[0] if target is None and len(model.classes_) == 1 else target)
+        single = labels.ndim == (1 if output == "pairwise" else 0)
+        return np.repeat(labels[None], len(X), axis=0) if single else labels
+    predicted = model.predict(X)
+    if output != "pairwise":
+        return predicted
+    others = np.where(model.classes_ == predicted[:, None], -np.inf, model.outputs(X, "decision"))
+    return np.stack([predicted, model.classes_[others.argmax(axis=1)]], axis=1)
+
+
+def _names_of(target: NDArray) -> NDArray:
+    """One name for each target; a pair is named by what it asks."""
+    return target if target.ndim == 1 else np.array([f"{towards} over {against}" for towards, against in target])
 
 
 def _matrix(X: Any) -> NDArray[np.float64]:

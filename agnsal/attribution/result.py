@@ -31,7 +31,7 @@ class Attribution:
     values : ndarray, shape (n, n_features)
         The attribution, in `unit`.
     target : ndarray, shape (n,)
-        What is explained of each spectrum: a class label (for ``output="pairwise"`` the name of a pair).
+        What is explained of each spectrum: a class label (for ``output="pairwise"`` "a over b").
     method : str
         Name of the method, for instance ``"saliency"``.
     output : str
@@ -203,7 +203,8 @@ class Attribution:
         path : path
             Usually ``*.npz``.
         """
-        arrays, header = {}, {"unit": self.unit.to_string(), "provenance": dict(self.provenance)}
+        arrays: dict[str, NDArray] = {}
+        header: dict[str, Any] = {"unit": self.unit.to_string(), "provenance": dict(self.provenance)}
         for entry in fields(self):
             value = getattr(self, entry.name)
             if isinstance(value, np.ndarray):
@@ -235,11 +236,11 @@ class Attribution:
         """
         arrays, header = store.read_arrays(path, "Attribution")
         try:
-            grid = None
-            if "edges" in arrays:
-                edges, centers = arrays.pop("edges") * u.AA, arrays.pop("centers") * u.AA
-                grid = WavelengthGrid(edges, centers, medium=header.pop("medium"), frame=header.pop("frame"))
-            return cls(grid=grid, **arrays, **{**header, "unit": u.Unit(header["unit"])})
+            stored: dict[str, Any] = {**arrays, **header, "unit": u.Unit(header["unit"])}
+            if "edges" in stored:
+                edges, centers = stored.pop("edges") * u.AA, stored.pop("centers") * u.AA
+                stored["grid"] = WavelengthGrid(edges, centers, medium=stored.pop("medium"), frame=stored.pop("frame"))
+            return cls(**stored)
         except (KeyError, TypeError) as error:
             raise AgnsalError(f"{path}: not a whole Attribution ({error}).") from error
 

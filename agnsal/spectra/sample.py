@@ -38,7 +38,8 @@ class SpectralSample:
     table : QTable, optional
         One row per spectrum: ``object_id``, ``redshift``, ``label`` and whatever else is known. Missing ids are made.
     truth : object, optional
-        What a simulation knows about its spectra; anything that can be indexed as the sample is.
+        What a simulation knows about its spectra: anything that can be indexed as the sample is, with a method
+        ``scaled(factor)`` for `normalize`, as `SimulationTruth` is.
 
     Attributes
     ----------
