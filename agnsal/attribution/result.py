@@ -96,7 +96,7 @@ class Attribution:
                 raise IndexError(f"spectrum {index} of an attribution of {len(self)}")
             index = [int(index)]
         rows = np.arange(len(self))[index]
-        taken = {}
+        taken: dict[str, Any] = {}
         for name in ("values", "target", "explained", "inputs", "ids", "mask", "residual"):
             value = getattr(self, name)
             taken[name] = None if value is None else value[rows]

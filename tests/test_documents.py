@@ -1,0 +1,47 @@
+"""The documents say what is true: their code runs and their links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_code_in_documents_runs(page, tmp_path, monkeypatch):
+    """The Python blocks of a page run one after the other, as a reader would type them."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    space = {"__name__": "__document__"}
+    for number, block in enumerate(blocks(page, "python")):
+        exec(compile(block, f"{page.name} block {number + 1}", "exec"), space)
+    plt.close("all")
+
+
+def test_the_readme_has_its_two_commands_first():
+    """The first two fenced shell blocks set everything up and run the main job, and the tests."""
+    commands = blocks(ROOT / "README.md", "sh")
+    assert "examples/paper_figures.py" in commands[0]
+    assert "pytest" in commands[1]
+    for command in commands[:2]:
+        assert "-m venv" in command
+        assert "pip install" in command
