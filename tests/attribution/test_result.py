@@ -1,0 +1,100 @@
+"""Attribution: the one result type."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+
+from agnsal import PERUZZI2021_GRID, AgnsalError, Attribution, WavelengthGrid, line_masks
+from agnsal.attribution.result import versions
+
+N = len(PERUZZI2021_GRID)
+
+
+@pytest.fixture
+def result():
+    rng = np.random.default_rng(0)
+    return Attribution(
+        values=rng.normal(size=(3, N)),
+        target=np.array(["type 1", "type 2", "type 1"]),
+        method="saliency",
+        output="probability",
+        explained=np.array([0.9, 0.8, 0.7]),
+        inputs=rng.uniform(1, 2, (3, N)),
+        ids=np.array(["a", "b", "c"]),
+        unit=u.Unit("1e17 erg-1 s cm2 Angstrom"),
+        grid=PERUZZI2021_GRID,
+        mask=rng.random((3, N)) < 0.1,
+        baseline=rng.uniform(1, 2, (3, N)),
+        provenance={"versions": versions(), "seed": 3},
+    )
+
+
+def test_by_line_sums_what_the_masks_say(result):
+    table = result.by_line(["Hbeta", "[O III] 5007"])
+    assert len(table) == 6
+    row = table[(table["object_id"] == "b") & (table["line"] == "Hbeta")]
+    masks = line_masks(PERUZZI2021_GRID, ["Hbeta"])["Hbeta"]
+    for part in ("core", "wings", "continuum"):
+        np.testing.assert_allclose(row[part].value, result.values[1, masks[part]].sum(), rtol=1e-12)
+        assert row[part].unit == result.unit
+        assert row[f"n_{part}"] == masks[part].sum()
+    assert row["target"] == "type 2"
+    assert row["wavelength"].to_value(u.AA) == pytest.approx(4862.68)
+
+
+def test_default_lines_add_up_to_no_more_than_the_whole(result):
+    from dataclasses import replace
+
+    table = replace(result, values=np.ones((3, N))).by_line()
+    first = table[table["object_id"] == "a"]
+    emission = [name not in ("Ca K", "Mg b") for name in first["line"]]
+    assert (first["core"] + first["wings"])[emission].value.sum() <= N
+
+
+def test_to_table_gives_densities_that_do_not_depend_on_binning(result):
+    table = result.to_table(1)
+    assert table["density"].unit == result.unit / u.AA
+    np.testing.assert_allclose((table["density"] * table["width"]).value, result.values[1], rtol=1e-12)
+    assert table.meta["target"] == "type 2"
+    assert table.meta["object_id"] == "b"
+    assert table["wavelength"].unit == u.AA
+
+
+def test_indexing_keeps_everything_together(result):
+    one = result[1]
+    assert len(one) == 1
+    np.testing.assert_array_equal(one.baseline, result.baseline[[1]])
+    np.testing.assert_array_equal(one.mask, result.mask[[1]])
+    assert result[result.target == "type 1"].ids.tolist() == ["a", "c"]
+    assert result[-1].ids.tolist() == ["c"]
+    with pytest.raises(IndexError):
+        result[3]
+
+
+def test_round_trip_on_disk_is_bit_equal(result, tmp_path):
+    result.write(tmp_path / "a.npz")
+    back = Attribution.read(tmp_path / "a.npz")
+    for name in ("values", "target", "explained", "inputs", "ids", "mask", "baseline"):
+        assert getattr(back, name).tobytes() == getattr(result, name).tobytes()
+    assert back.residual is None
+    assert back.grid == result.grid
+    assert back.unit == result.unit
+    assert (back.method, back.output) == (result.method, result.output)
+    assert back.provenance == dict(result.provenance)
+
+
+def test_what_is_refused(result, tmp_path):
+    from dataclasses import replace
+
+    with pytest.raises(AgnsalError, match="no wavelengths"):
+        replace(result, grid=None).by_line()
+    with pytest.raises(AgnsalError, match="Hbeta"):
+        result.by_line(["H-beta"])
+    with pytest.raises(AgnsalError, match="off the grid"):
+        result.by_line(["Halpha"])
+    far = WavelengthGrid.linear(8000 * u.AA, 9000 * u.AA, N)
+    with pytest.raises(AgnsalError, match="no named line"):
+        replace(result, grid=far).by_line()
+    (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 nonsense")
+    with pytest.raises(AgnsalError, match="not a whole agnsal file"):
+        Attribution.read(tmp_path / "b.npz")
