@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -13,7 +13,6 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
-from agnsal import store
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
@@ -196,25 +195,22 @@ class Attribution:
         return plot_saliency(self, i, ax=ax, **options)
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write to one file of arrays with a JSON header.
+        """Write the whole result, with its provenance, in the format the ending of the file says.
 
         Parameters
         ----------
         path : path
-            Usually ``*.npz``.
+            ``*.npz`` (arrays with a JSON header), ``*.fits`` (an image per matrix, a table of the spectra) or
+            ``*.ecsv`` (a row per spectrum).
+
+        Raises
+        ------
+        AgnsalError
+            For any other ending.
         """
-        arrays: dict[str, NDArray] = {}
-        header: dict[str, Any] = {"unit": self.unit.to_string(), "provenance": dict(self.provenance)}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, np.ndarray):
-                arrays[entry.name] = value.astype(str) if value.dtype.hasobject else value
-            elif isinstance(value, str):
-                header[entry.name] = value
-        if self.grid is not None:
-            arrays.update(edges=self.grid.edges.value, centers=self.grid.centers.value)
-            header.update(medium=self.grid.medium, frame=self.grid.frame)
-        store.write_arrays(path, "Attribution", arrays, header)
+        from agnsal.attribution.result_file import write_result
+
+        write_result(self, path)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Attribution:
@@ -234,15 +230,9 @@ class Attribution:
         AgnsalError
             If the file is missing, damaged or not an attribution.
         """
-        arrays, header = store.read_arrays(path, "Attribution")
-        try:
-            stored: dict[str, Any] = {**arrays, **header, "unit": u.Unit(header["unit"])}
-            if "edges" in stored:
-                edges, centers = stored.pop("edges") * u.AA, stored.pop("centers") * u.AA
-                stored["grid"] = WavelengthGrid(edges, centers, medium=stored.pop("medium"), frame=stored.pop("frame"))
-            return cls(**stored)
-        except (KeyError, TypeError) as error:
-            raise AgnsalError(f"{path}: not a whole Attribution ({error}).") from error
+        from agnsal.attribution.result_file import read_result
+
+        return read_result(cls, path)
 
     def _needed_grid(self) -> WavelengthGrid:
         if self.grid is None:

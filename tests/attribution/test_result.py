@@ -71,10 +71,14 @@ def test_indexing_keeps_everything_together(result):
         result[3]
 
 
-def test_round_trip_on_disk_is_bit_equal(result, tmp_path):
-    result.write(tmp_path / "a.npz")
-    back = Attribution.read(tmp_path / "a.npz")
+@pytest.mark.parametrize("ending", ["npz", "fits", "ecsv"])
+def test_round_trip_on_disk_is_bit_equal(result, tmp_path, ending):
+    result.ids[1] = "β"
+    result.inputs[0, 0] = np.nextafter(1, 2)
+    result.write(tmp_path / f"a.{ending}")
+    back = Attribution.read(tmp_path / f"a.{ending}")
     for name in ("values", "target", "explained", "inputs", "ids", "mask", "baseline"):
+        assert getattr(back, name).dtype == getattr(result, name).dtype
         assert getattr(back, name).tobytes() == getattr(result, name).tobytes()
     assert back.residual is None
     assert back.grid == result.grid
@@ -95,6 +99,36 @@ def test_what_is_refused(result, tmp_path):
     far = WavelengthGrid.linear(8000 * u.AA, 9000 * u.AA, N)
     with pytest.raises(AgnsalError, match="no named line"):
         replace(result, grid=far).by_line()
-    (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 nonsense")
-    with pytest.raises(AgnsalError, match="not a whole agnsal file"):
-        Attribution.read(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("ending", ["npz", "fits", "ecsv"])
+def test_damaged_and_foreign_files_are_refused(result, tmp_path, ending):
+    path = tmp_path / f"b.{ending}"
+    with pytest.raises(AgnsalError, match="no such file"):
+        Attribution.read(path)
+    result.write(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(AgnsalError, match=r"not a whole|not one of"):
+        Attribution.read(path)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(AgnsalError, match=r"not a whole|not one of"):
+        Attribution.read(path)
+
+
+def test_other_tables_are_not_attributions(result, tmp_path):
+    result.to_table(0).write(tmp_path / "a.ecsv")
+    result.by_line().write(tmp_path / "b.fits")
+    for name in ("a.ecsv", "b.fits"):
+        with pytest.raises(AgnsalError, match="not one of an Attribution"):
+            Attribution.read(tmp_path / name)
+    with pytest.raises(AgnsalError, match="ending"):
+        result.write(tmp_path / "a.pkl")
+
+
+def test_tables_keep_units_and_provenance(result, tmp_path):
+    from astropy.table import QTable
+
+    result.to_table(0).write(tmp_path / "a.ecsv")
+    back = QTable.read(tmp_path / "a.ecsv")
+    assert back["density"].unit == result.unit / u.AA
+    assert back.meta["versions"] == versions()
