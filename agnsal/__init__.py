@@ -22,6 +22,7 @@ _HOMES = {
     "models.differentiable": ("DifferentiableModel", "as_differentiable"),
     "attribution.result": ("Attribution",),
     "attribution.gradients": ("saliency",),
+    "attribution.population": ("RateResult", "effect_sizes", "rate"),
     "embedding": ("SpectralEmbedding",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
