@@ -13,12 +13,27 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
+from agnsal.attribution.spread import errors_of
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+#: Fields with one entry per spectrum.
+_BY_SPECTRUM = (
+    "values",
+    "target",
+    "explained",
+    "inputs",
+    "ids",
+    "mask",
+    "residual",
+    "unexplained",
+    "unexplained_share",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +66,16 @@ class Attribution:
         What the spectra were compared with, for methods that need it.
     residual : ndarray, shape (n,), or None
         Completeness residual, for methods whose values should sum to a known difference: that difference less the sum.
+    features : ndarray of str, shape (n_features,), or None
+        Names of the features where they are not wavelengths: the axis of a transform. There is no grid then, and
+        `inputs` holds the coordinates.
+    unexplained : ndarray, shape (n,), or None
+        After a transform: what the part of the spectrum the transform cannot represent adds to the output.
+    unexplained_share : ndarray, shape (n,), or None
+        Its size relative to the whole difference between the spectrum and the baseline.
+    uncertainty : dict of str to ndarray, or None
+        By source (``"flux"``, ``"training"``): draws of the attribution, shape (n_draws, n, n_features), or, where the
+        values of different features are independent, their standard errors, shape (n, n_features).
     provenance : dict
         Versions, options and whatever else is needed to make the result again.
 
@@ -78,6 +103,10 @@ class Attribution:
     mask: NDArray[np.bool_] | None = None
     baseline: NDArray[np.float64] | None = None
     residual: NDArray[np.float64] | None = None
+    features: NDArray | None = None
+    unexplained: NDArray[np.float64] | None = None
+    unexplained_share: NDArray[np.float64] | None = None
+    uncertainty: Mapping[str, NDArray[np.float64]] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -96,12 +125,19 @@ class Attribution:
             index = [int(index)]
         rows = np.arange(len(self))[index]
         taken: dict[str, Any] = {}
-        for name in ("values", "target", "explained", "inputs", "ids", "mask", "residual"):
+        for name in _BY_SPECTRUM:
             value = getattr(self, name)
             taken[name] = None if value is None else value[rows]
+        if self.uncertainty is not None:
+            taken["uncertainty"] = {source: spread[..., rows, :] for source, spread in self.uncertainty.items()}
         if self.baseline is not None and self.baseline.ndim > 1:
             taken["baseline"] = self.baseline[rows]
         return replace(self, **taken)
+
+    @property
+    def standard_error(self) -> NDArray[np.float64] | None:
+        """Standard error of every value from all sources together, shape (n, n_features); None where unknown."""
+        return None if self.uncertainty is None else errors_of(self.uncertainty)[""]
 
     def by_line(self, lines: Iterable[str] | None = None) -> QTable:
         """Sum the attribution over the core, the wings and the neighbouring continuum of each named line.
@@ -116,6 +152,9 @@ class Attribution:
         QTable
             A row per spectrum and line: ``object_id``, ``target``, ``line``, ``wavelength`` (vacuum), ``core``,
             ``wings``, ``continuum`` (sums of `values` in `unit`), ``n_core``, ``n_wings``, ``n_continuum`` (bins).
+            With an `uncertainty` (`agnsal.attribution_uncertainty`) also ``core_error`` from all sources,
+            ``core_error_flux`` and the like from each, ``core_significance`` (the sum over its error), and the same
+            of wings and continuum; bins of a sum that vary together are taken as such.
 
         Raises
         ------
@@ -133,7 +172,9 @@ class Attribution:
         table["wavelength"] = np.tile([LINES[name].wavelength for name in names], len(self)) * u.AA
         for part in ("core", "wings", "continuum"):
             members = np.array([masks[name][part] for name in names], dtype=np.float64)
-            table[part] = u.Quantity((self.values @ members.T).ravel(), self.unit)
+            sums = self.values @ members.T
+            table[part] = u.Quantity(sums.ravel(), self.unit)
+            self._add_errors(table, part, sums, members)
         for part in ("core", "wings", "continuum"):
             table[f"n_{part}"] = np.tile([int(masks[name][part].sum()) for name in names], len(self))
         table.meta.update(method=self.method, output=self.output)
@@ -151,15 +192,23 @@ class Attribution:
         -------
         QTable
             ``wavelength``, ``width``, ``flux``, ``attribution`` and ``density``: the attribution per Angstrom, which
-            does not depend on the binning; ``mask`` where known. ``meta`` says what is explained.
+            does not depend on the binning; ``mask`` where known. After a transform ``feature``, ``coordinate`` and
+            ``attribution``. With an `uncertainty` also ``attribution_error`` and the errors from each source.
+            ``meta`` says what is explained.
         """
-        grid = self._needed_grid()
         one = self[i]
         table = QTable()
-        table["wavelength"], table["width"] = grid.centers, grid.widths
-        table["flux"] = one.inputs[0]
-        table["attribution"] = u.Quantity(one.values[0], self.unit)
-        table["density"] = table["attribution"] / table["width"]
+        if self.features is not None:
+            table["feature"], table["coordinate"] = self.features, one.inputs[0]
+            table["attribution"] = u.Quantity(one.values[0], self.unit)
+        else:
+            grid = self._needed_grid()
+            table["wavelength"], table["width"] = grid.centers, grid.widths
+            table["flux"] = one.inputs[0]
+            table["attribution"] = u.Quantity(one.values[0], self.unit)
+            table["density"] = table["attribution"] / table["width"]
+            table.meta.update(medium=grid.medium, frame=grid.frame)
+        one._add_errors(table, "attribution", one.values, None)
         if one.mask is not None:
             table["mask"] = one.mask[0]
         table.meta.update(
@@ -168,8 +217,6 @@ class Attribution:
             method=self.method,
             output=self.output,
             explained=float(one.explained[0]),
-            medium=grid.medium,
-            frame=grid.frame,
             **self.provenance,
         )
         return table
@@ -234,7 +281,22 @@ class Attribution:
 
         return read_result(cls, path)
 
+    def _add_errors(self, table: QTable, name: str, sums: NDArray, members: NDArray | None) -> None:
+        """Columns with the errors of `sums`, each a sum of values with weights `members`."""
+        if self.uncertainty is None:
+            return
+        errors = errors_of(self.uncertainty, members)
+        for source, error in errors.items():
+            table[f"{name}_error_{source}".rstrip("_")] = u.Quantity(error.ravel(), self.unit)
+        known = np.divide(sums, errors[""], out=np.full(sums.shape, np.nan), where=errors[""] > 0)
+        table[f"{name}_significance"] = known.ravel()
+
     def _needed_grid(self) -> WavelengthGrid:
+        if self.features is not None:
+            raise AgnsalError(
+                f"this attribution lies on the axis of a transform ({', '.join(map(str, self.features[:3]))}, ...), "
+                "not of wavelength; see .features and .to_table."
+            )
         if self.grid is None:
             raise AgnsalError(
                 "this attribution was made from a plain array and has no wavelengths; "

@@ -22,6 +22,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
 
 _KIND = "Attribution"
+_SPREAD = "uncertainty_"
 _ENDINGS = (".npz", ".fits", ".ecsv")
 
 
@@ -77,6 +78,8 @@ def _split(result: Any) -> tuple[dict[str, NDArray], dict[str, Any]]:
             arrays[entry.name] = value.astype(str) if value.dtype.hasobject else value
         elif isinstance(value, str):
             header[entry.name] = value
+    for source, spread in (result.uncertainty or {}).items():
+        arrays[f"{_SPREAD}{source}"] = spread
     if result.grid is not None:
         arrays.update(edges=result.grid.edges.value, centers=result.grid.centers.value)
         header.update(medium=result.grid.medium, frame=result.grid.frame)
@@ -89,6 +92,9 @@ def _join(arrays: dict[str, NDArray], header: dict[str, Any]) -> dict[str, Any]:
     if "edges" in stored:
         edges, centers = stored.pop("edges") * u.AA, stored.pop("centers") * u.AA
         stored["grid"] = WavelengthGrid(edges, centers, medium=stored.pop("medium"), frame=stored.pop("frame"))
+    spreads = [name for name in stored if name.startswith(_SPREAD)]
+    if spreads:
+        stored["uncertainty"] = {name.removeprefix(_SPREAD): stored.pop(name) for name in spreads}
     return stored
 
 
