@@ -171,6 +171,9 @@ def _evaluated(model: Any, X: NDArray, output: str) -> tuple[NDArray[np.float64]
             raise
     else:
         return smooth.outputs(X, output), smooth.classes_.tolist()
+    if output == "decision" and hasattr(model, "decision_function"):
+        f = np.asarray(model.decision_function(X))
+        return f, None if f.ndim == 1 else list(model.classes_)
     if hasattr(model, "predict_proba"):  # a forest, neighbours and the like
         p = np.asarray(model.predict_proba(X))
         if output != "probability":
