@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 
-#: What SDSS, BOSS, eBOSS, SDSS-V and DESI publish.
+#: What SDSS, BOSS, eBOSS, SDSS-V, GAMA and DESI publish.
 FLAM17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")
+
+
+class UnknownLayout(AgnsalError):  # noqa: N818 - an AgnsalError by birth; told apart when a whole folder is read
+    """The file is of no layout known here; it may well be no spectrum at all."""
 
 
 @dataclass
@@ -25,7 +30,7 @@ class FileSpectrum:
     ivar: NDArray[np.float64] | None = None
     bad: NDArray[np.bool_] | None = None
     medium: str | None = None
-    rest: bool = False  # the file itself says that its axis has been moved to the rest frame
+    rest: str | None = None  # how the file says that its axis has been moved to the rest frame
     redshift: float | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -37,18 +42,94 @@ class FileSpectrum:
         for name in ("flux", "ivar", "bad"):
             values = getattr(self, name)
             if values is not None and values.shape != self.wavelength.shape:
-                raise AgnsalError(f"{name} has shape {values.shape}, the wavelengths {self.wavelength.shape}.")
+                raise AgnsalError(
+                    f"its {name} has {values.size} pixels and its wavelength axis {self.wavelength.size}; "
+                    "they must be as many."
+                )
+
+    def describe(self, header: Mapping[str, Any]) -> None:
+        """Add redshift, name, medium and position where a header or table of metadata knows them and we do not yet."""
+        facts = {str(key).upper(): header[key] for key in list(header.keys()) if key}
+        if self.redshift is None:
+            keys = ("Z_HELIO", "REDSHIFT", "Z") if _z_is_redshift(header, facts) else ("Z_HELIO", "REDSHIFT")
+            values = (known_redshift(facts.get(key)) for key in keys)
+            self.redshift = next((value for value in values if value is not None), None)
+        if self.medium is None and "VACUUM" in facts:
+            self.medium = "vacuum" if str(facts["VACUUM"]).strip().lower() in ("t", "true", "1") else "air"
+        if self.medium is None and str(facts.get("MEDIUM", "")).lower() in ("air", "vacuum"):
+            self.medium = str(facts["MEDIUM"]).lower()
+        names = (
+            clean(facts.get(key) or "") for key in ("OBJECT_ID", "SPECID", "TARGET", "OBJECT", "OBJNAME", "NAME_V")
+        )
+        name = next((text for text in names if text), None)
+        if name and "object_id" not in self.meta:
+            self.meta["object_id"] = name
+        for key, cards in (("ra", ("OBSRA", "RA")), ("dec", ("OBSDEC", "DEC"))):
+            value = next((facts[card] for card in cards if card in facts), None)
+            if isinstance(value, (int, float)):
+                self.meta.setdefault(key, float(value))
+
+
+def _z_is_redshift(header: Any, facts: Mapping[str, Any]) -> bool:
+    """Whether the card Z means redshift: in FITS headers it may be a coordinate."""
+    if "Z" not in facts or not hasattr(header, "comments"):
+        return True
+    return "redshift" in header.comments["Z"].lower() or bool({"Z_ERR", "Z_HELIO", "GAMANAME", "NQ"} & set(facts))
 
 
 def native(values: Any, what: str) -> NDArray[np.float64]:
-    """One row of native float64, copied out of the file's own byte order."""
+    """One row of native float64, copied out of the file's own byte order; masked cells become NaN."""
     try:
-        row = np.array(values, dtype=np.float64)
+        row = np.array(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan) if np.ma.isMA(values) else values)
+        row = row.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise AgnsalError(f"the {what} column does not hold numbers ({error}).") from error
+        raise AgnsalError(f"its {what} does not hold numbers ({error}).") from error
     if row.ndim != 1:
-        raise AgnsalError(f"the {what} has shape {row.shape}, one row was expected.")
+        raise AgnsalError(f"its {what} has shape {row.shape}, one row was expected.")
     return row
+
+
+def inverse_variance(values: Any, kind: str) -> NDArray[np.float64]:
+    """Inverse variance from ``"std"``, ``"var"`` or ``"ivar"``; 0 where the error is no error."""
+    row = np.asarray(values, dtype=np.float64)
+    if kind == "ivar":
+        return row
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(np.isfinite(row) & (row > 0), 1.0 / (row if kind == "var" else row**2), 0.0)
+
+
+def from_specutils(loaded: Any) -> Iterator[FileSpectrum]:
+    """Every spectrum in what a specutils loader returned (Spectrum, SpectrumList or SpectrumCollection)."""
+    for spectrum in loaded if isinstance(loaded, list) or not hasattr(loaded, "spectral_axis") else [loaded]:
+        axis = np.asarray(spectrum.spectral_axis.to_value(u.AA, u.spectral()), dtype=np.float64)
+        flux = np.asarray(spectrum.flux.value)
+        if flux.shape[-1:] != axis.shape[-1:] and flux.shape[:1] == axis.shape[-1:]:
+            flux = np.moveaxis(flux, 0, -1)
+        rows = flux.reshape(-1, flux.shape[-1])
+        ivar, bad = _ivar(spectrum), spectrum.mask
+        axes = np.broadcast_to(axis, rows.shape) if axis.ndim == 1 else axis.reshape(rows.shape)
+        redshift = np.broadcast_to(np.ravel(getattr(spectrum.redshift, "value", spectrum.redshift)), (len(rows),))
+        header = spectrum.meta.get("header", {})
+        for number, row in enumerate(rows):
+            record = FileSpectrum(
+                wavelength=axes[number],
+                flux=row,
+                unit=not_ampere(spectrum.flux.unit),
+                ivar=None if ivar is None else ivar.reshape(rows.shape)[number],
+                bad=None if bad is None else np.asarray(bad, bool).reshape(rows.shape)[number],
+                redshift=known_redshift(redshift[number]) or None,  # specutils says 0 where nobody gave one
+                meta={"header": header, "row": number} if len(rows) > 1 else {"header": header},
+            )
+            record.describe(header)
+            yield record
+
+
+def _ivar(spectrum: Any) -> NDArray[np.float64] | None:
+    """The inverse variance behind a specutils uncertainty."""
+    uncertainty = spectrum.uncertainty
+    if uncertainty is None or uncertainty.uncertainty_type not in ("std", "var", "ivar"):
+        return None
+    return inverse_variance(uncertainty.array, uncertainty.uncertainty_type)
 
 
 def known_redshift(value: Any) -> float | None:
@@ -57,7 +138,7 @@ def known_redshift(value: Any) -> float | None:
         redshift = float(value)
     except (TypeError, ValueError):
         return None
-    return redshift if np.isfinite(redshift) and redshift > -0.01 else None
+    return redshift if np.isfinite(redshift) and -0.01 < redshift < 20 else None
 
 
 def clean(text: Any, length: int = 120) -> str:
@@ -67,28 +148,56 @@ def clean(text: Any, length: int = 120) -> str:
 
 def flux_unit(text: Any) -> u.UnitBase | None:
     """A flux unit as surveys spell it (``1E-17 erg/cm^2/s/Ang``, ``erg/cm2/s/A``), or None where there is none."""
+    return _unit(text, _FLUX_SPELLINGS)
+
+
+def wavelength_unit(text: Any) -> u.UnitBase | None:
+    """A unit of wavelength, frequency or energy as files spell it (``Angstroms``, ``A``), or None."""
+    unit = _unit(text, _WAVELENGTH_SPELLINGS)
+    return unit if unit is not None and unit.is_equivalent(u.AA, u.spectral()) else None
+
+
+# Order matters. The unit of SDSS-I/II lost an exponent ("erg/cm/s/Ang"), and A means Angstrom here, not ampere.
+_FLUX_SPELLINGS = (
+    ("10**-17", "1e-17"),
+    ("10^-17", "1e-17"),
+    ("10^(-17)", "1e-17"),
+    ("erg/cm/s/Ang", "erg/cm2/s/Ang"),
+    ("Angstroms", "Angstrom"),
+    ("angstroms", "Angstrom"),
+    ("Angstrom", "Ang"),
+    ("Ang", "Angstrom"),
+    ("ergs/", "erg/"),
+    ("counts", "ct"),
+    ("ADU", "adu"),
+)
+_WAVELENGTH_SPELLINGS = (
+    ("angstroms", "Angstrom"),
+    ("Angstroms", "Angstrom"),
+    ("microns", "micron"),
+    ("nanometers", "nm"),
+)
+
+
+def _unit(text: Any, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | None:
     if isinstance(text, u.UnitBase):
-        return text
-    if text is None or not str(text).strip():
-        return None
-    spelled = str(text).strip()
-    for old, new in _SPELLINGS:
+        return not_ampere(text)
+    spelled = str(text or "").strip()
+    for old, new in spellings:
         spelled = spelled.replace(old, new)
+    if not spelled:
+        return None
+    if spelled in ("Ang", "ang", "angstrom", "ANGSTROM", "ANGSTROMS", "AA", "\\AA", "Å"):
+        return u.AA
     try:
-        return u.Unit(spelled)
+        return not_ampere(u.Unit(spelled))
     except (ValueError, TypeError):
         return None
 
 
-# Order matters; the one of SDSS-I/II lost its exponent ("erg/cm/s/Ang").
-_SPELLINGS = (
-    ("10**-17", "1e-17"),
-    ("10^-17", "1e-17"),
-    ("10^(-17)", "1e-17"),
-    ("erg/cm/s/Ang", "erg/cm2/s/Angstrom"),
-    ("Angstroms", "Angstrom"),
-    ("angstroms", "Angstrom"),
-    ("ergs", "erg"),
-    ("counts", "ct"),
-    ("ADU", "adu"),
-)
+def not_ampere(unit: u.UnitBase) -> u.UnitBase:
+    """The unit with ampere read as Angstrom, which is what ``erg/cm2/s/A`` means in every spectrum."""
+    if isinstance(unit, u.UnrecognizedUnit) or u.A not in unit.bases:
+        return unit
+    bases = [u.AA if base == u.A else base for base in unit.bases]
+    return u.CompositeUnit(unit.scale, bases, unit.powers)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.loaders.fits_rows import first_row
-from agnsal.spectra.loaders.record import FLAM17, FileSpectrum, clean, known_redshift
+from agnsal.spectra.loaders.record import FLAM17, FileSpectrum, clean, inverse_variance, known_redshift
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -55,25 +55,56 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
     """The coadded spectrum of a spec file, through specutils' loader, with what SPECOBJ or SPALL knows of it."""
     from specutils import Spectrum
 
-    table = hdulist[1].data
-    if table is None or len(table) == 0:
+    table: Any = hdulist[1].data if len(hdulist) > 1 else None
+    names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
+    if not {"flux", "loglam", "ivar"} <= set(names):
+        raise AgnsalError("HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar.")
+    if len(table) == 0:
         raise AgnsalError("its table of the coadded spectrum is empty.")
     header = hdulist[0].header
     if "BUNIT" in header:
         header["BUNIT"] = _UNIT  # as written, "1E-17 erg/cm^2/s/Ang", it costs a warning a file; it never differs
-    loaded = Spectrum.read(hdulist, format=label, **({"hdu": 1} if label == "SDSS-V spec" else {}))
-    names = {name.lower(): name for name in table.dtype.names}
-    bad = (table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None
+    flux, ivar = table[names["flux"]], table[names["ivar"]]
+    if label == "SDSS-V spec" and {"mask", "or_mask"} & set(names):
+        loaded = Spectrum.read(hdulist, format=label, hdu=1)
+        flux, ivar = loaded.flux.value, loaded.uncertainty.array
+    elif label != "SDSS-V spec" and "and_mask" in names:
+        loaded = Spectrum.read(hdulist, format=label)
+        flux, ivar = loaded.flux.value, loaded.uncertainty.array
     record = FileSpectrum(
         wavelength=log_axis(table[names["loglam"]], header.get("COEFF0"), header.get("COEFF1")),
-        flux=loaded.flux.value,
+        flux=flux,
         unit=FLAM17,
-        ivar=loaded.uncertainty.array,
-        bad=bad,
+        ivar=ivar,
+        bad=(table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
         medium="vacuum",
         meta={"header": header, "survey": "SDSS-V" if label == "SDSS-V spec" else "SDSS"},
     )
     describe(record, catalogue(hdulist), header)
+    return [record]
+
+
+def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
+    """An spSpec file of SDSS-I/II: rows of flux, the same less continuum, error, mask; redshift in the header."""
+    from specutils import Spectrum
+
+    data, header = hdulist[0].data, hdulist[0].header
+    if data is None or data.ndim != 2 or len(data) < 4:
+        raise AgnsalError("HDU 0 was expected to be the image of an spSpec file, at least 4 rows of pixels.")
+    if "BUNIT" in header:
+        header["BUNIT"] = _UNIT
+    loaded = Spectrum.read(hdulist, format="SDSS-I/II spSpec")
+    first, step = header.get("COEFF0", header.get("CRVAL1")), header.get("COEFF1", header.get("CD1_1"))
+    record = FileSpectrum(
+        wavelength=10.0 ** (float(first) + float(step) * np.arange(data.shape[1])),
+        flux=loaded.flux.value,
+        unit=FLAM17,
+        ivar=inverse_variance(data[2], "std"),
+        bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
+        medium="vacuum",
+        meta={"header": header, "survey": "SDSS"},
+    )
+    describe(record, {"Z": header.get("Z"), "Z_ERR": header.get("Z_ERR"), "ZWARNING": header.get("Z_WARNIN")}, header)
     return [record]
 
 
@@ -127,7 +158,7 @@ def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np
     except (TypeError, ValueError):
         pass  # the header holds something else there: fit
     if written.size > 2 and np.isfinite(written).all():
-        slope, intercept = np.polyfit(number, written, 1)
+        slope = np.polyfit(number, written, 1)[0]
         slope = np.round(slope, 7) if abs(np.round(slope, 7) - slope) * written.size < precision else slope
         exact = np.mean(written - slope * number) + slope * number
         if np.abs(exact - written).max() < precision:
