@@ -21,7 +21,9 @@ _HOMES = {
     "models.svc": ("ProbabilisticSVC",),
     "models.differentiable": ("DifferentiableModel", "as_differentiable"),
     "attribution.result": ("Attribution",),
-    "attribution.gradients": ("saliency",),
+    "attribution.gradients": ("input_x_gradient", "saliency", "smooth_gradient"),
+    "attribution.path_gradients": ("expected_gradients", "integrated_gradients"),
+    "attribution.baselines": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
     "embedding": ("SpectralEmbedding",),
 }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
-from numpy.typing import ArrayLike
+import astropy.units as u
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
 
-from agnsal.attribution.question import ask
+from agnsal.attribution.filling import noise_level
+from agnsal.attribution.question import Question, ask
 from agnsal.attribution.result import Attribution
+from agnsal.attribution.sampling import Moments, seed_name
+from agnsal.errors import AgnsalError
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -58,3 +65,140 @@ def saliency(
     """
     question = ask(model, sample_or_X, target, output)
     return question.answer(question.gradient(question.X), method="saliency", per_flux=True)
+
+
+def input_x_gradient(
+    model: Any, sample_or_X: SpectralSample | ArrayLike, target: Any = "predicted", output: str = "probability"
+) -> Attribution:
+    """Flux times gradient, bin by bin.
+
+    For a linear function without intercept it shares the output out exactly; otherwise it is the first-order change
+    on the way to zero flux. Its sum does not depend on the basis of the spectra.
+
+    Parameters
+    ----------
+    model, sample_or_X, target, output
+        As in `saliency`.
+
+    Returns
+    -------
+    Attribution
+        Without unit.
+
+    Raises
+    ------
+    AgnsalError
+        If the spectra do not fit the model, or the target or output is unknown.
+
+    References
+    ----------
+    Shrikumar et al. 2016, arXiv:1605.01713.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal import ProbabilisticSVC, saliency
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, np.where(X[:, 1] > 0, "up", "down"))
+    >>> bool(np.allclose(input_x_gradient(model, X).values, X * saliency(model, X).values))
+    True
+    """
+    question = ask(model, sample_or_X, target, output)
+    return question.answer(question.X * question.gradient(question.X), method="input_x_gradient")
+
+
+def smooth_gradient(
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: str = "probability",
+    *,
+    n_samples: int = 64,
+    noise: ArrayLike | Literal["flux errors"] | None = None,
+    statistic: Literal["mean", "variance"] = "mean",
+    random_state: Any = None,
+) -> Attribution:
+    """Mean (SmoothGrad) or variance (VarGrad) of the gradient over noisy copies of each spectrum.
+
+    Parameters
+    ----------
+    model, sample_or_X, target, output
+        As in `saliency`.
+    n_samples : int
+        Noisy copies of each spectrum; all spectra get the same draws of a unit normal, so that a map does not depend
+        on which others were explained with it.
+    noise : float, array_like of shape (n_features,) or (n, n_features), "flux errors", or None
+        Standard deviation in the unit of the flux; ``"flux errors"`` takes it from the inverse variance of the
+        sample. None is 0.15 of the range of each spectrum, the middle of what the authors recommend for images.
+    statistic : {"mean", "variance"}
+        The mean, or the unbiased variance.
+    random_state : int, RandomState or None
+        Seeds the draws.
+
+    Returns
+    -------
+    Attribution
+        Per unit of flux (the variance per its square). The standard error of the mean is the root of the variance
+        over `n_samples`.
+
+    Raises
+    ------
+    AgnsalError
+        If the noise is negative, of the wrong shape or not known, or there are fewer than two samples.
+
+    References
+    ----------
+    Smilkov et al. 2017, arXiv:1706.03825 (SmoothGrad); Adebayo et al. 2018, arXiv:1810.03292 (VarGrad).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal import ProbabilisticSVC
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, np.where(X[:, 1] > 0, "up", "down"))
+    >>> result = smooth_gradient(model, X[:4], n_samples=16, noise=0.2, random_state=0)
+    >>> np.abs(result.values).argmax(axis=1)
+    array([1, 1, 1, 1])
+    """
+    question = ask(model, sample_or_X, target, output)
+    if n_samples < 2:
+        raise AgnsalError(f"n_samples must be at least 2, got {n_samples}.")
+    if statistic not in ("mean", "variance"):
+        raise AgnsalError(f'statistic must be "mean" or "variance", got {statistic!r}.')
+    X, sigma = question.X, np.broadcast_to(_noise(question, noise), question.X.shape)
+    draws = check_random_state(random_state).standard_normal((n_samples, X.shape[1]))
+    moments = Moments(X.shape)
+    for rows, variants in question.blocks(n_samples):
+        moments.add(rows, question.gradient(X[rows] + sigma[rows] * draws[variants], rows))
+    options = {"n_samples": n_samples, "noise": _noise_name(noise), "random_state": seed_name(random_state)}
+    if statistic == "variance":
+        result = question.answer(moments.variance, method="variance_gradient", per_flux=True, options=options)
+        return replace(result, unit=u.Unit(result.unit**2))
+    return question.answer(moments.mean, method="smooth_gradient", per_flux=True, options=options)
+
+
+def _noise(question: Question, noise: Any) -> NDArray[np.float64]:
+    """Standard deviation of the noise to add, broadcastable to the spectra."""
+    X = question.X
+    if noise is None:
+        return 0.15 * np.ptp(X, axis=1, keepdims=True)
+    if isinstance(noise, str):
+        ivar = None if question.sample is None else question.sample.ivar
+        if noise != "flux errors":
+            raise AgnsalError(f'noise must be a number, an array, "flux errors" or None, got {noise!r}.')
+        if ivar is None:
+            raise AgnsalError("the flux errors are not known: explain a SpectralSample with ivar, or give noise.")
+        return noise_level(X, ivar)
+    sigma = np.asarray(noise, dtype=np.float64)
+    if sigma.shape not in ((), X.shape[1:], X.shape):
+        raise AgnsalError(f"noise has shape {sigma.shape}; expected one number, {X.shape[1:]} or {X.shape}.")
+    if not (sigma >= 0).all():
+        raise AgnsalError("noise is a standard deviation and must not be negative or NaN.")
+    return sigma
+
+
+def _noise_name(noise: Any) -> Any:
+    """What the provenance says about the noise."""
+    if noise is None:
+        return "0.15 of the range"
+    return noise if isinstance(noise, str | float | int) else "given"

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.black_box import as_function
 from agnsal.attribution.result import Attribution, versions
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.sample import SpectralSample
 
 OUTPUTS = ("probability", "log_odds", "decision", "pairwise")
+
+#: Inputs made and evaluated at once: at most this many rows, and this many numbers (16 MiB).
+BLOCK_ROWS = 2048
+BLOCK = 2**21
+
+#: A completeness residual beyond this share of the difference it belongs to is warned about.
+LARGE_RESIDUAL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +44,8 @@ class Question:
         A class label for each spectrum, or a pair of labels, explained towards the first.
     output : str
         One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``.
+    estimator : object
+        The classifier as the user gave it.
     """
 
     model: Any
@@ -40,39 +53,102 @@ class Question:
     sample: SpectralSample | None
     target: NDArray
     output: str
+    estimator: Any = None
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Weights that select the target from the model's outputs, shape (n, n_outputs)."""
         return self.model.weights(self.target, len(self.X), self.output)
 
-    def explained(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Value of the output asked about at other inputs, one for each spectrum.
+    @cached_property
+    def value(self) -> NDArray[np.float64]:
+        """Value of the output asked about, shape (n,)."""
+        return self.explained(self.X)
+
+    def explained(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Value of the output asked about at other inputs.
 
         Parameters
         ----------
-        X : ndarray, shape (n, n_features)
-            Inputs that stand in for the spectra.
+        X : ndarray, shape (m, n_features)
+            Inputs that stand in for spectra.
+        rows : ndarray of int, shape (m,), optional
+            Which spectrum each input stands in for; by default there is one for each spectrum, in order.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        weights = self.weights if rows is None else self.weights[rows]
+        return (self.model.outputs(X, self.output) * weights).sum(axis=1)
+
+    def gradient(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Gradient of the output asked about at other inputs.
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, n_features)
+            Inputs that stand in for spectra.
+        rows : ndarray of int, shape (m,), optional
+            Which spectrum each input stands in for; by default there is one for each spectrum, in order.
+
+        Returns
+        -------
+        ndarray, shape (m, n_features)
+        """
+        return self.model.gradient(X, self.target if rows is None else self.target[rows], self.output)
+
+    def blocks(self, n_variants: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Pair every spectrum with every number of a variant, in blocks that fit in memory.
+
+        Parameters
+        ----------
+        n_variants : int
+            How many inputs stand in for each spectrum.
+
+        Yields
+        ------
+        rows, variants : ndarray of int, shape (m,)
+            The spectrum and the variant of each input of a block; the variants of a spectrum follow each other.
+        """
+        n, d = self.X.shape
+        step = int(np.clip(BLOCK // d, 1, BLOCK_ROWS))
+        for start in range(0, n * n_variants, step):
+            yield np.divmod(np.arange(start, min(start + step, n * n_variants)), n_variants)
+
+    def residual(
+        self, values: NDArray[np.float64], reference: NDArray[np.float64], remedy: str, scale: Any = 0.0
+    ) -> NDArray[np.float64]:
+        """What is left of the difference to a reference when the values are taken off; warns where it is large.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            An attribution that should sum to the difference.
+        reference : ndarray, shape (n,)
+            Value of the output at the baseline.
+        remedy : str
+            What to do about a large residual, for the warning.
+        scale : float or ndarray, shape (n,)
+            A residual below this is not warned about.
 
         Returns
         -------
         ndarray, shape (n,)
         """
-        return (self.model.outputs(X, self.output) * self.weights).sum(axis=1)
-
-    def gradient(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gradient of the output asked about at other inputs, one for each spectrum.
-
-        Parameters
-        ----------
-        X : ndarray, shape (n, n_features)
-            Inputs that stand in for the spectra.
-
-        Returns
-        -------
-        ndarray, shape (n, n_features)
-        """
-        return self.model.gradient(X, self.target, self.output)
+        difference = self.value - reference
+        residual = difference - values.sum(axis=1)
+        tiny = 1e-9 * np.maximum(np.abs(self.value), np.abs(reference))
+        large = np.abs(residual) > np.maximum(LARGE_RESIDUAL * np.abs(difference) + tiny, scale)
+        if large.any():
+            worst = int(np.argmax(np.where(large, np.abs(residual), 0.0)))
+            warnings.warn(
+                f"{large.sum()} of {len(values)} attributions miss more than {LARGE_RESIDUAL:.0%} of the difference "
+                f"they should sum to (worst: {residual[worst]:.2g} of {difference[worst]:.2g}); {remedy}.",
+                AgnsalWarning,
+                stacklevel=3,
+            )
+        return residual
 
     def answer(self, values: NDArray[np.float64], *, method: str, per_flux: bool = False, **rest: Any) -> Attribution:
         """Put the result together.
@@ -86,7 +162,7 @@ class Question:
         per_flux : bool
             Whether the values are per unit of flux (a gradient) rather than shares of the output.
         **rest
-            Further fields of `Attribution`; what it has no field for goes into the provenance.
+            Further fields of `Attribution`; `options`, a dict that JSON can hold, goes into the provenance.
 
         Returns
         -------
@@ -99,7 +175,7 @@ class Question:
             target=_names_of(self.target),
             method=method,
             output=self.output,
-            explained=self.explained(self.X),
+            explained=self.value,
             inputs=self.X,
             ids=np.array([f"spectrum {i}" for i in range(len(self.X))]) if sample is None else sample.ids,
             unit=sample.unit**-1 if per_flux and sample is not None else u.dimensionless_unscaled,
@@ -111,7 +187,12 @@ class Question:
 
 
 def ask(
-    model: Any, sample_or_X: SpectralSample | ArrayLike, target: Any = "predicted", output: str = "probability"
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: str = "probability",
+    *,
+    differentiable: bool = True,
 ) -> Question:
     """Check what a user asks and make a `Question` of it.
 
@@ -126,6 +207,8 @@ def ask(
         ``output="pairwise"`` pairs of labels instead; ``"predicted"`` is the predicted class against the runner-up.
     output : str
         Which output of the model.
+    differentiable : bool
+        Whether the method needs gradients; if not, anything that predicts will do.
 
     Returns
     -------
@@ -142,12 +225,13 @@ def ask(
     >>> from agnsal import ProbabilisticSVC
     >>> X = np.random.default_rng(0).normal(size=(40, 3))
     >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, np.where(X[:, 0] > 0, "up", "down"))
-    >>> ask(model, X[:2], target="up").target
-    array(['up', 'up'], dtype='<U4')
+    >>> ask(model, X[:2], target="up").target.tolist()
+    ['up', 'up']
     """
     if output not in OUTPUTS:
         raise AgnsalError(f"output must be one of {', '.join(map(repr, OUTPUTS))}, got {output!r}.")
-    model = as_differentiable(model)
+    estimator = model
+    model = as_differentiable(estimator) if differentiable else as_function(estimator)
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = _matrix(sample_or_X if sample is None else sample.flux)
     if X.shape[1] != model.n_features:
@@ -155,7 +239,7 @@ def ask(
             f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "
             "put them on the grid the model was trained on."
         )
-    question = Question(model, X, sample, _targets(model, X, target, output), output)
+    question = Question(model, X, sample, _targets(model, X, target, output), output, estimator)
     _ = question.weights  # refuses unknown labels here, before any work is done
     return question
 
