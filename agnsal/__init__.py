@@ -20,6 +20,7 @@ _HOMES = {
     "spectra.simulation": ("simulate_agn",),
     "models.svc": ("ProbabilisticSVC",),
     "models.differentiable": ("DifferentiableModel", "as_differentiable"),
+    "models.network": ("Network",),
     "attribution.result": ("Attribution",),
     "attribution.gradients": ("input_x_gradient", "saliency", "smooth_gradient"),
     "attribution.path_gradients": ("expected_gradients", "integrated_gradients"),
