@@ -1,0 +1,147 @@
+"""The map of spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import PathCollection
+from numpy.typing import ArrayLike
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.labels import PointLabels
+from agnsal.figures.style import MARKERS, class_color, class_places, new_axes, plain, rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_embedding(
+    embedding_or_coordinates: Any,
+    labels: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+    marked: ArrayLike | None = None,
+    names: Sequence[Any] | None = None,
+    colors: Mapping[Any, Any] | None = None,
+) -> Axes:
+    """Draw a map of spectra by class, with some of them marked and numbered.
+
+    Parameters
+    ----------
+    embedding_or_coordinates : SpectralEmbedding or array_like, shape (n, 2)
+        The map.
+    labels : array_like, shape (n,), optional
+        Class of each spectrum.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    marked : array_like of int, optional
+        Spectra to ring and number, from 1 in the order given.
+    names : sequence, optional
+        A name for each marked spectrum, for the legend.
+    colors : mapping, optional
+        Colour of each class.
+
+    Returns
+    -------
+    Axes
+        Without ticks: lengths on such a map have no unit.
+
+    Raises
+    ------
+    AgnsalError
+        If lengths do not agree, or a marked spectrum does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal.figures import plot_embedding
+    >>> points = np.random.default_rng(0).normal(size=(50, 2))
+    >>> ax = plot_embedding(points, np.repeat(["type 1", "type 2"], 25), marked=[3, 30])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['type 1 (25)', 'type 2 (25)']
+    """
+    points = np.asarray(getattr(embedding_or_coordinates, "coordinates", embedding_or_coordinates), dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise AgnsalError(f"a map of shape (n, 2) is expected, got {points.shape}.")
+    if not np.isfinite(points).all():
+        raise AgnsalError("the map holds points that are not finite.")
+    kinds = None if labels is None else np.asarray(labels).astype(str)
+    if kinds is not None and kinds.shape != (len(points),):
+        raise AgnsalError(f"{kinds.size} labels given for {len(points)} points; one for each is needed.")
+    ax = new_axes(ax, (3.6, 3.9))
+    size = float(np.clip(9000.0 / len(points), 3.0, 25.0))
+    if kinds is None:
+        ax.scatter(points[:, 0], points[:, 1], s=size, color="0.5", linewidths=0)
+    else:
+        places = class_places(np.unique(kinds))
+        for kind in sorted(places, key=lambda name: places[name]):
+            inside = kinds == kind
+            ax.scatter(
+                points[inside, 0],
+                points[inside, 1],
+                s=size,
+                marker=MARKERS[places[kind] % len(MARKERS)],
+                color=class_color(places[kind]) if colors is None else colors[kind],
+                alpha=0.7,
+                linewidths=0,
+                zorder=2.0 - inside.mean(),  # the rarest class on top, where it can be seen
+                label=f"{plain(kind)} ({inside.sum()})",
+            )
+    if marked is not None:
+        _mark(ax, points, marked, names)
+    _legend(ax, 0 if kinds is None else len(places))
+    ax.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.08)
+    return ax
+
+
+def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] | None) -> None:
+    """Ring and number some of the points, and put their names into the legend."""
+    chosen = rows(marked, len(points), [])
+    if names is not None and len(names) != len(chosen):
+        raise AgnsalError(f"{len(names)} names given for {len(chosen)} marked spectra; one for each is needed.")
+    ax.scatter(
+        points[chosen, 0], points[chosen, 1], s=45, facecolors="none", edgecolors="black", linewidths=1.0, zorder=4
+    )
+    numbers = [str(number) for number in range(1, len(chosen) + 1)]
+    ax.add_artist(PointLabels(points[chosen], numbers))
+    for number, name in zip(numbers, names or [], strict=False):
+        # in mathematics a number is drawn as a marker
+        ax.scatter([], [], marker=f"$\\mathbf{{{number}}}$", s=30, color="black", linewidths=0, label=plain(name))
+
+
+def _legend(ax: Axes, n_classes: int) -> None:
+    """Put the legend above the axes, where it covers no point: the classes in one column, the names in another."""
+    handles, texts = ax.get_legend_handles_labels()
+    if not handles:
+        return
+    n_names = len(handles) - n_classes
+    columns = 2
+    if n_names == 0:
+        columns = n_classes if max(map(len, texts)) < 20 else 1
+    elif n_classes:
+        rows_needed = max(n_classes, n_names)
+        blank = ax.scatter([], [], alpha=0)
+        entries = list(zip(handles, texts, strict=True))
+        entries[n_classes:n_classes] = [(blank, "")] * (rows_needed - n_classes)
+        entries += [(blank, "")] * (rows_needed - n_names)
+        handles, texts = map(list, zip(*entries, strict=True))
+    legend = ax.legend(
+        handles,
+        texts,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
+        handletextpad=0.2,
+        columnspacing=1.0,
+    )
+    for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([28.0])
+            handle.set_alpha(1.0 if text.get_text() else 0.0)

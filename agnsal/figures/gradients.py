@@ -1,0 +1,100 @@
+"""The gradient of every class over wavelength."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.labels import mark_lines
+from agnsal.figures.saliency import symmetric_limit
+from agnsal.figures.style import attribution_label, axis_of, class_color, class_places, new_axes, plain, rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from agnsal.attribution.result import Attribution
+
+
+def plot_class_gradients(
+    gradients: Mapping[Any, Attribution] | Sequence[Attribution],
+    i: int = 0,
+    *,
+    ax: Axes | None = None,
+    lines: Iterable[str] | None = None,
+    colors: Mapping[Any, Any] | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw the attribution to every class of one spectrum as lines over wavelength.
+
+    Gradients of probabilities sum to zero over the classes in every bin.
+
+    Parameters
+    ----------
+    gradients : mapping of class to Attribution, or sequence of Attribution
+        Of the same spectra and the same output, one for each class.
+    i : int
+        Which of the spectra.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    lines : iterable of str, optional
+        Lines to mark; by default the common ones, an empty list for none.
+    colors : mapping, optional
+        Colour of each class.
+    title : str, optional
+        By default the object; an empty text for none.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnsalError
+        If there is nothing to draw, or the attributions are of different outputs or lengths.
+
+    Examples
+    --------
+    >>> import agnsal, numpy as np
+    >>> from agnsal.figures import plot_class_gradients
+    >>> flux = np.random.default_rng(0).normal(size=(60, 1000))
+    >>> sample = agnsal.SpectralSample(flux, agnsal.PERUZZI2021_GRID)
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
+    >>> ax = plot_class_gradients({c: agnsal.saliency(model, sample[:1], target=c) for c in model.classes_})
+    >>> ax.get_ylabel()
+    'Gradient of P'
+    """
+    if isinstance(gradients, Mapping):
+        of_class = dict(gradients)
+    else:
+        of_class = {one.target[int(rows(i, len(one), [0])[0])]: one for one in gradients}
+    if len(of_class) < len(gradients):
+        raise AgnsalError("two of the attributions are of the same class; give one for each, or a mapping by class.")
+    if not of_class:
+        raise AgnsalError("no attributions to draw; give one for each class.")
+    if len({(one.output, one.method, one.unit, one.values.shape) for one in of_class.values()}) > 1:
+        raise AgnsalError("the attributions differ in method, output, unit or shape; make them alike, one per class.")
+    first = next(iter(of_class.values()))
+    number = int(rows(i, len(first), [0])[0])
+    center, edges, label = axis_of(first.grid, first.values.shape[1])
+    ax = new_axes(ax, (7.1, 3.0))
+    ax.set_xlim(edges[0], edges[-1])
+    ax.axhline(0, color="0.5", linewidth=0.6, zorder=1)
+    places = class_places(of_class)
+    for name, one in of_class.items():
+        color = class_color(places[str(name)]) if colors is None else colors[name]
+        ax.plot(center, one.values[number], color=color, linewidth=0.8, label=plain(name), zorder=2)
+    end = 1.35 * symmetric_limit(np.concatenate([one.values[number] for one in of_class.values()]))
+    ax.set_ylim(-end, end)  # room for the legend, the same above and below
+    ax.set_xlabel(label)
+    ax.set_ylabel(attribution_label(first, None))
+    legend = ax.legend(frameon=False, ncols=len(of_class), loc="lower left", fontsize="small", borderaxespad=0.2)
+    for handle in legend.get_lines():
+        handle.set_linewidth(2.0)
+    pad = mark_lines(ax, first.grid, lines)
+    title = plain(first.ids[number]) if title is None else title
+    if title:
+        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+    return ax

@@ -1,0 +1,104 @@
+"""How much each named line matters: core, wings, continuum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.style import new_axes, plain, unit_text
+from agnsal.spectra.lines import LINES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PARTS = {"core": "#0072B2", "wings": "#E69F00", "continuum": "#999999"}
+_HATCHES = {"core": "", "wings": "////", "continuum": "...."}
+
+
+def plot_line_importance(line_table: Any, *, ax: Axes | None = None, i: int | None = None) -> Axes:
+    """Draw bars of the summed attribution of each line, in its core, its wings and the continuum beside it.
+
+    Parameters
+    ----------
+    line_table : QTable or Attribution
+        What `Attribution.by_line` gives, or the attribution itself.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    i : int, optional
+        Which spectrum; by default the mean over all, with bars for the 16th to the 84th percentile.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnsalError
+        If there is no such spectrum, the table is not one of lines, or a mean would mix targets.
+
+    Examples
+    --------
+    >>> import agnsal, numpy as np
+    >>> from agnsal.figures import plot_line_importance
+    >>> flux = np.random.default_rng(0).normal(size=(60, 1000))
+    >>> sample = agnsal.SpectralSample(flux, agnsal.PERUZZI2021_GRID)
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
+    >>> ax = plot_line_importance(agnsal.saliency(model, sample, target="type 1"))
+    >>> ax.get_xlabel()
+    'Summed saliency, P(type 1)'
+    """
+    table = line_table if isinstance(line_table, QTable) or not hasattr(line_table, "by_line") else line_table.by_line()
+    lacking = {"line", "target", "object_id", *_PARTS} - set(getattr(table, "colnames", ()))
+    if lacking:
+        raise AgnsalError(f"a table as Attribution.by_line() gives is expected; columns {sorted(lacking)} are missing.")
+    names = list(dict.fromkeys(np.asarray(table["line"]).astype(str)))
+    n = len(table) // len(names) if names else 0
+    if n == 0 or n * len(names) != len(table):
+        raise AgnsalError(f"{len(table)} rows are not whole spectra of {len(names)} lines; give the whole table.")
+    if i is not None and not -n <= i < n:
+        raise AgnsalError(f"there are {n} spectra, numbered 0 to {n - 1}; asked for {i}.")
+    targets = np.asarray(table["target"]).astype(str).reshape(n, len(names))[:, 0]
+    if i is None and len(set(targets)) > 1:
+        raise AgnsalError(
+            f"a mean over the targets {sorted(set(targets))} means little; choose a spectrum with i=, "
+            "or one target: attribution[attribution.target == target]."
+        )
+    which = slice(None) if i is None else [i % n]
+    ax = new_axes(ax, (3.6, 0.9 + 0.36 * len(names)))
+    place = np.arange(len(names))
+    for number, (part, color) in enumerate(_PARTS.items()):
+        values = np.asarray(u.Quantity(table[part]).value).reshape(n, len(names))[which]
+        mean = values.mean(axis=0)
+        spread = None
+        if len(values) > 1:
+            spread = np.abs(np.percentile(values, [16, 84], axis=0) - mean)
+        ax.barh(
+            place + 0.27 * (number - 1),
+            mean,
+            height=0.25,
+            color=color,
+            hatch=_HATCHES[part],
+            edgecolor="white",
+            linewidth=0,
+            xerr=spread,
+            error_kw={"linewidth": 0.7, "ecolor": "0.2"},
+            label=part,
+        )
+    ax.axvline(0, color="0.3", linewidth=0.6)
+    ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
+    ax.set_ylim(len(names) - 0.45, -0.55)  # the bluest line on top
+    end = 1.05 * max(map(abs, ax.get_xlim()))
+    ax.set_xlim(-end, end)
+    ax.tick_params(axis="y", length=0)
+    ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    unit = u.Quantity(table["core"]).unit
+    method = plain(str(table.meta.get("method", "attribution")).replace("_", " "))
+    output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
+    target = plain(targets[0 if i is None else i % n])
+    shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
+    ax.set_xlabel(f"Summed {method}, {output}({target}){shown}")
+    return ax

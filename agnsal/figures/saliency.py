@@ -1,0 +1,188 @@
+"""A spectrum coloured by its attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.labels import mark_lines
+from agnsal.figures.style import SPECTRUM_GREY, attribution_label, axis_of, new_axes, plain, rows, unit_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+
+    from agnsal.attribution.result import Attribution
+
+#: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
+COLORMAP = "RdBu"
+_STYLES = ("clear", "published")
+_STRIP_HEIGHT = 0.07  # of the axes
+
+
+def plot_saliency(
+    attribution: Attribution,
+    i: int = 0,
+    *,
+    ax: Axes | None = None,
+    style: Literal["clear", "published"] = "clear",
+    lines: Iterable[str] | None = None,
+    colorbar: bool = True,
+    limit: float | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw one spectrum, coloured by its attribution: red where more flux lowers the output, blue where it raises it.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        From any method.
+    i : int
+        Which of its spectra.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    style : {"clear", "published"}
+        ``"clear"`` colours the line and a strip below it, with white at zero. ``"published"`` is the look of Peruzzi
+        et al. (2021): one translucent disc per pixel, and colour limits at the least and the largest value, so that
+        white is not zero.
+    lines : iterable of str, optional
+        Lines to mark; by default the common ones, an empty list for none.
+    colorbar : bool
+        Whether to add a colour bar beside the axes.
+    limit : float, optional
+        Colours end at minus and plus this value; by default at the largest absolute value. Clear style only.
+    title : str, optional
+        By default the object and what is explained; an empty text for none.
+
+    Returns
+    -------
+    Axes
+        The colour bar stands on axes of its own.
+
+    Raises
+    ------
+    AgnsalError
+        If there is no such spectrum or style, or the limit is not positive.
+
+    Examples
+    --------
+    >>> import agnsal, numpy as np
+    >>> from agnsal.figures import plot_saliency
+    >>> flux = np.random.default_rng(0).normal(size=(60, 1000))
+    >>> sample = agnsal.SpectralSample(flux, agnsal.PERUZZI2021_GRID)
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
+    >>> ax = plot_saliency(agnsal.saliency(model, sample[:1]))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('Rest wavelength [Å]', 'Flux')
+    """
+    if style not in _STYLES:
+        raise AgnsalError(f"style must be one of {', '.join(map(repr, _STYLES))}, got {style!r}.")
+    if limit is not None and not (np.isfinite(limit) and limit > 0):
+        raise AgnsalError(f"limit must be positive, got {limit!r}.")
+    one = attribution[int(rows(i, len(attribution), [0])[0])]
+    values, flux = one.values[0], one.inputs[0]
+    center, edges, label = axis_of(one.grid, values.size)
+    ax = new_axes(ax, (7.1, 3.0))
+    ax.set_xlim(edges[0], edges[-1])
+    if style == "published":
+        drawn: ScalarMappable = _discs(ax, center, flux, values)
+    else:
+        drawn = _colored_line(ax, edges, flux, values, limit)
+    ax.set_xlabel(label)
+    ax.set_ylabel(_flux_label(one))
+    pad = mark_lines(ax, one.grid, lines)
+    what = attribution_label(one, one.target[0])
+    if title is None:
+        title = f"{plain(one.ids[0])}: {_explained(one)}"
+    if title:
+        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+    if colorbar:
+        beyond = "both" if limit is not None and np.abs(values).max() > limit else "neither"
+        bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=30, extend=beyond)
+        bar.set_label(what)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1.0)  # the discs are translucent, their scale is not
+    return ax
+
+
+def symmetric_limit(values: NDArray[np.float64], limit: float | None = None) -> float:
+    """Where a colour scale about zero ends.
+
+    Parameters
+    ----------
+    values : ndarray
+        What is coloured.
+    limit : float, optional
+        Wins over the values.
+
+    Returns
+    -------
+    float
+        Positive, also where all values are zero.
+    """
+    largest = float(np.abs(values).max()) if limit is None else float(limit)
+    return largest if largest > 0 else 1.0
+
+
+def _colored_line(ax: Axes, edges: NDArray, flux: NDArray, values: NDArray, limit: float | None) -> ScalarMappable:
+    """The spectrum as a line that changes colour from bin to bin, over a strip with the same colours."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize
+
+    end = symmetric_limit(values, limit)
+    norm = Normalize(-end, end)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    # half a bin to either side: each bin has its own colour, and neighbours meet
+    joints = np.concatenate([[flux[0]], 0.5 * (flux[1:] + flux[:-1]), [flux[-1]]])
+    segments = np.stack(
+        [
+            np.column_stack([edges[:-1], joints[:-1]]),
+            np.column_stack([center, flux]),
+            np.column_stack([edges[1:], joints[1:]]),
+        ],
+        axis=1,
+    )
+    line = LineCollection(list(segments), array=values, cmap=COLORMAP, norm=norm, linewidths=3.0, zorder=2)
+    ax.add_collection(line, autolim=False)
+    ax.plot(center, flux, color="0.2", linewidth=0.5, zorder=3)
+    low, high = flux.min(), flux.max()
+    room = (high - low) or abs(high) or 1.0
+    ax.set_ylim(low - (0.06 + 1.15 * _STRIP_HEIGHT) * room, high + 0.06 * room)
+    strip = ax.pcolormesh(
+        edges,
+        [0.0, _STRIP_HEIGHT],
+        values[None, :],
+        cmap=COLORMAP,
+        norm=norm,
+        transform=ax.get_xaxis_transform(),
+        rasterized=True,
+        zorder=1,
+    )
+    strip.set_in_layout(False)
+    ax.axhline(0, color="0.85", linewidth=0.6, zorder=0)
+    ax.plot([0, 1], [_STRIP_HEIGHT] * 2, color="0.35", linewidth=0.5, transform=ax.transAxes, zorder=2)
+    return line
+
+
+def _discs(ax: Axes, center: NDArray, flux: NDArray, values: NDArray) -> ScalarMappable:
+    """One translucent disc per pixel on a thin grey spectrum; colour limits at the data's own."""
+    ax.plot(center, flux, color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
+    return ax.scatter(center, flux, c=values, cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
+
+
+def _flux_label(attribution: Attribution) -> str:
+    """Label of the flux axis; the unit is known where the attribution is per unit of flux."""
+    unit = attribution.unit**-1
+    return "Flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
+
+
+def _explained(one: Attribution) -> str:
+    """What is explained and its value, for one spectrum."""
+    target, value = plain(one.target[0]), float(one.explained[0])
+    name = {"probability": f"P({target})", "log_odds": f"log-odds({target})"}.get(one.output, f"{one.output}({target})")
+    return f"{name} = {value:.3f}"

@@ -1,0 +1,240 @@
+"""What all figures share: colours, axes, and text that came from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.grid import WavelengthGrid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from agnsal.attribution.result import Attribution
+
+#: Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Shapes, so that classes differ in print without colour too.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: The classes of the field keep their place in the palette, whichever of them are drawn.
+_PLACES = {"type1": 0, "type2": 1, "intermediate": 2}
+
+SPECTRUM_GREY = "0.55"
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """Give back the axes, or new ones on a figure of `size` inches.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Where the user wants to draw.
+    size : tuple of float
+        Width and height of a new figure.
+
+    Returns
+    -------
+    Axes
+    """
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def plain(text: Any) -> str:
+    r"""Text from a file, so that matplotlib shows it as it is: no mathematics, no control characters.
+
+    Parameters
+    ----------
+    text : object
+        An id, a label, a file name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain("spec$_1$\n"))
+    spec\$_1\$
+    """
+    clean = "".join(letter if letter.isprintable() else " " for letter in str(text)).strip()
+    return clean.replace("$", r"\$")
+
+
+def class_places(labels: Iterable[Any]) -> dict[str, int]:
+    """Give each class its place in the palette; type 1, type 2 and intermediate always have the same.
+
+    Parameters
+    ----------
+    labels : iterable
+        Classes, repeated or not.
+
+    Returns
+    -------
+    dict of str to int
+
+    Examples
+    --------
+    >>> class_places(["type 2", "blazar"])
+    {'type 2': 1, 'blazar': 0}
+    """
+    names = list(dict.fromkeys(str(label) for label in labels))
+    keys = {name: "".join(name.casefold().replace("_", " ").split()) for name in names}
+    places = {name: _PLACES[keys[name]] for name in names if keys[name] in _PLACES}
+    free = (place for place in range(len(names) + len(_PLACES)) if place not in places.values())
+    for name in sorted(set(names) - set(places)):
+        places[name] = next(free)
+    return {name: places[name] for name in names}
+
+
+def class_color(place: int) -> str:
+    """Colour at a place of the palette, which repeats.
+
+    Parameters
+    ----------
+    place : int
+        As `class_places` gives it.
+
+    Returns
+    -------
+    str
+    """
+    return PALETTE[place % len(PALETTE)]
+
+
+def axis_of(grid: WavelengthGrid | None, n_features: int) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Centres, edges and label of the horizontal axis.
+
+    Parameters
+    ----------
+    grid : WavelengthGrid or None
+        Without one, features are counted.
+    n_features : int
+        Number of features.
+
+    Returns
+    -------
+    centers : ndarray, shape (n_features,)
+    edges : ndarray, shape (n_features + 1,)
+    label : str
+    """
+    if grid is None:
+        return np.arange(n_features, dtype=float), np.arange(n_features + 1, dtype=float) - 0.5, "Feature"
+    air = " in air" if grid.medium == "air" else ""
+    return grid.centers.value, grid.edges.value, f"{grid.frame.capitalize()} wavelength{air} [Å]"
+
+
+def flux_label(unit: u.UnitBase) -> str:
+    """Label of a flux axis.
+
+    Parameters
+    ----------
+    unit : Unit
+        Of the flux.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> flux_label(u.dimensionless_unscaled)
+    'Relative flux'
+    """
+    return "Relative flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
+
+
+def attribution_label(attribution: Attribution, target: Any | None) -> str:
+    """Say what the values of an attribution are, with their unit.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        What is drawn.
+    target : object or None
+        The class; None where several are drawn.
+
+    Returns
+    -------
+    str
+    """
+    of = "" if target is None else f"({plain(target)})"
+    what = {"probability": f"P{of}", "log_odds": f"log-odds{of}"}.get(attribution.output, f"{attribution.output}{of}")
+    name = attribution.method.replace("_", " ")
+    text = f"Gradient of {what}" if attribution.method == "saliency" else f"{name.capitalize()}, {what}"
+    if attribution.unit == u.dimensionless_unscaled:
+        return text
+    return f"{text} [{unit_text(attribution.unit)}]"
+
+
+def unit_text(unit: u.UnitBase) -> str:
+    """Write a unit on one line as matplotlib draws it.
+
+    Parameters
+    ----------
+    unit : Unit
+        Any.
+
+    Returns
+    -------
+    str
+    """
+    return unit.to_string("latex_inline")
+
+
+def rows(indices: int | ArrayLike | None, n: int, default: Sequence[int]) -> NDArray[np.intp]:
+    """Row numbers from what a user gave.
+
+    Parameters
+    ----------
+    indices : int, array_like of int or bool, or None
+        Which rows.
+    n : int
+        How many there are.
+    default : sequence of int
+        What None means.
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    AgnsalError
+        If there is no such row.
+    """
+    chosen = np.atleast_1d(np.asarray(default if indices is None else indices))
+    if chosen.dtype == bool and chosen.shape == (n,):
+        return np.flatnonzero(chosen)
+    if chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu":
+        raise AgnsalError(f"row numbers between 0 and {n - 1} are expected, got {indices!r:.80}.")
+    if chosen.min() < -n or chosen.max() >= n:
+        raise AgnsalError(f"there are {n} spectra, numbered 0 to {n - 1}; asked for {indices!r:.80}.")
+    return chosen % n
+
+
+def first_of_each(labels: Mapping[int, Any] | NDArray | None, n: int) -> list[int]:
+    """Pick the first spectrum of each class, or the first three.
+
+    Parameters
+    ----------
+    labels : ndarray or None
+        Class of each spectrum.
+    n : int
+        Number of spectra.
+
+    Returns
+    -------
+    list of int
+    """
+    if labels is None:
+        return list(range(min(3, n)))
+    return sorted(np.unique(np.asarray(labels).astype(str), return_index=True)[1].tolist())

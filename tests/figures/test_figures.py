@@ -1,0 +1,334 @@
+"""Each figure draws what it was given, and names it; none overlaps, none trips over text from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+from numpy.testing import assert_allclose, assert_array_equal
+
+from agnsal.errors import AgnsalError
+from agnsal.figures import (
+    plot_class_gradients,
+    plot_confusion,
+    plot_embedding,
+    plot_line_importance,
+    plot_saliency,
+    plot_spectra,
+)
+from agnsal.figures.labels import LineLabels, PointLabels, spread
+from agnsal.figures.style import class_color, class_places
+from agnsal.spectra.lines import LINES, line_masks
+
+CLASSES = np.repeat(["type 1", "type 2", "intermediate"], [10, 20, 5])
+POINTS = np.random.default_rng(3).normal(size=(35, 2))
+
+
+def texts_of(ax, kind):
+    (placed,) = (artist for artist in ax.get_children() if isinstance(artist, kind))
+    return [text for text in placed.texts if text.get_visible()]
+
+
+def assert_apart(texts, renderer):
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+
+
+def drawn(ax):
+    ax.figure.canvas.draw()
+    return ax.figure.canvas.get_renderer()
+
+
+def test_every_function_uses_the_axes_it_is_given(sample, attribution):
+    gradients = dict.fromkeys(CLASSES, attribution)
+    for draw in (
+        lambda ax: plot_spectra(sample, ax=ax),
+        lambda ax: plot_saliency(attribution, ax=ax),
+        lambda ax: plot_saliency(attribution, ax=ax, style="published"),
+        lambda ax: attribution.plot(1, ax=ax),
+        lambda ax: plot_class_gradients(gradients, ax=ax),
+        lambda ax: plot_embedding(POINTS, CLASSES, ax=ax, marked=[1, 2], names=["$a$", "b$"]),
+        lambda ax: plot_confusion(CLASSES, CLASSES, ax=ax),
+        lambda ax: plot_line_importance(attribution, ax=ax, i=0),
+    ):
+        _, ax = plt.subplots(layout="constrained")
+        assert draw(ax) is ax
+        drawn(ax)
+        assert plt.get_fignums() == [ax.figure.number]
+        plt.close("all")
+        drawn(draw(None))
+        assert len(plt.get_fignums()) == 1
+        plt.close("all")
+
+
+def test_spectra_stand_apart_with_their_names(sample):
+    ax = plot_spectra(sample)
+    renderer = drawn(ax)
+    assert ax.get_xlabel() == "Rest wavelength [Å]"
+    assert ax.get_ylabel() == "Relative flux + offset"
+    names = [text.get_text() for text in ax.texts]
+    assert [name.rsplit(",", 1)[1] for name in names] == [" z = 0.500", " z = 0.050", " z = 0.070"]
+    assert_apart(ax.texts, renderer)
+    inside = ax.get_window_extent(renderer)
+    for text in ax.texts:
+        assert inside.contains(*text.get_window_extent(renderer).min)
+    curves = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 1000]
+    assert len(curves) == 4  # one spectrum has bridged bins, drawn pale
+    assert np.isnan(curves[0]).sum() == 30
+    full = [np.where(np.isnan(curves[0]), curves[1], curves[0]), *curves[2:]]
+    assert (full[1] > full[0]).all()
+    assert (full[2] > full[1]).all()
+
+
+def test_spectra_can_be_chosen_overlaid_and_bare(sample):
+    ax = plot_spectra(sample, [2, 0], offset=0, lines=[], colors={"type 1": "red", "intermediate": "blue"})
+    assert ax.get_ylabel() == "Relative flux"
+    assert [line.get_color() for line in ax.lines] == ["blue", "red", "red"]
+    assert len(ax.get_legend().get_texts()) == 2
+    assert not [artist for artist in ax.get_children() if isinstance(artist, LineLabels)]
+    for wrong in (3, [-4], "first", []):
+        with pytest.raises(AgnsalError, match="number"):
+            plot_spectra(sample, wrong)
+    with pytest.raises(AgnsalError, match="offset"):
+        plot_spectra(sample, offset=np.nan)
+
+
+@pytest.mark.parametrize("width", [3.46, 7.1, 12.0])
+def test_line_labels_never_overlap(attribution, width):
+    _, ax = plt.subplots(figsize=(width, 3), layout="constrained")
+    plot_saliency(attribution, ax=ax, lines=list(LINES)[:24])
+    renderer = drawn(ax)
+    texts = texts_of(ax, LineLabels)
+    assert len(texts) >= 15
+    assert_apart(texts, renderer)
+    box = ax.get_window_extent(renderer)
+    for text in texts:
+        assert text.get_window_extent(renderer).y0 >= box.y1
+    (title,) = (text for text in (ax.title, ax._left_title) if text.get_text())
+    assert_apart([title, *texts], renderer)
+    figure = ax.figure.get_window_extent(renderer)
+    for text in [title, *texts]:
+        assert figure.contains(*text.get_window_extent(renderer).max)
+
+
+def test_line_labels_follow_a_zoom(attribution):
+    ax = plot_saliency(attribution)
+    ax.set_xlim(4800, 5100)
+    renderer = drawn(ax)
+    texts = texts_of(ax, LineLabels)
+    assert [text.get_text() for text in texts] == ["Hβ", "[O III] 4959", "[O III] 5007"]
+    where = [text.get_window_extent(renderer).x0 for text in texts]
+    assert_allclose(
+        np.diff(where) / np.diff(ax.transData.transform([[4862.68, 0], [4960.3, 0], [5008.24, 0]])[:, 0]), 1, rtol=0.05
+    )
+
+
+def test_spread_moves_no_more_than_needed():
+    random = np.random.default_rng(0)
+    for n in (1, 2, 5, 30):
+        place = np.sort(random.uniform(0, 50, n))
+        apart = spread(place, 1.5, 0.0, 50.0)
+        assert (np.diff(apart) >= 1.5 - 1e-9).all()
+        assert apart.min() >= 0.75 - 1e-9
+        assert apart.max() <= 49.25 + 1e-9
+    far = np.array([5.0, 10.0, 40.0])
+    assert_array_equal(spread(far, 2.0, 0.0, 50.0), far)
+    assert_allclose(spread(np.array([10.0, 10.0, 10.0]), 2.0, 0.0, 50.0), [8, 10, 12])
+
+
+def test_saliency_is_symmetric_about_zero(attribution):
+    ax = plot_saliency(attribution, 1)
+    drawn(ax)
+    largest = np.abs(attribution.values[1]).max()
+    (line,) = (artist for artist in ax.collections if isinstance(artist, LineCollection))
+    (strip,) = (artist for artist in ax.collections if isinstance(artist, QuadMesh))
+    assert line.get_clim() == strip.get_clim() == (-largest, largest)
+    assert_array_equal(line.get_array(), attribution.values[1])
+    assert len(line.get_segments()) == 1000
+    assert ax.get_xlabel() == "Rest wavelength [Å]"
+    bar = ax.figure.axes[1]
+    assert bar.get_ylabel() == "Gradient of P(type 2)"
+    assert ax._left_title.get_text() == r"US\$ 5: P(type 2) = 0.800"
+    # red lowers, blue raises
+    red, _, blue, _ = line.get_cmap()(line.norm(-largest))
+    assert red > blue
+
+
+def test_a_limit_of_colours_can_be_given(attribution):
+    ax = plot_saliency(attribution, limit=0.5, colorbar=False, title="")
+    (line,) = (artist for artist in ax.collections if isinstance(artist, LineCollection))
+    assert line.get_clim() == (-0.5, 0.5)
+    assert len(ax.figure.axes) == 1
+    assert ax._left_title.get_text() == ""
+    zero = plot_saliency(attribution, 2)
+    assert zero.collections[0].get_clim() == (-1.0, 1.0)
+
+
+def test_the_published_look(attribution):
+    ax = plot_saliency(attribution, 1, style="published")
+    drawn(ax)
+    (discs,) = (artist for artist in ax.collections if isinstance(artist, PathCollection))
+    values = attribution.values[1]
+    assert discs.get_clim() == (values.min(), values.max())
+    assert len(discs.get_offsets()) == values.size
+    assert discs.get_alpha() < 1
+    assert discs.get_cmap().name == "RdBu"
+
+
+def test_saliency_without_wavelengths_and_with_a_unit(featureless):
+    ax = plot_saliency(featureless)
+    drawn(ax)
+    assert ax.get_xlabel() == "Feature"
+    assert "erg" in ax.get_ylabel()
+    assert ax.figure.axes[1].get_ylabel().startswith("Input x gradient, log-odds(a) [")
+    assert ax._left_title.get_text() == "x: log-odds(a) = 2.000"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"i": 3}, "numbered 0 to 2"), ({"style": "pretty"}, "style must be"), ({"limit": -1.0}, "limit must be")],
+)
+def test_saliency_refuses(attribution, options, message):
+    with pytest.raises(AgnsalError, match=message):
+        plot_saliency(attribution, **options)
+
+
+def test_class_gradients_draw_every_class(attribution):
+    gradients = {
+        name: dataclasses.replace(attribution, values=attribution.values * factor)
+        for name, factor in (("type 1", 1.0), ("type 2", -0.6), ("in$ter$mediate", -0.4))
+    }
+    ax = plot_class_gradients(gradients, 1)
+    drawn(ax)
+    curves = [line for line in ax.lines if len(line.get_ydata()) == 1000]
+    assert_allclose(sum(line.get_ydata() for line in curves), 0, atol=1e-12)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["type 1", "type 2", r"in\$ter\$mediate"]
+    low, high = ax.get_ylim()
+    assert low == -high
+    assert ax.get_ylabel() == "Gradient of P"
+    listed = plot_class_gradients([attribution[[0, 0]], attribution[[1, 1]]], 1)
+    assert [text.get_text() for text in listed.get_legend().get_texts()] == ["type 1", "type 2"]
+    with pytest.raises(AgnsalError, match="no attributions"):
+        plot_class_gradients({})
+    with pytest.raises(AgnsalError, match="same class"):
+        plot_class_gradients([attribution, attribution])
+    with pytest.raises(AgnsalError, match="differ"):
+        plot_class_gradients({"a": attribution, "b": dataclasses.replace(attribution, output="log_odds")})
+
+
+def test_embedding_marks_and_numbers(sample):
+    marked = [0, 1, 2, 12, 30]
+    ax = plot_embedding(POINTS, CLASSES, marked=marked, names=[*sample.ids, "d", "e"])
+    renderer = drawn(ax)
+    numbers = texts_of(ax, PointLabels)
+    assert [text.get_text() for text in numbers] == ["1", "2", "3", "4", "5"]
+    assert_apart(numbers, renderer)
+    entries = [text.get_text() for text in ax.get_legend().get_texts() if text.get_text()]
+    assert entries[:3] == ["type 1 (10)", "type 2 (20)", "intermediate (5)"]
+    assert entries[3] == r"spec\$_1\$-\$\frac{"
+    assert sum(len(c.get_offsets()) for c in ax.collections) == len(POINTS) + len(marked)
+    assert ax.get_xlabel() == "t-SNE 1"
+    assert not ax.get_legend().get_window_extent(renderer).overlaps(ax.get_window_extent(renderer))
+
+
+def test_numbers_keep_apart_in_a_crowd():
+    ax = plot_embedding(np.random.default_rng(0).normal(size=(300, 2)) * 1e-2, marked=range(9))
+    assert_apart(texts_of(ax, PointLabels), drawn(ax))
+
+
+def test_embedding_takes_what_has_coordinates():
+    class Map:
+        coordinates = POINTS
+
+    ax = plot_embedding(Map())
+    assert ax.get_legend() is None
+    assert_array_equal(ax.collections[0].get_offsets(), POINTS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((POINTS[:, :1],), "shape"),
+        ((np.full((3, 2), np.nan),), "not finite"),
+        ((POINTS, CLASSES[:3]), "3 labels"),
+    ],
+)
+def test_embedding_refuses(arguments, message):
+    with pytest.raises(AgnsalError, match=message):
+        plot_embedding(*arguments)
+    with pytest.raises(AgnsalError, match="names given"):
+        plot_embedding(POINTS, marked=[1, 2], names=["one"])
+    with pytest.raises(AgnsalError, match="numbered"):
+        plot_embedding(POINTS, marked=[99])
+
+
+def test_confusion_counts_and_shares():
+    true, predicted = ["a", "a", "a", "b$"], ["a", "b$", "a", "b$"]
+    ax = plot_confusion(true, predicted)
+    drawn(ax)
+    assert [text.get_text() for text in ax.texts] == ["2", "1", "0", "1"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Predicted class", "True class")
+    ax = plot_confusion(true, predicted, normalize=True, labels=["b$", "a", "never"])
+    assert [text.get_text() for text in ax.texts][:5] == ["1.000", "0.000", "0.000", "0.333", "0.667"]
+    with pytest.raises(AgnsalError, match="equal length"):
+        plot_confusion(true, predicted[:2])
+    with pytest.raises(AgnsalError, match="occur"):
+        plot_confusion(true, predicted, labels=["a"])
+
+
+def test_importance_bars_are_the_sums_over_the_lines(attribution):
+    ax = plot_line_importance(attribution, i=1)
+    drawn(ax)
+    masks = line_masks(attribution.grid)
+    assert len(ax.containers) == 3
+    assert_allclose(
+        [bar.get_width() for bar in ax.containers[0]],
+        [attribution.values[1, parts["core"]].sum() for parts in masks.values()],
+    )
+    assert [text.get_text() for text in ax.get_yticklabels()] == [LINES[name].label for name in masks]
+    assert ax.get_xlabel() == "Summed saliency, P(type 2)"
+    low, high = ax.get_xlim()
+    assert low == -high
+    texts = ax.get_yticklabels()
+    assert_apart(texts, drawn(ax))
+
+
+def test_importance_averages_one_target_only(attribution):
+    with pytest.raises(AgnsalError, match="mean over the targets"):
+        plot_line_importance(attribution)
+    same = dataclasses.replace(attribution, target=np.full(3, "type 1"))
+    ax = plot_line_importance(same.by_line(["Hbeta"]))
+    masks = line_masks(attribution.grid, ["Hbeta"])
+    expected = attribution.values[:, masks["Hbeta"]["core"]].sum(axis=1).mean()
+    bars = [container for container in ax.containers if hasattr(container, "patches")]
+    assert_allclose(bars[0].patches[0].get_width(), expected)
+    with pytest.raises(AgnsalError, match="numbered 0 to 2"):
+        plot_line_importance(same, i=3)
+    with pytest.raises(AgnsalError, match=r"by_line\(\) gives"):
+        plot_line_importance([1, 2, 3])
+    with pytest.raises(AgnsalError, match="whole spectra"):
+        plot_line_importance(same.by_line(["Hbeta", "Hgamma"])[:3])
+
+
+def test_classes_keep_their_colours_whichever_are_drawn():
+    assert class_places(["type 2", "type 1"]) == {"type 2": 1, "type 1": 0}
+    three = class_places(["intermediate", "type 2", "type 1"])
+    assert {name: place for name, place in three.items() if name != "intermediate"} == class_places(
+        ["type 1", "type 2"]
+    )
+    many = class_places([f"class {k}" for k in range(12)] + ["type_1"])
+    assert len(set(many.values())) == 13
+    assert class_color(9) == class_color(2)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_figures_are_written(sample, attribution, tmp_path, suffix):
+    for number, ax in enumerate((plot_spectra(sample), plot_saliency(attribution), plot_embedding(POINTS, marked=[0]))):
+        path = tmp_path / f"{number}.{suffix}"
+        ax.figure.savefig(path)
+        assert path.stat().st_size > 1000
