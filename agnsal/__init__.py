@@ -34,8 +34,10 @@ _HOMES = {
     ),
     "attribution.transforms": ("transformed",),
     "attribution.path_gradients": ("expected_gradients", "integrated_gradients"),
+    "attribution.shapley": ("shapley",),
     "attribution.baselines": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
+    "checks.piecewise": ("PiecewiseLinearBenchmark",),
     "embedding": ("SpectralEmbedding",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,0 +1,1 @@
+"""Floor 5: can the explanation be trusted?"""
