@@ -37,6 +37,8 @@ _HOMES = {
     "attribution.shapley": ("shapley",),
     "attribution.baselines": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
+    "attribution.decomposition": ("contextual_decomposition", "interaction", "transformed_decomposition"),
+    "attribution.group_tables": ("decomposition_table", "interaction_matrix", "line_groups"),
     "checks.piecewise": ("PiecewiseLinearBenchmark",),
     "embedding": ("SpectralEmbedding",),
 }
