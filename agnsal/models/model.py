@@ -1,0 +1,273 @@
+"""One protocol for every classifier that can be differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from autograd import make_vjp
+from autograd.tracer import isbox
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.models.coupling import class_pairs
+from agnsal.models.kernels import single_precision
+from agnsal.models.validation import refuse_units_and_masks
+
+KINDS = ("probability", "log_odds", "decision", "pairwise")
+_PRECISIONS = ("double", "single")
+
+
+class DifferentiableModel:
+    """A fitted classifier or regressor as smooth functions of the spectrum, with their gradients.
+
+    Made by `as_differentiable`; make one yourself from any functions written with ``autograd.numpy``.
+
+    Parameters
+    ----------
+    outputs : mapping of str to callable
+        For each kind of output ("probability", "log_odds", "decision", "pairwise") a function from (n, n_features) to
+        (n, n_columns) in which every row depends on its own spectrum only, traceable by autograd.
+    classes : array, shape (n_classes,)
+        Labels of the columns; of regressors and networks ``0 .. n_outputs - 1``.
+    n_features : int
+        Number of wavelengths.
+    baseline_mean : array, shape (n_features,), optional
+        The training mean, where it is known.
+    width : int
+        Numbers an evaluation holds per spectrum beside the spectrum itself (for instance support vectors); it sets
+        the batches.
+    predict : callable, optional
+        The estimator's own rule from spectra to labels; by default the largest probability or decision value.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        The kinds of output it has.
+    classes_, n_features, baseline_mean
+        As above.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> model = DifferentiableModel({"decision": lambda X: anp.sin(X)}, classes=[0, 1], n_features=2)
+    >>> model.gradient(np.zeros((1, 2)), target=1, kind="decision")
+    array([[0., 1.]])
+    """
+
+    def __init__(
+        self,
+        outputs: Mapping[str, Callable[[Any], Any]],
+        classes: ArrayLike,
+        n_features: int,
+        *,
+        baseline_mean: NDArray[np.float64] | None = None,
+        width: int = 0,
+        predict: Callable[[NDArray], NDArray] | None = None,
+    ) -> None:
+        unknown = set(outputs) - set(KINDS)
+        if unknown or not outputs:
+            raise AgnsalError(f"outputs must be some of {', '.join(KINDS)}, got {sorted(outputs)}.")
+        self._outputs = dict(outputs)
+        self._predict = predict
+        self.kinds = tuple(kind for kind in KINDS if kind in outputs)
+        self.classes_ = np.asarray(classes)
+        self.n_features = int(n_features)
+        self.baseline_mean = baseline_mean
+        self.width = int(width)
+
+    def __repr__(self) -> str:
+        return (
+            f"<DifferentiableModel: {self.n_features} features, {self.classes_.size} classes, {', '.join(self.kinds)}>"
+        )
+
+    def outputs(self, X: Any, kind: str = "probability", *, precision: str = "double") -> Any:
+        """Values of one kind, traceable by autograd.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+            Spectra.
+        kind : {"probability", "log_odds", "decision", "pairwise"}
+            What to evaluate. Log-odds are those of a class against all others; the decision of two classes is
+            ``(-f, f)``; "pairwise" has one column per pair of classes, positive for the first.
+        precision : {"double", "single"}
+            Single precision evaluates kernel matrices in float32: faster, with relative errors near 1e-5.
+
+        Returns
+        -------
+        ndarray, shape (n, n_classes), or (n, n_pairs) for "pairwise"
+
+        Raises
+        ------
+        AgnsalError
+            If the model has no such output, or X carries a unit, a mask or the wrong number of features.
+        """
+        function = self._function(kind)
+        with single_precision(_is_single(precision)):
+            if isbox(X):
+                return function(X)
+            X = self._checked(X)
+            step = self._batch_size(None, 256.0)
+            if len(X) <= step:
+                return function(X)
+            return np.concatenate([function(X[start : start + step]) for start in range(0, len(X), step)])
+
+    def gradient(
+        self,
+        X: ArrayLike,
+        target: Any = None,
+        kind: str = "probability",
+        *,
+        batch_size: int | None = None,
+        max_memory: float = 256.0,
+        precision: str = "double",
+    ) -> NDArray[np.float64]:
+        """Gradient of one output per spectrum with respect to the spectrum.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+            Spectra.
+        target : label, array of labels (n,), pair of labels, or None
+            The class of each row; for "pairwise" a pair ``(a, b)`` or (n, 2) of them, positive towards `a`. None is
+            enough for a model with one output.
+        kind : str
+            See `outputs`.
+        batch_size : int, optional
+            Spectra at once; by default what fits in `max_memory`, at most 256.
+        max_memory : float
+            MiB for the intermediate arrays of a batch.
+        precision : {"double", "single"}
+            See `outputs`.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features)
+
+        Raises
+        ------
+        AgnsalError
+            If the target is not a class of the model, or see `outputs`.
+        """
+        function = self._function(kind)
+        X = self._checked(X)
+        weights = self.weights(target, len(X), kind)
+        step = self._batch_size(batch_size, max_memory)
+        result = np.empty(X.shape)
+        with single_precision(_is_single(precision)):
+            for start in range(0, len(X), step):
+                rows = slice(start, start + step)
+                pull_back, _ = make_vjp(function)(X[rows])
+                result[rows] = pull_back(weights[rows])
+        return result
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Label of every spectrum, by the rule of the estimator it was made from.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+            Spectra.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        X = self._checked(X)
+        if self._predict is not None:
+            return self._predict(X)
+        kind = "probability" if "probability" in self.kinds else self.kinds[0]
+        return self.classes_[self.outputs(X, kind).argmax(axis=1)]
+
+    def weights(self, target: Any, n: int, kind: str = "probability") -> NDArray[np.float64]:
+        """Weights that select the target from the outputs: ``(outputs * weights).sum(axis=1)`` is the target's value.
+
+        Parameters
+        ----------
+        target : label, array of labels (n,), pair of labels, or None
+            See `gradient`.
+        n : int
+            Number of spectra.
+        kind : str
+            See `outputs`.
+
+        Returns
+        -------
+        ndarray, shape (n, n_classes), or (n, n_pairs) for "pairwise"
+
+        Raises
+        ------
+        AgnsalError
+            If the target is not a class of the model or there is not one per spectrum.
+        """
+        self._function(kind)
+        if kind == "pairwise":
+            return self._pair_weights(target, n)
+        if target is None:
+            if self.classes_.size > 1:
+                raise AgnsalError(
+                    f"the model has {self.classes_.size} outputs; target must be one of {self.classes_.tolist()}."
+                )
+            return np.ones((n, 1))
+        return np.eye(self.classes_.size)[self._columns(target, n)]
+
+    def _pair_weights(self, target: Any, n: int) -> NDArray[np.float64]:
+        pairs = np.asarray(target)
+        if pairs.shape not in ((2,), (n, 2)):
+            raise AgnsalError(
+                f"the target of a pairwise output is a pair of classes such as "
+                f"{tuple(self.classes_[:2].tolist())} or {n} of them, got {target!r:.80}."
+            )
+        towards, against = (self._columns(labels, n) for labels in np.broadcast_to(pairs, (n, 2)).T)
+        if (towards == against).any():
+            raise AgnsalError("a pair must be of two different classes.")
+        first, second = class_pairs(self.classes_.size)
+        number = np.zeros((self.classes_.size,) * 2, dtype=np.intp)
+        number[first, second] = number[second, first] = np.arange(first.size)
+        sign = np.where(towards < against, 1.0, -1.0)
+        return sign[:, None] * np.eye(first.size)[number[towards, against]]
+
+    def _columns(self, target: Any, n: int) -> NDArray[np.intp]:
+        """Column of the target class of every spectrum."""
+        labels = np.broadcast_to(target, (n,)) if np.ndim(target) == 0 else np.asarray(target)
+        if labels.shape != (n,):
+            raise AgnsalError(f"target must be one class, or one per spectrum ({n}), got shape {labels.shape}.")
+        position = {label: column for column, label in enumerate(self.classes_.tolist())}
+        try:
+            return np.array([position[label] for label in labels.tolist()], dtype=np.intp)
+        except KeyError as error:
+            raise AgnsalError(
+                f"target {error.args[0]!r} is not a class of the model; its classes are {self.classes_.tolist()}."
+            ) from None
+
+    def _function(self, kind: str) -> Callable[[Any], Any]:
+        if kind not in self._outputs:
+            raise AgnsalError(f"this model has no {kind!r} output; it has {', '.join(self.kinds)}.")
+        return self._outputs[kind]
+
+    def _checked(self, X: Any) -> NDArray[np.float64]:
+        refuse_units_and_masks(X)
+        X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise AgnsalError(
+                f"X must have shape (n, {self.n_features}), as in training, got {X.shape}"
+                + ("; for one spectrum write X[None, :]." if X.ndim == 1 else ".")
+            )
+        return X
+
+    def _batch_size(self, batch_size: int | None, max_memory: float) -> int:
+        if batch_size is not None:
+            if batch_size < 1:
+                raise AgnsalError(f"batch_size must be at least 1, got {batch_size}.")
+            return int(batch_size)
+        # about four arrays as wide as the spectrum and four as wide as the model live at the same time
+        per_row = 8 * 4 * (self.n_features + self.width) / 2**20
+        return int(np.clip(max_memory / per_row, 1, 256))
+
+
+def _is_single(precision: str) -> bool:
+    if precision not in _PRECISIONS:
+        raise AgnsalError(f"precision must be 'double' or 'single', got {precision!r}.")
+    return precision == "single"

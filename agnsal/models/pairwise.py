@@ -1,0 +1,169 @@
+"""Training of one-vs-one machines whose folds and final fit share one kernel matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.svm import SVC, NuSVC
+
+from agnsal.models.coupling import class_pairs, fit_sigmoid
+from agnsal.models.kernels import Kernel, KernelExpansion
+
+
+@dataclass(frozen=True)
+class PairMachine:
+    """All pair decision values of a one-vs-one machine: ``K(X, X[support]) @ coefficients + intercepts``.
+
+    Parameters
+    ----------
+    support : ndarray of int, shape (n_support,)
+        Rows of the training data.
+    coefficients : ndarray, shape (n_support, n_pairs)
+        Positive decision values favour the first class of the pair.
+    intercepts : ndarray, shape (n_pairs,)
+        Offsets.
+    """
+
+    support: NDArray[np.intp]
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+
+
+def pair_coefficients(dual: NDArray, n_support: NDArray) -> NDArray[np.float64]:
+    """Dual coefficients of every pair from libsvm's compact layout.
+
+    Parameters
+    ----------
+    dual : ndarray, shape (n_classes - 1, n_support)
+        libsvm's layout, support vectors ordered by class, positive values favouring the first class of a pair.
+    n_support : ndarray of int, shape (n_classes,)
+        Support vectors per class.
+
+    Returns
+    -------
+    ndarray, shape (n_support, n_pairs)
+
+    Examples
+    --------
+    >>> pair_coefficients(np.array([[1.0, -1.0]]), np.array([1, 1]))
+    array([[ 1.],
+           [-1.]])
+    """
+    ends = np.cumsum(n_support)
+    rows = [slice(end - n, end) for end, n in zip(ends, n_support, strict=True)]
+    first, second = class_pairs(len(n_support))
+    coefficients = np.zeros((dual.shape[1], first.size))
+    for pair, (i, j) in enumerate(zip(first, second, strict=True)):
+        coefficients[rows[i], pair] = dual[j - 1, rows[i]]
+        coefficients[rows[j], pair] = dual[i, rows[j]]
+    return coefficients
+
+
+class PairTrainer:
+    """Fit one-vs-one machines on subsets of one training set.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, n_features)
+        Training data.
+    codes : ndarray of int, shape (n,)
+        Class of each row, from 0 to ``n_classes - 1``.
+    kernel : Kernel
+        The kernel.
+    gram : ndarray, shape (n, n), optional
+        Its matrix over the training data. Without it libsvm evaluates kernel rows itself, in a cache of
+        `max_memory`, and decision values are evaluated in blocks.
+    weight : ndarray, shape (n,)
+        Weights of the rows; rows of weight zero are left out of training.
+    class_weight : mapping of int to float
+        Weights of the classes.
+    C, nu, tol : float
+        As in scikit-learn; a given `nu` asks for `NuSVC`.
+    max_memory : float
+        Memory in MiB for libsvm's cache.
+    """
+
+    def __init__(
+        self,
+        X: NDArray,
+        codes: NDArray,
+        kernel: Kernel,
+        gram: NDArray | None,
+        *,
+        weight: NDArray,
+        class_weight: Mapping[int, float],
+        C: float = 1.0,
+        nu: float | None = None,
+        tol: float = 1e-3,
+        max_memory: float = 1024.0,
+    ) -> None:
+        self.X, self.codes, self.kernel, self.gram, self.weight = X, codes, kernel, gram, weight
+        self.n_classes = int(codes.max()) + 1
+        self.class_weight, self.C, self.nu, self.tol, self.max_memory = class_weight, C, nu, tol, max_memory
+
+    def fit(self, rows: NDArray[np.intp]) -> PairMachine:
+        """Train on some rows; a pair with only one of its classes among them gets the constant +1, -1 or 0."""
+        rows = rows[self.weight[rows] > 0]
+        present = np.unique(self.codes[rows])
+        first, second = class_pairs(self.n_classes)
+        intercepts = np.isin(first, present) * 1.0 - np.isin(second, present) * 1.0
+        if present.size < 2:
+            return PairMachine(rows[:0], np.zeros((0, first.size)), intercepts)
+        machine = self._machine(present)
+        data = self.X[rows] if self.gram is None else self.gram[np.ix_(rows, rows)]
+        machine.fit(data, self.codes[rows], sample_weight=self.weight[rows])
+        # scikit-learn turns the sign of two-class machines: positive for the second class
+        sign = -1.0 if present.size == 2 else 1.0
+        coefficients = np.zeros((machine.support_.size, first.size))
+        of_present = np.flatnonzero(np.isin(first, present) & np.isin(second, present))
+        coefficients[:, of_present] = pair_coefficients(sign * machine.dual_coef_, machine.n_support_)
+        intercepts[of_present] = sign * machine.intercept_
+        return PairMachine(rows[machine.support_], coefficients, intercepts)
+
+    def _machine(self, present: NDArray) -> SVC | NuSVC:
+        kernel = "precomputed" if self.gram is not None else self.kernel.name
+        options = {
+            "kernel": kernel,
+            "gamma": self.kernel.gamma,
+            "coef0": self.kernel.coef0,
+            "degree": int(self.kernel.degree),
+            "class_weight": {int(code): self.class_weight[int(code)] for code in present},
+            "decision_function_shape": "ovo",
+            "tol": self.tol,
+            "cache_size": max(200.0, self.max_memory),
+        }
+        return SVC(C=self.C, **options) if self.nu is None else NuSVC(nu=self.nu, **options)
+
+    def decide(self, machine: PairMachine, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Pair decision values of some rows, shape (rows.size, n_pairs)."""
+        if self.gram is not None:
+            return self.gram[np.ix_(rows, machine.support)] @ machine.coefficients + machine.intercepts
+        support_vectors = self.X[machine.support]
+        expansion = KernelExpansion(self.kernel, support_vectors, machine.coefficients, machine.intercepts)
+        return expansion.in_blocks(self.X[rows])
+
+    def out_of_fold(
+        self, folds: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Rows and their pair decision values from machines that did not see them."""
+        tested, values = [], []
+        for train, test in folds:
+            tested.append(test)
+            values.append(self.decide(self.fit(train), test))
+        return np.concatenate(tested), np.concatenate(values)
+
+    def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        """Platt's sigmoid of every pair from out-of-fold decision values; `a` and `b` of shape (n_pairs,)."""
+        # class weights count like weights of rows, so that they move the probabilities as they move the margins
+        code, factor = self.codes[rows], np.array([self.class_weight[c] for c in range(self.n_classes)])
+        weight = self.weight[rows] * factor[code]
+        first, second = class_pairs(self.n_classes)
+        fitted = []
+        for pair, (i, j) in enumerate(zip(first, second, strict=True)):
+            of_pair = (code == i) | (code == j)
+            fitted.append(fit_sigmoid(values[of_pair, pair], code[of_pair] == i, weight[of_pair]))
+        a, b = np.array(fitted).T
+        return a, b

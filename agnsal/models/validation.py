@@ -1,0 +1,46 @@
+"""Refuse what scikit-learn would silently strip: units and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from astropy.units import Quantity
+from astropy.utils.masked import Masked
+
+from agnsal.errors import AgnsalError
+
+
+def refuse_units_and_masks(X: Any, what: str = "X") -> None:
+    """Raise if an input carries a unit or a mask that a plain array would lose.
+
+    Parameters
+    ----------
+    X : object
+        What a user handed over as a matrix of spectra.
+    what : str
+        Its name, for the error message.
+
+    Raises
+    ------
+    AgnsalError
+        For an astropy `Quantity`, an astropy `Masked` or a NumPy masked array.
+
+    Examples
+    --------
+    >>> refuse_units_and_masks(np.zeros((2, 3)))
+    >>> refuse_units_and_masks(np.ma.zeros((2, 3)))
+    Traceback (most recent call last):
+        ...
+    agnsal.errors.AgnsalError: X is a masked array and its mask would be lost...
+    """
+    if isinstance(X, Masked | np.ma.MaskedArray):
+        raise AgnsalError(
+            f"{what} is a masked array and its mask would be lost; fill the bad pixels first "
+            "(SpectralSample bridges them and keeps the mask) and pass a plain array."
+        )
+    if isinstance(X, Quantity):
+        raise AgnsalError(
+            f"{what} is a Quantity in {X.unit} and its unit would be lost; pass {what}.value, "
+            "in the same unit for training and prediction."
+        )
