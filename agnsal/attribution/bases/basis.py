@@ -241,10 +241,10 @@ class MatrixBasis(Basis):
         else:
             root = np.sqrt(ivar / ivar.max(axis=1, keepdims=True))
             found = np.array([self._solve(columns * w[:, None], x * w) for w, x in zip(root, flux, strict=True)])
-        return np.asarray(found / np.where(size > 0, size, 1.0), dtype=np.float64)
+        return found / np.where(size > 0, size, 1.0)
 
     def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.linalg.lstsq(columns, flux, rcond=None)[0]
+        return np.asarray(np.linalg.lstsq(columns, flux, rcond=None)[0], dtype=np.float64)
 
     def inverse(self, S: ArrayLike) -> NDArray[np.float64]:
         """The columns, added up; see `Basis.inverse`."""

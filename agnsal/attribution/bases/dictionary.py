@@ -20,7 +20,7 @@ _FWHM = 2.354820045
 
 
 class LineDictionary(MatrixBasis):
-    """Continuum, starlight, Fe II, and a narrow and a broad Gaussian of every line: broad against narrow in two numbers.
+    """Continuum, starlight, Fe II, and every line as a narrow and a broad Gaussian: broad against narrow in two numbers.
 
     The coordinates come from one least-squares fit to each spectrum, weighted with its inverse variances. Columns of
     several widths of one component form a group, which is what `transformed` answers for. Everything the columns
