@@ -108,7 +108,7 @@ def transformed(
     0
     """
     name, function = _method(method)
-    question = ask(model, sample_or_X, target, output)
+    question = ask(model, sample_or_X, target, output, differentiable=name not in _REMOVING)
     basis = _fitted(transform, sample_or_X)
     by = basis.by if by is None else by
     combine = ("magnitude" if name in _GRADIENTS else "sum") if combine is None else combine
@@ -126,13 +126,18 @@ def transformed(
         parts = [view.explain(function, rows, options) for rows in view.batches()]
     values = np.concatenate([part.values for part in parts])
     residuals = [part.residual for part in parts if part.residual is not None]
+    sources = parts[0].uncertainty or {}
+    uncertainty = {
+        source: np.concatenate([(p.uncertainty or {})[source] for p in parts], axis=-2) for source in sources
+    }
     features, members = basis.names, None
     if by == "group":
         features = basis.group_names
         members = (basis.groups[:, None] == features).astype(np.float64)
-        if values.shape[1] != len(features):
+        if name not in _REMOVING:
             values = values @ members if combine == "sum" else np.sqrt(values**2 @ members)
-    complete = combine == "sum" or members is None
+            uncertainty = {}
+    complete = combine == "sum" or members is None or name in _REMOVING
     unexplained, share = view.unexplained(start)
     answer = question.answer(
         values,
@@ -140,6 +145,7 @@ def transformed(
         per_flux=name in _GRADIENTS and basis.keeps_unit,
         baseline=start if members is None else None,
         residual=np.concatenate(residuals) if residuals and complete else None,
+        uncertainty=uncertainty or None,
         options=_provenance(parts[0], baseline_name, transform=repr(basis), by=by, combine=combine),
         features=features,
         unexplained=unexplained,
