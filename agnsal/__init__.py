@@ -35,11 +35,15 @@ _HOMES = {
     "attribution.transforms": ("transformed",),
     "attribution.path_gradients": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley": ("shapley",),
+    "attribution.perturbation": ("line_ablation", "occlusion"),
+    "attribution.line_removal": ("remove_lines",),
     "attribution.baselines": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
     "attribution.decomposition": ("contextual_decomposition", "interaction", "transformed_decomposition"),
     "attribution.group_tables": ("decomposition_table", "interaction_matrix", "line_groups"),
+    "attribution.relevance": ("layerwise_relevance",),
     "checks.piecewise": ("PiecewiseLinearBenchmark",),
+    "checks.spectral": ("SpectralBenchmark",),
     "embedding": ("SpectralEmbedding",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
