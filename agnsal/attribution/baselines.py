@@ -162,19 +162,59 @@ def resolve_baseline(question: Question, baseline: Any) -> tuple[NDArray[np.floa
     AgnsalError
         If the model does not know its training mean, the name is unknown, or the shape is wrong.
     """
-    n, d = question.X.shape
-    if baseline is None:
-        return _training_mean(question), "training mean"
+    if baseline is not None:
+        return named_baseline(question.X, question.sample, baseline)
+    mean = question.model.baseline_mean
+    if mean is None:
+        raise AgnsalError(
+            "this model does not know the mean of its training spectra; give the baseline, for instance "
+            'baseline=X_train.mean(axis=0), agnsal.class_mean(sample, label) or "zero".'
+        )
+    return np.asarray(mean, dtype=np.float64), "training mean"
+
+
+def named_baseline(
+    X: NDArray[np.float64], sample: SpectralSample | None, baseline: Any
+) -> tuple[NDArray[np.float64], str]:
+    """Read what a user may say about a baseline that needs no model.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, n_features)
+        The spectra.
+    sample : SpectralSample or None
+        Where they came from.
+    baseline : str, tuple or array_like
+        As in `resolve_baseline`, but not None.
+
+    Returns
+    -------
+    values : ndarray, shape (n_features,) or (n, n_features)
+        The baseline.
+    name : str
+        For the provenance.
+
+    Raises
+    ------
+    AgnsalError
+        If the name is unknown, needs a sample, or the shape is wrong.
+
+    Examples
+    --------
+    >>> named_baseline(np.array([[1.0, 2.0], [3.0, 6.0]]), None, "mean")
+    (array([2., 4.]), 'mean')
+    """
+    n, d = X.shape
     if isinstance(baseline, str):
         if baseline == "zero":
             return np.zeros(d), baseline
         if baseline == "mean":
-            return (question.X.mean(axis=0) if question.sample is None else mean_spectrum(question.sample)), baseline
+            return (X.mean(axis=0) if sample is None else mean_spectrum(sample)), baseline
         if baseline == "continuum":
-            return continuum(_sample(question, baseline)), baseline
+            return continuum(_needed(sample, baseline)), baseline
         raise AgnsalError(f"there is no baseline {baseline!r}; give {_CHOICES}.")
     if isinstance(baseline, tuple) and len(baseline) == 2 and baseline[0] == "class mean":
-        return class_mean(_sample(question, "class mean"), baseline[1]), f"mean of class {baseline[1]}"
+        return class_mean(_needed(sample, "class mean"), baseline[1]), f"mean of class {baseline[1]}"
     if isinstance(baseline, u.Quantity | np.ma.MaskedArray):
         raise AgnsalError("the baseline came with a unit or a mask; pass plain numbers in the unit of the spectra.")
     try:
@@ -182,25 +222,13 @@ def resolve_baseline(question: Question, baseline: Any) -> tuple[NDArray[np.floa
     except (TypeError, ValueError):
         raise AgnsalError(f"{baseline!r:.80} is not a baseline; give {_CHOICES}.") from None
     if values.shape not in ((d,), (n, d)):
-        raise AgnsalError(f"the baseline has shape {values.shape}, the spectra {question.X.shape}; give {_CHOICES}.")
+        raise AgnsalError(f"the baseline has shape {values.shape}, the spectra {X.shape}; give {_CHOICES}.")
     if not np.isfinite(values).all():
         raise AgnsalError("the baseline holds NaN or infinite flux.")
     return values, "given"
 
 
-def _training_mean(question: Question) -> NDArray[np.float64]:
-    mean = question.model.baseline_mean
-    if mean is None:
-        raise AgnsalError(
-            "this model does not know the mean of its training spectra; give the baseline, for instance "
-            'baseline=X_train.mean(axis=0), agnsal.class_mean(sample, label) or "zero".'
-        )
-    return np.asarray(mean, dtype=np.float64)
-
-
-def _sample(question: Question, what: str) -> SpectralSample:
-    if question.sample is None:
-        raise AgnsalError(
-            f'baseline "{what}" needs a SpectralSample, got a plain array; give the baseline as an array.'
-        )
-    return question.sample
+def _needed(sample: SpectralSample | None, what: str) -> SpectralSample:
+    if sample is None:
+        raise AgnsalError(f'"{what}" needs a SpectralSample, got a plain array; give the baseline as an array.')
+    return sample

@@ -172,7 +172,7 @@ class Question:
         options = rest.pop("options", {})
         return Attribution(
             values=values,
-            target=_names_of(self.target),
+            target=names_of(self.target),
             method=method,
             output=self.output,
             explained=self.value,
@@ -257,8 +257,23 @@ def _targets(model: Any, X: NDArray[np.float64], target: Any, output: str) -> ND
     return np.stack([predicted, model.classes_[others.argmax(axis=1)]], axis=1)
 
 
-def _names_of(target: NDArray) -> NDArray:
-    """One name for each target; a pair is named by what it asks."""
+def names_of(target: NDArray) -> NDArray:
+    """One name for each target; a pair is named by what it asks.
+
+    Parameters
+    ----------
+    target : ndarray, shape (n,) or (n, 2)
+        Labels, or pairs of labels.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> names_of(np.array([["type 1", "type 2"]])).tolist()
+    ['type 1 over type 2']
+    """
     return target if target.ndim == 1 else np.array([f"{towards} over {against}" for towards, against in target])
 
 
