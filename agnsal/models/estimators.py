@@ -20,7 +20,7 @@ from agnsal.models.svc import ProbabilisticSVC
 @register_estimator(ProbabilisticSVC)
 def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
     """All four outputs of a machine with sigmoids, exactly coupled."""
-    pairs = machine.expansion()
+    pairs = machine.pair_functions_
     a, b, signs = machine.sigmoid_a_, machine.sigmoid_b_, pair_signs(machine.classes_.size)
 
     def log_odds_of_pairs(X: Any) -> Any:

@@ -103,10 +103,14 @@ def squared_distances(X: NDArray, S: NDArray) -> NDArray:
     array([[25.],
            [ 0.]])
     """
+    return _squared_distances(X, S)
+
+
+def _squared_distances(X: NDArray, S: NDArray, squares: NDArray | None = None) -> NDArray:
     distances = X @ S.T
     distances *= -2.0
     distances += np.einsum("ij,ij->i", X, X)[:, None]
-    distances += np.einsum("ij,ij->i", S, S)[None, :]
+    distances += np.einsum("ij,ij->i", S, S) if squares is None else squares
     return np.maximum(distances, 0.0, out=distances)
 
 
@@ -124,7 +128,7 @@ defvjp(
 
 
 @primitive
-def rbf_kernel(X: NDArray, S: NDArray, gamma: float) -> NDArray:
+def rbf_kernel(X: NDArray, S: NDArray, gamma: float, squares: NDArray | None = None) -> NDArray:
     """Gaussian kernel ``exp(-gamma |x - s|^2)``.
 
     Parameters
@@ -135,6 +139,8 @@ def rbf_kernel(X: NDArray, S: NDArray, gamma: float) -> NDArray:
         Support vectors.
     gamma : float
         Inverse square width.
+    squares : ndarray, shape (m,), optional
+        The ``|s|^2``, if they are known already.
 
     Returns
     -------
@@ -145,15 +151,15 @@ def rbf_kernel(X: NDArray, S: NDArray, gamma: float) -> NDArray:
     >>> rbf_kernel(np.zeros((1, 2)), np.array([[0.0, 0.0], [1.0, 0.0]]), 1.0).round(4)
     array([[1.    , 0.3679]])
     """
-    K = squared_distances(X, S)
+    K = _squared_distances(X, S, squares)
     K *= -gamma
     return np.exp(K, out=K)
 
 
 defvjp(
     rbf_kernel,
-    lambda ans, X, S, gamma: lambda g: _distances_vjp(-gamma * _like(g, S) * ans, X, S),
-    lambda ans, X, S, gamma: lambda g: _distances_vjp(-gamma * anp.transpose(_like(g, X) * ans), S, X),
+    lambda ans, X, S, gamma, squares=None: lambda g: _distances_vjp(-gamma * _like(g, S) * ans, X, S),
+    lambda ans, X, S, gamma, squares=None: lambda g: _distances_vjp(-gamma * anp.transpose(_like(g, X) * ans), S, X),
     argnums=(0, 1),
 )
 
@@ -254,12 +260,10 @@ class Kernel:
         if self.name not in KERNEL_NAMES:
             raise AgnsalError(f"kernel must be one of {', '.join(KERNEL_NAMES)}, got {self.name!r}.")
 
-    def __call__(self, X: Any, S: Any) -> Any:
-        """Kernel matrix, shape (n, m); traceable by autograd in both arguments."""
-        return self.from_product(X, S) if self.name != "rbf" else rbf_kernel(X, S, self.gamma)
-
-    def from_product(self, X: Any, S: Any) -> Any:
-        """Kernel matrix of the three kernels that are functions of the inner product."""
+    def __call__(self, X: Any, S: Any, squares: NDArray | None = None) -> Any:
+        """Kernel matrix, shape (n, m), traceable by autograd in both arguments; `squares` may hold the ``|s|^2``."""
+        if self.name == "rbf":
+            return rbf_kernel(X, S, self.gamma, squares)
         if self.name == "linear":
             return linear_kernel(X, S)
         if self.name == "poly":
@@ -298,10 +302,11 @@ class KernelExpansion:
         """Values, shape (n, n_outputs); traceable by autograd."""
         if self.kernel.name == "linear":
             return linear_kernel(X, self.weights) + self.intercepts
-        support_vectors: NDArray = self.support_vectors
-        if _SINGLE.get():
-            X, support_vectors = X.astype(np.float32), self._single_support_vectors
-        return anp.dot(self.kernel(X, support_vectors), self.coefficients) + self.intercepts
+        dtype = np.float32 if _SINGLE.get() else np.float64
+        if dtype == np.float32:
+            X = X.astype(dtype)
+        support_vectors, squares = self._vectors(dtype)
+        return anp.dot(self.kernel(X, support_vectors, squares), self.coefficients) + self.intercepts
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -310,11 +315,13 @@ class KernelExpansion:
             self._cache["weights"] = self.coefficients.T @ self.support_vectors
         return self._cache["weights"]
 
-    @property
-    def _single_support_vectors(self) -> NDArray[np.float32]:
-        if "single" not in self._cache:
-            self._cache["single"] = self.support_vectors.astype(np.float32)
-        return self._cache["single"]
+    def _vectors(self, dtype: Any) -> tuple[NDArray, NDArray]:
+        """Support vectors and their squares in single or double precision, made once."""
+        name = f"squares {dtype.__name__}"
+        if name not in self._cache:
+            vectors = self.support_vectors.astype(dtype, copy=False)
+            self._cache[name], self._cache[dtype.__name__] = np.einsum("ij,ij->i", vectors, vectors), vectors
+        return self._cache[dtype.__name__], self._cache[name]
 
     def in_blocks(self, X: NDArray) -> NDArray[np.float64]:
         """Values without ever holding more than a block of the kernel matrix, shape (n, n_outputs)."""

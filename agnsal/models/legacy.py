@@ -9,7 +9,7 @@ from sklearn.svm import SVC, NuSVC
 from sklearn.utils.validation import check_is_fitted
 
 from agnsal.errors import AgnsalError
-from agnsal.models.kernels import KERNEL_NAMES, Kernel
+from agnsal.models.kernels import KERNEL_NAMES, Kernel, KernelExpansion
 from agnsal.models.pairwise import pair_coefficients
 
 
@@ -45,19 +45,27 @@ def kernel_of(machine: Any) -> Kernel:
     return Kernel(machine.kernel, gamma=float(machine._gamma), coef0=float(machine.coef0), degree=machine.degree)
 
 
-def copy_pair_functions(target: Any, machine: SVC | NuSVC) -> None:
-    """Copy classes, support vectors and pair functions of a fitted machine onto `target`."""
-    check_is_fitted(machine)
-    target.kernel_ = kernel_of(machine)
-    target.classes_ = machine.classes_.copy()
-    target.n_features_in_ = machine.n_features_in_
-    target.support_, target.n_support_ = machine.support_.copy(), machine.n_support_.copy()
-    target.support_vectors_ = machine.support_vectors_.copy()
+def pair_functions(machine: SVC | NuSVC) -> KernelExpansion:
+    """Read the pair decision functions of a fitted machine; positive values favour the first class of a pair.
+
+    Parameters
+    ----------
+    machine : SVC or NuSVC
+        Fitted on a dense matrix.
+
+    Returns
+    -------
+    KernelExpansion
+
+    Examples
+    --------
+    >>> pair_functions(SVC(kernel="linear").fit([[0.0], [1.0]], [0, 1]))(np.array([[0.0]]))
+    array([[0.5]])
+    """
     # for two classes scikit-learn turns the public sign: positive for the second class
     sign = -1.0 if machine.classes_.size == 2 else 1.0
-    target.pair_coefficients_ = pair_coefficients(sign * machine.dual_coef_, machine.n_support_)
-    target.pair_intercepts_ = sign * machine.intercept_
-    target.training_mean_ = None
+    coefficients = pair_coefficients(sign * machine.dual_coef_, machine.n_support_)
+    return KernelExpansion(kernel_of(machine), machine.support_vectors_.copy(), coefficients, sign * machine.intercept_)
 
 
 def import_svc(cls: type, machine: SVC | NuSVC, *, coupling: str, predict_by: str) -> Any:
@@ -84,6 +92,9 @@ def import_svc(cls: type, machine: SVC | NuSVC, *, coupling: str, predict_by: st
         predict_by=predict_by,
     )
     imported._check_choices()
-    copy_pair_functions(imported, machine)
+    imported.pair_functions_ = pair_functions(machine)
+    imported.classes_, imported.n_features_in_ = machine.classes_.copy(), machine.n_features_in_
+    imported.support_, imported.n_support_ = machine.support_.copy(), machine.n_support_.copy()
+    imported.training_mean_ = None
     imported.sigmoid_a_, imported.sigmoid_b_ = a.copy(), b.copy()
     return imported

@@ -12,25 +12,18 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from agnsal.errors import AgnsalError, AgnsalWarning
-from agnsal.models.kernels import Kernel
+from agnsal.models.kernels import Kernel, KernelExpansion
 from agnsal.store import read_arrays, write_arrays
 
 _KIND = "ProbabilisticSVC"
-_ARRAYS = (
-    "support_",
-    "support_vectors_",
-    "n_support_",
-    "pair_coefficients_",
-    "pair_intercepts_",
-    "sigmoid_a_",
-    "sigmoid_b_",
-)
+_ARRAYS = ("support_", "n_support_", "sigmoid_a_", "sigmoid_b_")
+_PAIR_ARRAYS = ("support_vectors_", "pair_coefficients_", "pair_intercepts_")
 
 
 def write_machine(machine: Any, path: str | os.PathLike) -> None:
     """Write a fitted `ProbabilisticSVC`; see its `write`."""
     check_is_fitted(machine)
-    arrays = {name: getattr(machine, name) for name in _ARRAYS}
+    arrays = {name: getattr(machine, name) for name in (*_ARRAYS, *_PAIR_ARRAYS)}
     if machine.training_mean_ is not None:
         arrays["training_mean_"] = machine.training_mean_
     classes = machine.classes_
@@ -60,7 +53,8 @@ def read_machine(cls: type, path: str | os.PathLike) -> Any:
             setattr(machine, name, arrays[name])
         machine.training_mean_ = arrays.get("training_mean_")
         machine.classes_ = arrays["classes_"].astype(object) if header["object_labels"] else arrays["classes_"]
-        machine.kernel_ = Kernel(**header["kernel"])
+        vectors, coefficients, intercepts = (arrays[name] for name in _PAIR_ARRAYS)
+        machine.pair_functions_ = KernelExpansion(Kernel(**header["kernel"]), vectors, coefficients, intercepts)
         machine.n_features_in_ = int(header["n_features_in"])
         if header["feature_names_in"]:
             machine.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)

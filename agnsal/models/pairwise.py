@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import SVC, NuSVC
+from threadpoolctl import threadpool_limits
 
 from agnsal.models.coupling import class_pairs, fit_sigmoid
 from agnsal.models.kernels import Kernel, KernelExpansion
+
+#: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it halves the iterations.
+FOLD_TOLERANCE = 10.0
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -104,15 +111,18 @@ class PairTrainer:
         self.n_classes = int(codes.max()) + 1
         self.class_weight, self.C, self.nu, self.tol, self.max_memory = class_weight, C, nu, tol, max_memory
 
-    def fit(self, rows: NDArray[np.intp]) -> PairMachine:
-        """Train on some rows; a pair with only one of its classes among them gets the constant +1, -1 or 0."""
+    def fit(self, rows: NDArray[np.intp], slack: float = 1.0) -> PairMachine:
+        """Train on some rows to `slack` times the tolerance.
+
+        A pair with only one of its classes among them gets the constant +1, -1 or 0.
+        """
         rows = rows[self.weight[rows] > 0]
         present = np.unique(self.codes[rows])
         first, second = class_pairs(self.n_classes)
         intercepts = np.isin(first, present) * 1.0 - np.isin(second, present) * 1.0
         if present.size < 2:
             return PairMachine(rows[:0], np.zeros((0, first.size)), intercepts)
-        machine = self._machine(present)
+        machine = self._machine(present, slack)
         data = self.X[rows] if self.gram is None else self.gram[np.ix_(rows, rows)]
         machine.fit(data, self.codes[rows], sample_weight=self.weight[rows])
         # scikit-learn turns the sign of two-class machines: positive for the second class
@@ -123,7 +133,7 @@ class PairTrainer:
         intercepts[of_present] = sign * machine.intercept_
         return PairMachine(rows[machine.support_], coefficients, intercepts)
 
-    def _machine(self, present: NDArray) -> SVC | NuSVC:
+    def _machine(self, present: NDArray, slack: float) -> SVC | NuSVC:
         kernel = "precomputed" if self.gram is not None else self.kernel.name
         options = {
             "kernel": kernel,
@@ -132,7 +142,7 @@ class PairTrainer:
             "degree": int(self.kernel.degree),
             "class_weight": {int(code): self.class_weight[int(code)] for code in present},
             "decision_function_shape": "ovo",
-            "tol": self.tol,
+            "tol": slack * self.tol,
             "cache_size": max(200.0, self.max_memory),
         }
         return SVC(C=self.C, **options) if self.nu is None else NuSVC(nu=self.nu, **options)
@@ -145,15 +155,42 @@ class PairTrainer:
         expansion = KernelExpansion(self.kernel, support_vectors, machine.coefficients, machine.intercepts)
         return expansion.in_blocks(self.X[rows])
 
-    def out_of_fold(
-        self, folds: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Rows and their pair decision values from machines that did not see them."""
-        tested, values = [], []
-        for train, test in folds:
-            tested.append(test)
-            values.append(self.decide(self.fit(train), test))
-        return np.concatenate(tested), np.concatenate(values)
+    def fit_with_folds(
+        self, folds: Sequence[Fold], n_threads: int = 1
+    ) -> tuple[PairMachine, NDArray[np.intp], NDArray[np.float64]]:
+        """Train on everything and on every fold.
+
+        Parameters
+        ----------
+        folds : sequence of (train, test)
+            Rows of the folds.
+        n_threads : int
+            Machines trained at the same time; libsvm releases the interpreter lock. Within a thread BLAS uses one
+            core, so that cores are not oversubscribed.
+
+        Returns
+        -------
+        machine : PairMachine
+            Trained on all rows.
+        rows : ndarray of int, shape (n_tested,)
+            Rows tested.
+        values : ndarray, shape (n_tested, n_pairs)
+            Their pair decision values from machines that did not see them.
+        """
+
+        def test_fold(fold: Fold) -> NDArray[np.float64]:
+            train, test = fold
+            return self.decide(self.fit(train, FOLD_TOLERANCE), test)
+
+        everything = np.arange(len(self.X))
+        if n_threads == 1:
+            machine, values = self.fit(everything), [test_fold(fold) for fold in folds]
+        else:
+            with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+                final = pool.submit(self.fit, everything)  # first, for it takes longest
+                values = list(pool.map(test_fold, folds))
+                machine = final.result()
+        return machine, np.concatenate([test for _, test in folds]), np.concatenate(values)
 
     def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Platt's sigmoid of every pair from out-of-fold decision values; `a` and `b` of shape (n_pairs,)."""

@@ -22,14 +22,31 @@ class CoupledPrediction:
     """What a machine with fitted pair functions and sigmoids says about spectra; a mixin of `ProbabilisticSVC`."""
 
     classes_: NDArray
-    kernel_: Kernel
-    support_vectors_: NDArray[np.float64]
-    pair_coefficients_: NDArray[np.float64]
-    pair_intercepts_: NDArray[np.float64]
+    pair_functions_: KernelExpansion
     sigmoid_a_: NDArray[np.float64]
     sigmoid_b_: NDArray[np.float64]
     coupling: str
     predict_by: str
+
+    @property
+    def support_vectors_(self) -> NDArray[np.float64]:
+        """The support vectors, shape (n_support, n_features)."""
+        return self.pair_functions_.support_vectors
+
+    @property
+    def pair_coefficients_(self) -> NDArray[np.float64]:
+        """Dual coefficients of every pair, shape (n_support, n_pairs); positive values favour its first class."""
+        return self.pair_functions_.coefficients
+
+    @property
+    def pair_intercepts_(self) -> NDArray[np.float64]:
+        """Offsets of the pair decision values, shape (n_pairs,)."""
+        return self.pair_functions_.intercepts
+
+    @property
+    def kernel_(self) -> Kernel:
+        """The kernel with its numbers resolved."""
+        return self.pair_functions_.kernel
 
     def _validated(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -50,11 +67,7 @@ class CoupledPrediction:
             Positive favours the first class of the pair.
         """
         X = self._validated(X)
-        return self.expansion().in_blocks(X)
-
-    def expansion(self) -> KernelExpansion:
-        """The pair functions as one kernel expansion, traceable by autograd."""
-        return KernelExpansion(self.kernel_, self.support_vectors_, self.pair_coefficients_, self.pair_intercepts_)
+        return self.pair_functions_.in_blocks(X)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Decision values of the classes.

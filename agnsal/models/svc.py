@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold, check_cv
@@ -17,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from agnsal.errors import AgnsalError, AgnsalWarning
-from agnsal.models.kernels import Kernel
+from agnsal.models.kernels import Kernel, KernelExpansion
 from agnsal.models.pairwise import PairTrainer
 from agnsal.models.prediction import CoupledPrediction
 from agnsal.models.validation import refuse_units_and_masks
@@ -63,6 +64,9 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
     max_memory : float
         MiB allowed for the kernel matrix shared by folds and final fit. If it would not fit, libsvm evaluates kernel
         rows itself, with a cache of this size: the same machine, more slowly.
+    n_jobs : int or None
+        Threads that train folds at the same time; None or -1 is one per core (at most 6). The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -70,18 +74,13 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         Class labels, sorted.
     support_ : ndarray of int, shape (n_support,)
         Rows of the training data that are support vectors.
-    support_vectors_ : ndarray, shape (n_support, n_features)
-        The support vectors.
     n_support_ : ndarray of int, shape (n_classes,)
         How many of each class.
-    pair_coefficients_ : ndarray, shape (n_support, n_pairs)
-        Dual coefficients of every pair; positive decision values favour the first class of the pair.
-    pair_intercepts_ : ndarray, shape (n_pairs,)
-        Offsets of the pair decision values.
+    pair_functions_ : KernelExpansion
+        The decision functions of all pairs; its parts are also `kernel_`, `support_vectors_`, `pair_coefficients_` and
+        `pair_intercepts_`.
     sigmoid_a_, sigmoid_b_ : ndarray, shape (n_pairs,)
         ``P(first class of the pair) = 1 / (1 + exp(a f + b))``.
-    kernel_ : Kernel
-        The kernel with its numbers resolved.
     training_mean_ : ndarray, shape (n_features,), or None
         Mean training spectrum, the default baseline of attributions; None if imported from a fitted `SVC`.
 
@@ -99,7 +98,6 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
     """
 
     classes_: NDArray
-    kernel_: Kernel
     training_mean_: NDArray[np.float64] | None
 
     def __init__(
@@ -118,6 +116,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         nu: float | None = None,
         tol: float = 1e-3,
         max_memory: float = 1024.0,
+        n_jobs: int | None = None,
     ) -> None:
         self.kernel = kernel
         self.C = C
@@ -132,6 +131,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         self.nu = nu
         self.tol = tol
         self.max_memory = max_memory
+        self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> ProbabilisticSVC:
         """Train the machine and its sigmoids.
@@ -171,12 +171,12 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
                 "a class has no member of positive sample_weight; leave its rows out, or give them weight."
             )
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
-        self.kernel_ = self._resolve_kernel(X, weight)
+        kernel = self._resolve_kernel(X, weight)
         trainer = PairTrainer(
             X,
             codes,
-            self.kernel_,
-            self._gram(X),
+            kernel,
+            self._gram(kernel, X),
             weight=weight,
             class_weight=dict(enumerate(class_weight)),
             C=self.C,
@@ -184,13 +184,12 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
             tol=self.tol,
             max_memory=self.max_memory,
         )
-        rows, values = trainer.out_of_fold(self._folds(X, codes, kept))
+        folds = list(self._folds(X, codes, kept))
+        machine, rows, values = trainer.fit_with_folds(folds, self._n_threads(len(X)))
         self.sigmoid_a_, self.sigmoid_b_ = trainer.sigmoids(rows, values)
-        machine = trainer.fit(np.arange(len(X)))
         self.support_ = machine.support
-        self.support_vectors_ = X[machine.support]
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
-        self.pair_coefficients_, self.pair_intercepts_ = machine.coefficients, machine.intercepts
+        self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
         self.training_mean_ = np.average(X, axis=0, weights=weight)
         return self
 
@@ -212,10 +211,18 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
             raise AgnsalError(f"gamma must not be negative, got {gamma}.")
         return Kernel(self.kernel, gamma=float(gamma), coef0=float(self.coef0), degree=self.degree)
 
-    def _gram(self, X: NDArray) -> NDArray | None:
-        """The kernel matrix of the training data, or None if it and a fold's copy of it would not fit."""
-        needed = 2 * 8 * len(X) ** 2 / 2**20
-        return self.kernel_(X, X) if needed <= self.max_memory else None
+    def _gram(self, kernel: Kernel, X: NDArray) -> NDArray | None:
+        """The kernel matrix of the training data, or None if it and each thread's copy of it would not fit."""
+        needed = (1 + self._n_threads(len(X))) * 8 * len(X) ** 2 / 2**20
+        return kernel(X, X) if needed <= self.max_memory else None
+
+    def _n_threads(self, n: int) -> int:
+        """Threads for the folds: below a few hundred rows starting them costs more than it gains."""
+        if self.n_jobs is not None and (self.n_jobs == 0 or self.n_jobs < -1):
+            raise AgnsalError(f"n_jobs must be a positive number, -1 or None, got {self.n_jobs}.")
+        if self.n_jobs is None and n < 500:
+            return 1
+        return min(cpu_count() if self.n_jobs in (None, -1) else self.n_jobs, 6)
 
     def _folds(self, X: NDArray, codes: NDArray, kept: NDArray) -> Iterable:
         if not isinstance(self.cv, int | np.integer):
