@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import autograd.numpy as anp
@@ -18,7 +17,7 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from agnsal.models.coupling import couple, pair_log_odds, pair_probabilities, pair_signs
 from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.legacy import copy_pair_functions
+from agnsal.models.legacy import pair_functions
 from agnsal.models.log_odds import class_log_odds
 from agnsal.models.svc import ProbabilisticSVC
 
@@ -104,7 +103,7 @@ def _of_probabilistic(machine: ProbabilisticSVC, scalers: tuple) -> KernelMachin
         "probability": lambda F: couple(pair_probabilities(pair_log_odds(F, a, b))),
         "log_odds": lambda F: class_log_odds(pair_log_odds(F, a, b)),
     }
-    return _of_pairs(machine.expansion(), machine.classes_.size, scalers, links, (a, b))
+    return _of_pairs(machine.pair_functions_, machine.classes_.size, scalers, links, (a, b))
 
 
 def _of_svc(machine: SVC | NuSVC, scalers: tuple) -> KernelMachine | None:
@@ -112,10 +111,7 @@ def _of_svc(machine: SVC | NuSVC, scalers: tuple) -> KernelMachine | None:
         return None
     if getattr(machine, "_probA", np.empty(0)).size:
         return _of_probabilistic(ProbabilisticSVC.from_svc(machine), scalers)
-    pairs: Any = SimpleNamespace()
-    copy_pair_functions(pairs, machine)
-    expansion = KernelExpansion(pairs.kernel_, pairs.support_vectors_, pairs.pair_coefficients_, pairs.pair_intercepts_)
-    return _of_pairs(expansion, machine.classes_.size, scalers, {}, None)
+    return _of_pairs(pair_functions(machine), machine.classes_.size, scalers, {}, None)
 
 
 def _of_pairs(
