@@ -21,6 +21,7 @@ from agnsal.spectra.loaders.text import read_text
 
 _TEXT_FORMATS = ("ASCII", "ECSV", "IPAC")
 _FITS_NAMES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
+_GENERIC = ("wcs1d-fits", "tabular-fits", "iraf", *_TEXT_FORMATS)  # which the readers here have refused already
 #: Names of specutils loaders whose files the reader of another name takes as well.
 _SAME_AS = {
     "6dFGS-combined": "6dFGS-split",
@@ -109,7 +110,9 @@ def read_with_specutils(path: Path, name: str | None) -> tuple[list[FileSpectrum
         if chosen is None:
             continue
         try:
-            return list(from_specutils(kind.read(str(path), format=chosen))), chosen
+            records = list(from_specutils(kind.read(str(path), format=chosen)))
+            if records or name is not None:
+                return records, chosen
         except registry.IORegistryError:
             continue  # no loader of that name for this kind
     if name is None:
@@ -127,7 +130,7 @@ def _identified(kind: Any, path: Path) -> str | None:
             found = registry.identify_format("read", kind, str(path), stream, [str(path)], {})
     except Exception:  # specutils' identifiers raise whatever the file makes them
         return None
-    return next(iter(found), None)
+    return next((name for name in found if name not in _GENERIC), None)
 
 
 def _columns(hdulist: fits.HDUList) -> set[str]:

@@ -1,7 +1,7 @@
 """Spectra as one-dimensional FITS images with their axis in the header: IRAF, Starlink, Gemini, specutils' wcs1d-fits.
 
-The flux goes through specutils' ``wcs1d-fits`` loader, which also finds the extensions with errors and mask. The axis
-of IRAF headers is computed here: the FITS standard reads them otherwise (log-linear axes, `multispec`, units in WAT1).
+What follows the FITS standard goes through specutils' ``wcs1d-fits`` loader. IRAF's headers do not: their axes are
+log-linear with a DC-FLAG, or `multispec`, their unit stands in WAT1, and A means Angstrom, not ampere.
 """
 
 from __future__ import annotations
@@ -48,14 +48,17 @@ def read_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
         raise UnknownLayout("it holds no image of one spectrum.")
     header = hdu.header
     unit = flux_unit(header.get("BUNIT"))
-    if hdu.data.ndim == 1:
-        record = _through_specutils(hdulist, hdu, unit)
-        rows, ivar = [record.flux], [record.ivar]
-        axis: Any = record.wavelength if _is_standard(header) else iraf_axis(header, record.flux.size)
-        bad = record.bad
-    else:
+    bad: NDArray | None = None
+    axis: Any = None
+    if hdu.data.ndim > 1:
         rows, ivar = _bands(hdu)
-        axis, bad = iraf_axis(header, rows[0].size), None
+    elif _is_standard(header):
+        record = _through_specutils(hdulist, hdu, unit)
+        rows, ivar, bad, axis = [record.flux], [record.ivar], record.bad, record.wavelength
+    else:
+        rows, ivar, bad = [hdu.data], [_error_extension(hdulist)], _mask_extension(hdulist)
+    if axis is None:
+        axis = iraf_axis(header, rows[0].size)
     records = []
     for number, (flux, weight) in enumerate(zip(rows, ivar, strict=True)):
         spectrum = FileSpectrum(
@@ -83,13 +86,27 @@ def _through_specutils(hdulist: fits.HDUList, hdu: Any, unit: u.UnitBase | None)
         hdu.header.remove("BUNIT", ignore_missing=True)
     else:
         hdu.header["BUNIT"] = unit.to_string()
-    standard = _is_standard(hdu.header)
-    if standard and wavelength_unit(hdu.header.get("CUNIT1")) is None:
+    if wavelength_unit(hdu.header.get("CUNIT1")) is None:
         raise AgnsalError(_NO_UNIT)
-    options = {} if standard else {"spectral_axis_unit": "Angstrom"}
     index = next(i for i, other in enumerate(hdulist) if other is hdu)
-    loaded = Spectrum.read(hdulist, format="wcs1d-fits", hdu=index, flux_unit=None if unit else "", **options)
+    loaded = Spectrum.read(hdulist, format="wcs1d-fits", hdu=index, flux_unit=None if unit else "")
     return next(from_specutils(loaded))
+
+
+def _error_extension(hdulist: fits.HDUList) -> NDArray[np.float64] | None:
+    """Inverse variance from an extension of the flux, named as specutils' loader expects it."""
+    for name, kind in (("STD", "std"), ("ERR", "std"), ("UNCERT", "std"), ("VAR", "var"), ("IVAR", "ivar")):
+        if name in hdulist and hdulist[name].data is not None:
+            return inverse_variance(hdulist[name].data, kind)
+    return None
+
+
+def _mask_extension(hdulist: fits.HDUList) -> NDArray[np.bool_] | None:
+    """True where an extension with a mask or data quality says that a pixel is bad."""
+    for name in ("MASK", "DQ", "QUALITY"):
+        if name in hdulist and isinstance(hdulist[name], fits.ImageHDU) and hdulist[name].data is not None:
+            return hdulist[name].data != 0
+    return None
 
 
 _NO_UNIT = (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import astropy.units as u
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
@@ -47,17 +50,21 @@ class FileSpectrum:
                     "they must be as many."
                 )
 
-    def describe(self, header: Mapping[str, Any]) -> None:
+    def describe(self, header: Mapping[str, Any] | fits.Header) -> None:
         """Add redshift, name, medium and position where a header or table of metadata knows them and we do not yet."""
-        facts = {str(key).upper(): header[key] for key in list(header.keys()) if key}
+        facts = header if isinstance(header, fits.Header) else {str(key).upper(): header[key] for key in header}
         if self.redshift is None:
-            keys = ("Z_HELIO", "REDSHIFT", "Z") if _z_is_redshift(header, facts) else ("Z_HELIO", "REDSHIFT")
+            keys = ("Z_HELIO", "REDSHIFT", "Z") if _z_is_redshift(facts) else ("Z_HELIO", "REDSHIFT")
             values = (known_redshift(facts.get(key)) for key in keys)
             self.redshift = next((value for value in values if value is not None), None)
         if self.medium is None and "VACUUM" in facts:
             self.medium = "vacuum" if str(facts["VACUUM"]).strip().lower() in ("t", "true", "1") else "air"
         if self.medium is None and str(facts.get("MEDIUM", "")).lower() in ("air", "vacuum"):
             self.medium = str(facts["MEDIUM"]).lower()
+        plate = [facts.get(key) for key in ("PLATEID", "MJD", "FIBERID")]
+        if "SDSS" in str(facts.get("TELESCOP", "")) and None not in plate:
+            self.meta.setdefault("survey", "SDSS")
+            self.meta.setdefault("object_id", object_id(*plate))
         names = (
             clean(facts.get(key) or "") for key in ("OBJECT_ID", "SPECID", "TARGET", "OBJECT", "OBJNAME", "NAME_V")
         )
@@ -70,11 +77,11 @@ class FileSpectrum:
                 self.meta.setdefault(key, float(value))
 
 
-def _z_is_redshift(header: Any, facts: Mapping[str, Any]) -> bool:
+def _z_is_redshift(header: Mapping[str, Any] | fits.Header) -> bool:
     """Whether the card Z means redshift: in FITS headers it may be a coordinate."""
-    if "Z" not in facts or not hasattr(header, "comments"):
+    if "Z" not in header or not isinstance(header, fits.Header):
         return True
-    return "redshift" in header.comments["Z"].lower() or bool({"Z_ERR", "Z_HELIO", "GAMANAME", "NQ"} & set(facts))
+    return "redshift" in header.comments["Z"].lower() or any(key in header for key in ("Z_ERR", "Z_HELIO", "GAMANAME"))
 
 
 def native(values: Any, what: str) -> NDArray[np.float64]:
@@ -141,6 +148,17 @@ def known_redshift(value: Any) -> float | None:
     return redshift if np.isfinite(redshift) and -0.01 < redshift < 20 else None
 
 
+def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
+    """Name a spectrum as SDSS names its file: plate, MJD and fibre.
+
+    Examples
+    --------
+    >>> object_id(406, 51869, 374)
+    '0406-51869-0374'
+    """
+    return f"{int(plate):04d}-{int(mjd):05d}-{int(fiber):04d}"
+
+
 def clean(text: Any, length: int = 120) -> str:
     """Text from a file, printable and short, fit for a message, a table or a page."""
     return "".join(c for c in str(text) if c.isprintable()).strip()[:length]
@@ -182,7 +200,11 @@ _WAVELENGTH_SPELLINGS = (
 def _unit(text: Any, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | None:
     if isinstance(text, u.UnitBase):
         return not_ampere(text)
-    spelled = str(text or "").strip()
+    return _parsed(str(text or "").strip(), spellings)
+
+
+@lru_cache(maxsize=256)
+def _parsed(spelled: str, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | None:
     for old, new in spellings:
         spelled = spelled.replace(old, new)
     if not spelled:
@@ -190,7 +212,9 @@ def _unit(text: Any, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | Non
     if spelled in ("Ang", "ang", "angstrom", "ANGSTROM", "ANGSTROMS", "AA", "\\AA", "Å"):
         return u.AA
     try:
-        return not_ampere(u.Unit(spelled))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # two slashes are discouraged, and usual
+            return not_ampere(u.Unit(spelled))
     except (ValueError, TypeError):
         return None
 

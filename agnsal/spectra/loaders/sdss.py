@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.loaders.fits_rows import first_row
-from agnsal.spectra.loaders.record import FLAM17, FileSpectrum, clean, inverse_variance, known_redshift
+from agnsal.spectra.loaders.record import FLAM17, FileSpectrum, clean, inverse_variance, known_redshift, object_id
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -40,22 +40,14 @@ def pixel_bits(names: Iterable[str | int]) -> int:
     return mask
 
 
-def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
-    """Name a spectrum as the survey names its file: plate, MJD and fibre.
-
-    Examples
-    --------
-    >>> object_id(406, 51869, 374)
-    '0406-51869-0374'
-    """
-    return f"{int(plate):04d}-{int(mjd):05d}-{int(fiber):04d}"
-
-
 def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[FileSpectrum]:
     """The coadded spectrum of a spec file, through specutils' loader, with what SPECOBJ or SPALL knows of it."""
     from specutils import Spectrum
 
-    table: Any = hdulist[1].data if len(hdulist) > 1 else None
+    try:
+        table: Any = hdulist[1].data  # len() would read every header of the file
+    except IndexError:
+        table = None
     names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
     if not {"flux", "loglam", "ivar"} <= set(names):
         raise AgnsalError("HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar.")

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.loaders.record import FileSpectrum, clean, from_specutils
+from agnsal.spectra.loaders.record import FileSpectrum, clean, from_specutils, wavelength_unit
 
 #: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
 GAMA_COLLECTIONS = {
@@ -33,6 +33,9 @@ def read_sixdfgs_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """
     from specutils import Spectrum, SpectrumList
 
+    for hdu in hdulist:
+        if wavelength_unit(hdu.header.get("CUNIT1")) is not None:
+            hdu.header["CUNIT1"] = "Angstrom"  # "Angstroms", as written, costs astropy 2 ms of bewilderment
     if len(hdulist) >= 8:
         loaded, hdus = SpectrumList.read(hdulist, format="6dFGS-combined"), list(hdulist[5:])
     else:

@@ -24,7 +24,6 @@ from agnsal.spectra.loaders.record import (
     inverse_variance,
     wavelength_unit,
 )
-from agnsal.spectra.loaders.sdss import object_id
 
 _ROLES = {
     "loglam": ("loglam", "loglambda", "logwave", "logwavelength"),
@@ -75,7 +74,7 @@ def column_roles(names: list[str], units: list[Any]) -> dict[str, str]:
 
 
 def records_from_table(
-    columns: Mapping[str, Any], units: Mapping[str, Any], header: Mapping[str, Any], *, text: bool = False
+    columns: Mapping[str, Any], units: Mapping[str, Any], header: Mapping[str, Any] | fits.Header, *, text: bool = False
 ) -> list[FileSpectrum]:
     """The spectra of a table given as columns, their units (None where unknown), and what else the file says."""
     names = list(columns)
@@ -120,8 +119,6 @@ def records_from_table(
         if survey:
             record.meta["survey"] = survey
         record.describe(header)
-        if None not in (plate := [header.get(key) for key in ("PLATEID", "MJD", "FIBERID")]):
-            record.meta["object_id"] = object_id(*plate)
         records.append(record)
     return records
 

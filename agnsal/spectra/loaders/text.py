@@ -76,9 +76,10 @@ def _columns(lines: list[str]) -> list[FileSpectrum]:
     if not _is_number(rows[0].split(delimiter)[0]):
         names = [name.strip().strip("\"'") for name in rows[0].split(delimiter)]
         rows = rows[1:]
-    if not rows:
+    known = column_roles(names, [None] * len(names))
+    if known and not rows:
         raise AgnsalError("its table is empty: names of columns and no row.")
-    if not _is_number(rows[0].split(delimiter)[0]) and not column_roles(names, [None] * len(names)):
+    if not rows or not (known or _is_number(rows[0].split(delimiter)[0])):
         raise UnknownLayout("it is text without columns of numbers.")
     width = len(rows[0].split(delimiter))
     units: list[Any] = [None] * width
@@ -94,9 +95,9 @@ def _columns(lines: list[str]) -> list[FileSpectrum]:
     if "flux" not in roles or not {"wavelength", "loglam"} & set(roles):
         raise UnknownLayout(f"no columns of wavelength and flux among {clean(', '.join(names[:12]))}.")
     numbers = _matrix(rows, delimiter, [names.index(name) for name in wanted], len(names))
-    known = dict(zip(names, units, strict=True))
+    unit_of = dict(zip(names, units, strict=True))
     columns = dict(zip(wanted, numbers, strict=True))
-    return records_from_table(columns, {name: known[name] for name in wanted}, _keywords(comments), text=True)
+    return records_from_table(columns, {name: unit_of[name] for name in wanted}, _keywords(comments), text=True)
 
 
 def _without_names(rows: list[str], delimiter: str | None, width: int) -> list[FileSpectrum]:
