@@ -1,5 +1,7 @@
 """TRIM: identities of the transformed attribution, the residual, and the simulation with a known band."""
 
+from itertools import pairwise
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -21,7 +23,6 @@ from agnsal import (
     input_x_gradient,
     integrated_gradients,
     saliency,
-    shapley,
     simulate_agn,
     transformed,
 )
@@ -188,6 +189,11 @@ def test_shapley_values_of_groups_take_whole_groups_away():
         others.append(f(after) - f(before))
     expected = (f(first) - f(without)) / 3 + (f(X) - f(last)) / 3 + sum(others) / 6
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-12)
+    occluded = transformed(model, X, basis, "occlusion", target=1, output="decision", baseline="zero").values
+    np.testing.assert_allclose(occluded[:, 0], f(X) - f(last), atol=1e-12)
+    single = transformed(model, X, basis, "occlusion", target=1, output="decision", baseline="zero", by="coordinate")
+    last[:, 1] = X[:, 1]
+    np.testing.assert_allclose(single.values[:, 0], f(X) - f(last), atol=1e-12)
 
 
 def test_groups_are_sums_of_coordinates_and_gradients_their_length():
@@ -209,8 +215,8 @@ def test_baselines_are_spectra():
     model, X = random_network(8), training(8, 3)
     wavelet = Wavelet("haar").fit(X)
     mean = X.mean(axis=0)
-    for given in (mean, np.tile(mean, (3, 1)), "mean"):
-        result = transformed(model, X, wavelet, output="decision", baseline=given)
+    for baseline in (mean, np.tile(mean, (3, 1)), "mean"):
+        result = transformed(model, X, wavelet, output="decision", baseline=baseline)
         np.testing.assert_allclose(result.baseline, np.tile(wavelet.forward(mean[None]), (3, 1)), atol=1e-12)
     components = PCABasis(n_components=2).fit(X)
     zero = transformed(model, X, components, output="decision", baseline="zero")
@@ -261,13 +267,10 @@ def test_broad_and_narrow_hbeta_are_two_numbers(agn):
     quasars = sample[sample.labels == "type 1"][:12]
     result = transformed(model, quasars, LineDictionary(), output="pairwise", target=("type 1", "type 2"))
     value = dict(zip(result.features.tolist(), result.values.T, strict=True))
-    assert np.mean(value["Hbeta broad"] > np.abs(value["Hbeta narrow"])) > 0.9
+    assert value["Hbeta broad"].mean() > 3 * np.abs(value["Hbeta narrow"]).mean()
     assert np.median(result.unexplained_share) < 0.2
     table = result.to_table(0)
     assert table.colnames == ["feature", "coordinate", "attribution"]
-    np.testing.assert_allclose(
-        result.values.sum(axis=1), result.explained - (result.explained - result.values.sum(axis=1))
-    )
 
 
 def test_results_are_written_and_read(agn, tmp_path):
@@ -291,16 +294,12 @@ def test_a_machine_without_gradient_has_shapley_values(agn):
     result = transformed(tree, sample[:2], bands, "shapley", baseline="mean")
     assert result.values.shape == (2, 4)
     np.testing.assert_allclose(result.residual, 0, atol=1e-12)
-    assert shapley(tree, sample[:2], baseline="mean", groups=sample.wavelength[:1] * 0 + 500 * sample.wavelength.unit)
 
 
 def trained(X, y, rng, *, epochs, batch, rate):
     """A 100-100-2 softmax network by plain stochastic gradient descent, as in the paper's simulation."""
     sizes = (X.shape[1], 100, 2)
-    layers = [
-        (rng.uniform(-1, 1, (a, b)) / np.sqrt(a), rng.uniform(-1, 1, b) / np.sqrt(a))
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
+    layers = [(rng.uniform(-1, 1, (a, b)) / np.sqrt(a), rng.uniform(-1, 1, b) / np.sqrt(a)) for a, b in pairwise(sizes)]
     (w1, b1), (w2, b2) = layers
     wanted = np.eye(2)[y]
     for _ in range(epochs):

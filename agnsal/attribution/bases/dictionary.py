@@ -1,4 +1,4 @@
-"""Astronomers' coordinates: continuum, starlight, Fe II, and a narrow and a broad component of every line."""
+"""Astronomers' coordinates: continuum, stellar absorption, Fe II, and a narrow and a broad component of every line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FWHM = 2.354820045
 
 
 class LineDictionary(MatrixBasis):
-    """Continuum, starlight, Fe II, and every line as a narrow and a broad Gaussian: broad against narrow in two numbers.
+    """Continuum, stars, Fe II, and every line as a narrow and a broad Gaussian: broad against narrow in two numbers.
 
     The coordinates come from one least-squares fit to each spectrum, weighted with its inverse variances. Columns of
     several widths of one component form a group, which is what `transformed` answers for. Everything the columns
@@ -36,20 +36,21 @@ class LineDictionary(MatrixBasis):
     degree : int
         Degree of the polynomial of the continuum, in wavelength.
     stars : bool
-        Whether to add spectra of stellar populations (the templates of `simulate_agn`), without which stellar
-        absorption under Hbeta counts as negative emission.
+        Whether to add the absorption lines and breaks of stellar populations (the templates of `simulate_agn`),
+        without which absorption under Hbeta counts as negative emission. Their smooth shape is left to the
+        polynomial, which could not be told from it.
     iron : sequence of float
         Full widths of the Fe II template (multiplets of Boroson & Green 1992) in km/s. Empty for no Fe II.
     grid : WavelengthGrid, optional
         The grid of the spectra, where `fit` will see a plain array.
     nonnegative : bool
-        Whether lines, Fe II and starlight must not be negative.
+        Whether lines, Fe II and stellar absorption must not be negative.
 
     Attributes
     ----------
     synthesis : ndarray, shape (n_features, m)
-        The columns, each with a mean of 1 over the grid (starlight, polynomial) or an integral of 1 Angstrom times
-        the flux unit (lines), so that the coordinates of lines are integrated fluxes.
+        The columns. Those of lines have an integral of 1, so that their coordinates are fluxes (in the unit of the
+        spectra times Angstrom); that of Fe II has it between 4434 and 4684 Angstrom.
 
     Raises
     ------
@@ -62,7 +63,7 @@ class LineDictionary(MatrixBasis):
     >>> sample = simulate_agn(2, 2, 0, seed=1).normalize()
     >>> dictionary = LineDictionary(lines=["Hbeta", "[O III] 5007"]).fit(sample)
     >>> dictionary.group_names.tolist()
-    ['continuum', 'starlight', 'Fe II', 'Hbeta narrow', 'Hbeta broad', '[O III] 5007 narrow']
+    ['continuum', 'stellar absorption', 'Fe II', 'Hbeta narrow', 'Hbeta broad', '[O III] 5007 narrow']
     >>> flux = dictionary.fluxes(sample)["Hbeta broad"]
     >>> bool(flux[:2].min() > flux[2:].max())
     True
@@ -113,9 +114,8 @@ class LineDictionary(MatrixBasis):
         for power, column in enumerate(_polynomials(grid, self.degree)):
             add(column, f"continuum {power}", "continuum")
         if self.stars and RANGE[0] <= edges[0] and edges[-1] <= RANGE[1]:
-            spectra = starlight(edges, np.eye(len(POPULATIONS)), np.full(len(POPULATIONS), 190.0))
-            for name, column in zip(POPULATIONS, spectra, strict=True):
-                add(column, f"starlight {name}", "starlight")
+            for name, column in zip(POPULATIONS, _absorption(edges, np.stack(columns, axis=1)), strict=True):
+                add(column, f"stars {name}", "stellar absorption")
         for width in self.iron:
             column = iron(edges, np.ones(1), np.array([width / _FWHM]), np.zeros(1))[0]
             if column.any():
@@ -181,6 +181,12 @@ def _polynomials(grid: WavelengthGrid, degree: int) -> list[NDArray[np.float64]]
     center = grid.centers.value
     x = 2 * (center - center[0]) / (center[-1] - center[0]) - 1
     return [np.polynomial.Legendre.basis(power)(x) for power in range(degree + 1)]
+
+
+def _absorption(edges: NDArray[np.float64], smooth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spectra of the stellar populations, less their best fit by the smooth columns."""
+    spectra = starlight(edges, np.eye(len(POPULATIONS)), np.full(len(POPULATIONS), 190.0))
+    return spectra - (smooth @ np.linalg.lstsq(smooth, spectra.T, rcond=None)[0]).T
 
 
 def _gaussian(edges: NDArray[np.float64], line: SpectralLine, width: float) -> NDArray[np.float64]:
