@@ -70,6 +70,44 @@ def line_groups(
     return groups
 
 
+def line_units(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """Units for `agglomerate`: each line is one, and each stretch between lines.
+
+    Parameters
+    ----------
+    grid : WavelengthGrid
+        In vacuum and rest frame.
+    lines : iterable of str, optional
+        Names; by default the common lines on the grid.
+
+    Returns
+    -------
+    units : ndarray of int, shape (n_bins,)
+        Unit of each bin, in order of wavelength.
+    names : tuple of str
+        Name of each unit; stretches are named by their range in Angstrom.
+
+    Examples
+    --------
+    >>> from agnsal import PERUZZI2021_GRID
+    >>> line_units(PERUZZI2021_GRID, ["Hbeta", "[O III] 5007"])[1]
+    ('3728-4782', 'Hbeta', '4941-4988', '[O III] 5007', '5028-5267')
+    """
+    edges = grid.edges.value
+    groups = line_groups(grid, lines, rest=None)
+    free = ~np.any(list(groups.values()), axis=0)
+    bounds = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(int)))
+    for start, stop in bounds.reshape(-1, 2):
+        groups[f"{edges[start]:.0f}-{edges[stop]:.0f}"] = np.arange(len(grid)) == np.clip(
+            np.arange(len(grid)), start, stop - 1
+        )
+    order = sorted(groups, key=lambda name: np.flatnonzero(groups[name]).mean())
+    units = np.full(len(grid), -1, dtype=np.intp)
+    for number, name in enumerate(order):
+        units[groups[name]] = number
+    return units, tuple(order)
+
+
 def decomposition_table(
     network: Network,
     X: ArrayLike,

@@ -6,6 +6,7 @@ They see samples, attributions, maps and tables, never a model. Nothing is shown
 from agnsal.figures.confusion import plot_confusion
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.gradients import plot_class_gradients
+from agnsal.figures.hierarchy import plot_hierarchy
 from agnsal.figures.importance import plot_line_importance
 from agnsal.figures.saliency import plot_saliency
 from agnsal.figures.spectra import plot_spectra
@@ -14,6 +15,7 @@ __all__ = [
     "plot_class_gradients",
     "plot_confusion",
     "plot_embedding",
+    "plot_hierarchy",
     "plot_line_importance",
     "plot_saliency",
     "plot_spectra",

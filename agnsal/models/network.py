@@ -321,6 +321,12 @@ class Network:
         except KeyError as error:
             raise AgnsalError(f"target {error.args[0]!r} is not among {labels.tolist()}.") from None
 
+    def label_of(self, weights: NDArray[np.float64]) -> Any:
+        """Label of the output that a row of `output_weights` selects."""
+        if self.classes is None:
+            return int(np.abs(weights).argmax())
+        return self.classes[int(weights[0] > 0) if len(weights) < len(self.classes) else weights.argmax()]
+
     def predict(self, X: ArrayLike) -> NDArray:
         """Label of every spectrum, or the raw outputs where there are no classes.
 
