@@ -33,6 +33,7 @@ _HOMES = {
         "Wavelet",
     ),
     "attribution.transforms": ("transformed",),
+    "attribution.uncertainty": ("attribution_uncertainty", "map_stability"),
     "attribution.path_gradients": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley": ("shapley",),
     "attribution.perturbation": ("line_ablation", "occlusion"),

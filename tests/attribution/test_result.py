@@ -25,6 +25,7 @@ def result():
         grid=PERUZZI2021_GRID,
         mask=rng.random((3, N)) < 0.1,
         baseline=rng.uniform(1, 2, (3, N)),
+        uncertainty={"flux": rng.uniform(0, 1, (3, N)), "training": rng.normal(size=(2, 3, N))},
         provenance={"versions": versions(), "seed": 3},
     )
 
@@ -80,6 +81,8 @@ def test_round_trip_on_disk_is_bit_equal(result, tmp_path, ending):
     for name in ("values", "target", "explained", "inputs", "ids", "mask", "baseline"):
         assert getattr(back, name).dtype == getattr(result, name).dtype
         assert getattr(back, name).tobytes() == getattr(result, name).tobytes()
+    for source, spread in result.uncertainty.items():
+        assert back.uncertainty[source].tobytes() == spread.tobytes()
     assert back.residual is None
     assert back.grid == result.grid
     assert back.unit == result.unit
