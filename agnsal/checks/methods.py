@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.decomposition import contextual_decomposition
 from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
 from agnsal.attribution.path_gradients import integrated_gradients
+from agnsal.attribution.perturbation import occlusion
+from agnsal.attribution.relevance import layerwise_relevance
+from agnsal.attribution.shapley import shapley
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.network import Network
 
@@ -34,6 +38,8 @@ class Explanation:
         For the methods that compare, as in `agnsal.integrated_gradients`.
     noise : float or array_like
         Standard deviation of the noise of SmoothGrad.
+    window : object
+        What occlusion replaces at once, as in `agnsal.occlusion`; wide windows are faster.
     seed : int
         For the methods that draw.
     """
@@ -44,6 +50,7 @@ class Explanation:
     output: str = "log_odds"
     baseline: Any = "mean"
     noise: Any = None
+    window: Any = None
     seed: int = 0
 
     @property
@@ -78,14 +85,44 @@ def _integrated(asked: Explanation) -> NDArray[np.float64]:
         return integrated_gradients(*asked.question, baseline=asked.baseline, n_steps=64, rule="midpoint").values
 
 
-#: Methods for any differentiable model, then those that need the layers of a `Network`.
+def _occlusion(asked: Explanation) -> NDArray[np.float64]:
+    return occlusion(*asked.question, baseline=asked.baseline, window=asked.window).values
+
+
+def _shapley(asked: Explanation) -> NDArray[np.float64]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AgnsalWarning)
+        return shapley(*asked.question, baseline=asked.baseline, n_permutations=16, random_state=asked.seed).values
+
+
+def _decomposition(asked: Explanation) -> NDArray[np.float64]:
+    each = np.eye(asked.matrix.shape[1], dtype=bool)
+    relevant, _ = contextual_decomposition(asked.model, asked.matrix, each)
+    weights = asked.model.output_weights(asked.matrix, asked.target)
+    return np.einsum("gnk,nk->ng", relevant, weights)
+
+
+def _relevance(rule: Any) -> Method:
+    return lambda asked: layerwise_relevance(asked.model, asked.matrix, rule, asked.target)
+
+
+#: Methods for any differentiable model.
 METHODS: dict[str, Method] = {
     "gradient": _gradient,
     "SmoothGrad": _smooth,
     "input x gradient": _input_x_gradient,
     "integrated gradients": _integrated,
+    "occlusion": _occlusion,
+    "Shapley values": _shapley,
 }
-NETWORK_METHODS: dict[str, Method] = {}
+#: Methods that need the layers of a `Network`.
+NETWORK_METHODS: dict[str, Method] = {
+    "contextual decomposition": _decomposition,
+    "LRP z": _relevance("z"),
+    "LRP epsilon": _relevance("epsilon"),
+    "LRP alpha1beta0": _relevance("alpha1beta0"),
+    "deep Taylor": _relevance("deep_taylor"),
+}
 
 
 def random_control(asked: Explanation) -> NDArray[np.float64]:

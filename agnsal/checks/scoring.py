@@ -105,8 +105,8 @@ class BenchmarkScores:
     judged : dict of str to tuple of str
         Against which truths each method is judged.
     sign : ndarray, shape (n,)
-        Sign of what the model predicts; correlations with an absolute truth are multiplied by it, because methods
-        that keep one sign give all of it to the sign of the prediction.
+        Sign of what the model predicts; correlations with a positive or absolute truth are multiplied by it, because
+        methods that keep one sign give all of it to the sign of the prediction.
     facts : dict
         What else is worth knowing, for instance how well the model does.
     """
@@ -135,7 +135,7 @@ class BenchmarkScores:
             if name not in known:
                 raise AgnsalError(f"there is no {name!r} here; there are {', '.join(known)}.")
         found = row_correlation(self.maps[method], self.truths[truth], statistic)
-        return found * self.sign if truth.startswith("absolute") else found
+        return found * self.sign if truth.startswith(("absolute", "positive")) else found
 
     def table(self) -> QTable:
         """Collect the scores: a row for each method, truth and statistic.

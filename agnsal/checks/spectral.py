@@ -226,7 +226,12 @@ class SpectralBenchmark:
         """
         training, test = self.training_set()
         test = test[:n_explained]
-        options = {"baseline": training.flux.mean(axis=0), "noise": 0.5 * test.flux.std(axis=0), "seed": seed}
+        options = {
+            "baseline": training.flux.mean(axis=0),
+            "noise": 0.5 * test.flux.std(axis=0),
+            "seed": seed,
+            "window": 10,
+        }
         asked = Explanation(model, test, "strong", output, **options)
         maps = {name: method(asked) for name, method in methods_for(model, methods).items()}
         if controls:

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from agnsal import AgnsalError, PiecewiseLinearBenchmark
 
+PARTS = ("positive", "absolute")
+
 
 @pytest.fixture(scope="module")
 def benchmark():
@@ -107,7 +109,13 @@ def test_methods_score_in_their_published_ranges(scores):
     assert abs(mean["gradient"]) < 0.15
     assert abs(mean["SmoothGrad"]) < 0.15
     assert 0.70 <= mean["input x gradient"] <= 0.88
-    assert mean["integrated gradients"] >= 0.87
+    assert mean["integrated gradients"] >= max(0.87, mean["input x gradient"])
+    assert 0.80 <= mean["occlusion"] <= 0.92
+    assert 0.70 <= mean["contextual decomposition"] <= 0.90
+    assert mean["Shapley values"] > mean["occlusion"]
+    np.testing.assert_allclose(scores.maps["LRP z"], scores.maps["input x gradient"], atol=1e-12)
+    alpha_beta = [np.nanmean(scores.correlation("LRP alpha1beta0", f"{part} contribution")) for part in PARTS]
+    assert 0.2 < alpha_beta[0] < 0.6 < alpha_beta[1] < 0.75
     assert abs(mean["control: random"]) < 0.05
     assert mean["linear model"] < mean["integrated gradients"]
     assert np.nanmean(scores.correlation("gradient", "slope")) > 0.6
