@@ -64,7 +64,7 @@ def saliency(
     1
     """
     question = ask(model, sample_or_X, target, output)
-    return question.answer(question.gradient(question.X), method="saliency", per_flux=True)
+    return question.answer(question.gradient_here, method="saliency", per_flux=True)
 
 
 def input_x_gradient(
@@ -104,7 +104,7 @@ def input_x_gradient(
     True
     """
     question = ask(model, sample_or_X, target, output)
-    return question.answer(question.X * question.gradient(question.X), method="input_x_gradient")
+    return question.answer(question.X * question.gradient_here, method="input_x_gradient")
 
 
 def smooth_gradient(

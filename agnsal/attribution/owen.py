@@ -26,7 +26,7 @@ BLOCK = 2**16
 CHUNK = 32
 
 #: Nodes to begin with, and the most there may be.
-FIRST_NODES, MOST_NODES = 8, 128
+FIRST_NODES, MOST_NODES = 6, 128
 
 #: The quadrature is refined until the values miss the difference by less than this share of the terms summed, or,
 #: where the link makes them approximate anyway, of the outputs.

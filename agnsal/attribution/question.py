@@ -16,6 +16,7 @@ from agnsal.attribution.black_box import as_function
 from agnsal.attribution.result import Attribution, versions
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.differentiable import as_differentiable
+from agnsal.models.model import LARGEST
 from agnsal.spectra.sample import SpectralSample
 
 OUTPUTS = ("probability", "log_odds", "decision", "pairwise")
@@ -40,8 +41,8 @@ class Question:
         The spectra, finite float64.
     sample : SpectralSample or None
         Where they came from, if not from an array.
-    target : ndarray, shape (n,), or (n, 2) for ``output="pairwise"``
-        A class label for each spectrum, or a pair of labels, explained towards the first.
+    asked : object
+        The target as the user gave it.
     output : str
         One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``.
     estimator : object
@@ -51,9 +52,14 @@ class Question:
     model: Any
     X: NDArray[np.float64]
     sample: SpectralSample | None
-    target: NDArray
+    asked: Any
     output: str
     estimator: Any = None
+
+    @cached_property
+    def target(self) -> NDArray:
+        """A class label for each spectrum, shape (n,), or pairs of them, shape (n, 2), explained towards the first."""
+        return _targets(self.model, self.X, self.asked, self.output)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -64,6 +70,19 @@ class Question:
     def value(self) -> NDArray[np.float64]:
         """Value of the output asked about, shape (n,)."""
         return self.explained(self.X)
+
+    @cached_property
+    def gradient_here(self) -> NDArray[np.float64]:
+        """Gradient of the output asked about at the spectra; it brings `value`, and a predicted `target`, with it."""
+        lazy = _is_predicted(self.asked) and self.output == "probability" and self.model.predicts_most_probable
+        target = LARGEST if lazy and "target" not in self.__dict__ else self.target
+        value, gradient, weights = self.model.value_and_gradient(self.X, target, self.output)
+        if target is LARGEST:
+            found = {"target": self.model.classes_[weights.argmax(axis=1)], "weights": weights}
+        else:
+            found = {}
+        self.__dict__.update(found, value=value)
+        return gradient
 
     def explained(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
         """Value of the output asked about at other inputs.
@@ -239,14 +258,19 @@ def ask(
             f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "
             "put them on the grid the model was trained on."
         )
-    question = Question(model, X, sample, _targets(model, X, target, output), output, estimator)
-    _ = question.weights  # refuses unknown labels here, before any work is done
+    question = Question(model, X, sample, target, output, estimator)
+    if not _is_predicted(target):
+        _ = question.weights  # refuses unknown labels here, before any work is done
     return question
+
+
+def _is_predicted(target: Any) -> bool:
+    return isinstance(target, str) and target == "predicted"
 
 
 def _targets(model: Any, X: NDArray[np.float64], target: Any, output: str) -> NDArray:
     """One label, or one pair of labels, for each spectrum."""
-    if not (isinstance(target, str) and target == "predicted"):
+    if not _is_predicted(target):
         labels = np.asarray(model.classes_[0] if target is None and len(model.classes_) == 1 else target)
         single = labels.ndim == (1 if output == "pairwise" else 0)
         return np.repeat(labels[None], len(X), axis=0) if single else labels

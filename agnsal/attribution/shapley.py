@@ -173,7 +173,7 @@ def _of_log_odds(question: Question, machine: KernelMachine | None) -> tuple[Que
         width=before.width,
     )
     links = {"pairwise": lambda F: log_odds_of_pairs(F, a, b)}
-    return replace(question, model=after), replace(machine, links=links)
+    return replace(question, model=after, asked=question.target), replace(machine, links=links)
 
 
 def _by_quadrature(

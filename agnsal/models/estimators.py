@@ -37,7 +37,7 @@ def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
         machine.n_features_in_,
         baseline_mean=machine.training_mean_,
         width=0 if pairs.kernel.name == "linear" else len(pairs.support_vectors),
-        predict=machine.predict,
+        predict=None if machine.predict_by == "probability" and machine.coupling == "exact" else machine.predict,
     )
 
 
@@ -45,7 +45,8 @@ def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
 def pipeline(whole: Pipeline) -> DifferentiableModel:
     """Transformers before a final estimator."""
     steps = [convert_step(transformer, name) for name, transformer in whole.steps[:-1]]
-    return compose(steps, convert_estimator(whole.steps[-1][1]), predict=whole.predict)
+    last = convert_estimator(whole.steps[-1][1])
+    return compose(steps, last, predict=None if last.predicts_most_probable else whole.predict)
 
 
 @register_estimator(LogisticRegression)

@@ -18,6 +18,9 @@ from agnsal.models.validation import refuse_units_and_masks
 KINDS = ("probability", "log_odds", "decision", "pairwise")
 _PRECISIONS = ("double", "single")
 
+#: The target that stands for whichever column has the largest value.
+LARGEST = object()
+
 
 class DifferentiableModel:
     """A fitted classifier or regressor as smooth functions of the spectrum, with their gradients.
@@ -104,7 +107,7 @@ class DifferentiableModel:
         AgnsalError
             If the model has no such output, or X carries a unit, a mask or the wrong number of features.
         """
-        function = self._function(kind)
+        function = self.function(kind)
         with single_precision(_is_single(precision)):
             if isbox(X):
                 return function(X)
@@ -151,17 +154,61 @@ class DifferentiableModel:
         AgnsalError
             If the target is not a class of the model, or see `outputs`.
         """
-        function = self._function(kind)
+        return self.value_and_gradient(
+            X, target, kind, batch_size=batch_size, max_memory=max_memory, precision=precision
+        )[1]
+
+    def value_and_gradient(
+        self,
+        X: ArrayLike,
+        target: Any = None,
+        kind: str = "probability",
+        *,
+        batch_size: int | None = None,
+        max_memory: float = 256.0,
+        precision: str = "double",
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """One output per spectrum and its gradient, for little more than the gradient alone.
+
+        Parameters
+        ----------
+        X, target, kind, batch_size, max_memory, precision
+            See `gradient`; `target` may also be `LARGEST`: the column with the largest value.
+
+        Returns
+        -------
+        values : ndarray, shape (n,)
+            The outputs asked for.
+        gradient : ndarray, shape (n, n_features)
+            Their gradients.
+        weights : ndarray, shape (n, n_classes) or (n, n_pairs)
+            What selected them, see `weights`.
+
+        Raises
+        ------
+        AgnsalError
+            See `gradient`.
+        """
+        function = self.function(kind)
         X = self._checked(X)
-        weights = self.weights(target, len(X), kind)
+        largest = target is LARGEST
+        weights = np.zeros((len(X), 0)) if largest else self.weights(target, len(X), kind)
         step = self._batch_size(batch_size, max_memory)
-        result = np.empty(X.shape)
+        values, gradient, chosen = np.empty(len(X)), np.empty(X.shape), []
         with single_precision(_is_single(precision)):
             for start in range(0, len(X), step):
                 rows = slice(start, start + step)
-                pull_back, _ = make_vjp(function)(X[rows])
-                result[rows] = pull_back(weights[rows])
-        return result
+                pull_back, outputs = make_vjp(function)(X[rows])
+                selected = np.eye(outputs.shape[1])[outputs.argmax(axis=1)] if largest else weights[rows]
+                values[rows] = (outputs * selected).sum(axis=1)
+                gradient[rows] = pull_back(selected)
+                chosen.append(selected)
+        return values, gradient, np.concatenate(chosen) if largest and chosen else weights
+
+    @property
+    def predicts_most_probable(self) -> bool:
+        """Whether `predict` is nothing but the class of the largest probability."""
+        return self._predict is None and "probability" in self.kinds
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Label of every spectrum, by the rule of the estimator it was made from.
@@ -202,7 +249,7 @@ class DifferentiableModel:
         AgnsalError
             If the target is not a class of the model or there is not one per spectrum.
         """
-        self._function(kind)
+        self.function(kind)
         if kind == "pairwise":
             return self._pair_weights(target, n)
         if target is None:
@@ -242,7 +289,8 @@ class DifferentiableModel:
                 f"target {error.args[0]!r} is not a class of the model; its classes are {self.classes_.tolist()}."
             ) from None
 
-    def _function(self, kind: str) -> Callable[[Any], Any]:
+    def function(self, kind: str) -> Callable[[Any], Any]:
+        """The function of one kind of output as it was given, for composing; see `outputs` for its meaning."""
         if kind not in self._outputs:
             raise AgnsalError(f"this model has no {kind!r} output; it has {', '.join(self.kinds)}.")
         return self._outputs[kind]

@@ -55,6 +55,16 @@ def test_saliency_is_the_derivative(model, X, output):
         np.testing.assert_allclose(result.values[:, j], numeric[:, column], rtol=2e-6, atol=1e-9)
 
 
+def test_the_gradient_brings_the_class_and_the_value_with_it(model, X):
+    predicted = agnsal.saliency(model, X[:9])
+    asked = agnsal.saliency(model, X[:9], model.predict(X[:9]))
+    np.testing.assert_array_equal(predicted.target, model.predict(X[:9]))
+    np.testing.assert_array_equal(predicted.values, asked.values)
+    np.testing.assert_allclose(predicted.explained, model.predict_proba(X[:9]).max(axis=1), rtol=1e-12)
+    votes = agnsal.ProbabilisticSVC(random_state=0, predict_by="votes").fit(X, model.predict(X))
+    np.testing.assert_array_equal(agnsal.saliency(votes, X).target, votes.predict(X))
+
+
 def test_gradients_of_all_classes_cancel(model, X):
     total = sum(agnsal.saliency(model, X[:10], label).values for label in "abc")
     np.testing.assert_allclose(total, 0.0, atol=1e-12)

@@ -97,6 +97,10 @@ def test_log_odds_of_two_classes_and_of_pairs_are_exact(X, y, model):
     np.testing.assert_allclose(odds.values, -model.sigmoid_a_[2] * pairs.values, rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(odds.explained, -(model.sigmoid_a_[2] * pairs.explained + model.sigmoid_b_[2]))
     assert np.abs(odds.residual).max() < 1e-12
+    predicted = agnsal.shapley(model, X[:2], output="pairwise", baseline="zero", pair_log_odds=True)
+    assert all(
+        name.startswith(f"{label} over ") for name, label in zip(predicted.target, model.predict(X[:2]), strict=True)
+    )
 
 
 def test_efficiency_over_thousands_of_bins():
