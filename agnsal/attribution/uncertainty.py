@@ -1,0 +1,247 @@
+"""How sure is an attribution: errors of the flux, and what another training sample would have given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from agnsal.attribution.question import ask
+from agnsal.attribution.result import Attribution
+from agnsal.attribution.sampling import seed_name
+from agnsal.errors import AgnsalError
+from agnsal.spectra.sample import SpectralSample, bridge
+
+#: Deviations from a linear rule, relative to the largest value, that still count as rounding.
+_ROUNDING = 1e-9
+
+
+def attribution_uncertainty(
+    method: Callable[..., Attribution],
+    model: Any,
+    sample: SpectralSample,
+    *,
+    target: Any = "predicted",
+    output: str = "probability",
+    n_draws: int = 64,
+    n_refits: int = 0,
+    training: SpectralSample | tuple[ArrayLike, ArrayLike] | None = None,
+    estimator: Any = None,
+    random_state: Any = None,
+    **options: Any,
+) -> Attribution:
+    """Explain spectra, and say how far errors of flux and of training move the explanation.
+
+    Flux errors are drawn from the inverse variances of the sample; where the attribution is a linear function of the
+    flux, bin by bin, they are propagated exactly instead. Training errors come from refits to bootstrap samples.
+    The targets, and so the question, stay those of the spectra as observed.
+
+    Parameters
+    ----------
+    method : callable
+        `saliency`, `integrated_gradients`, ... or any function with their signature; options of `transformed` that
+        have the same names as these are given by `functools.partial`.
+    model : object
+        A fitted classifier.
+    sample : SpectralSample
+        The spectra to explain, with `ivar` where `n_draws` is not 0.
+    target, output
+        As in `saliency`.
+    n_draws : int
+        Draws of the noise; 0 leaves flux errors out.
+    n_refits : int
+        Bootstrap refits; 0 leaves training errors out.
+    training : SpectralSample with labels, or (X, y)
+        What the model was trained on, for refits.
+    estimator : object, optional
+        What to refit, if not a clone of `model`.
+    random_state : int, RandomState or None
+        Seeds noise and bootstrap.
+    **options
+        For the method.
+
+    Returns
+    -------
+    Attribution
+        That of the method, with `uncertainty`: ``"flux"`` and ``"training"``. All draws are kept (`n_draws` times the
+        size of the attribution), so that `by_line` gives errors of sums with the correlation of their bins.
+
+    Raises
+    ------
+    AgnsalError
+        If the sample has no inverse variances, or there is nothing to refit to.
+
+    Notes
+    -----
+    The noise of bins is taken as independent, and bad bins are bridged again in every draw (so that the exact rule
+    needs spectra without any). A normalisation of the sample is not drawn again. The draws add noise to flux that
+    already has some: where the output bends on the scale of the noise their scatter is that of spectra noisier by
+    the root of two. Bootstrap samples are drawn within classes, and given to the estimator as weights if
+    it takes them, since repeated spectra would leak between the folds of its cross-validation.
+
+    References
+    ----------
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    >>> result = attribution_uncertainty(
+    ...     agnsal.input_x_gradient, model, sample[:2], output="decision", n_refits=5, training=sample, random_state=0
+    ... )
+    >>> result.uncertainty["training"].shape, result.standard_error.shape
+    ((5, 2, 1000), (2, 1000))
+    >>> table = result.by_line(["Hbeta"])
+    >>> table.colnames[5:9]
+    ['core_error', 'core_error_flux', 'core_error_training', 'core_significance']
+    """
+    if not isinstance(sample, SpectralSample):
+        raise AgnsalError("errors need a SpectralSample, which knows its inverse variances; got a plain array.")
+    if n_draws < 0 or n_draws == 1 or n_refits < 0 or n_refits == 1:
+        raise AgnsalError(f"a scatter needs at least 2 draws (or 0 for none); got {n_draws} draws, {n_refits} refits.")
+    question = ask(model, sample, target, output, differentiable=False)
+
+    def explain(other: Any, spectra: SpectralSample) -> Attribution:
+        return method(other, spectra, target=question.target, output=output, **options)
+
+    random = check_random_state(random_state)
+    result = explain(model, sample)
+    uncertainty = dict(result.uncertainty or {})
+    exact = False
+    if n_draws:
+        uncertainty["flux"], exact = _flux_errors(
+            lambda spectra: explain(model, spectra), sample, result, n_draws, random
+        )
+    if n_refits:
+        X, y = _training(training)
+        fresh = _unfitted(model if estimator is None else estimator)
+        refits = [_refit(clone(fresh), X, y, random) for _ in range(n_refits)]
+        uncertainty["training"] = np.stack([explain(other, sample).values for other in refits])
+    provenance = {
+        **result.provenance,
+        "flux_errors": "none" if not n_draws else "exact" if exact else f"{n_draws} draws",
+        "n_refits": n_refits,
+        "uncertainty_random_state": seed_name(random_state),
+    }
+    return replace(result, uncertainty=uncertainty or None, provenance=provenance)
+
+
+def map_stability(attribution: Attribution, source: str = "training") -> NDArray[np.float64]:
+    """How alike the maps of one spectrum are from refit to refit, as one number.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        With draws of that source, from `attribution_uncertainty`.
+    source : {"training", "flux"}
+        Whose draws to compare.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Mean cosine between the maps of two refits: 1 if all agree up to a factor, near 0 if they have nothing in
+        common. Maps that are zero everywhere agree with none.
+
+    Raises
+    ------
+    AgnsalError
+        If there are no draws of that source.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    >>> result = attribution_uncertainty(
+    ...     agnsal.saliency, model, sample[:2], n_draws=0, n_refits=4, training=sample, random_state=0
+    ... )
+    >>> bool((map_stability(result) > 0.5).all())
+    True
+    """
+    draws = (attribution.uncertainty or {}).get(source)
+    if draws is None or draws.ndim != 3:
+        raise AgnsalError(
+            f"this attribution has no draws of {source!r}; make them with attribution_uncertainty "
+            f"({'n_refits and training' if source == 'training' else 'n_draws'})."
+        )
+    length = np.linalg.norm(draws, axis=2, keepdims=True)
+    unit = np.divide(draws, length, out=np.zeros_like(draws), where=length > 0)
+    n = len(draws)
+    # the square of the sum holds every pair twice and every map once with itself
+    with_itself = (length[:, :, 0] > 0).sum(axis=0)
+    return (np.linalg.norm(unit.sum(axis=0), axis=1) ** 2 - with_itself) / (n * (n - 1))
+
+
+def _flux_errors(
+    explain: Callable[[SpectralSample], Attribution],
+    sample: SpectralSample,
+    result: Attribution,
+    n_draws: int,
+    random: np.random.RandomState,
+) -> tuple[NDArray[np.float64], bool]:
+    """Standard errors where the attribution is linear in each bin, else draws; and which of them."""
+    if sample.ivar is None:
+        raise AgnsalError("the sample has no inverse variances; give it ivar, or leave flux errors out with n_draws=0.")
+    sigma = np.zeros_like(sample.flux)
+    np.divide(
+        1.0, np.sqrt(sample.ivar, where=sample.ivar > 0, out=np.ones_like(sigma)), out=sigma, where=sample.ivar > 0
+    )
+
+    def deviation(noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        noisy = sample[:]
+        noisy.flux = bridge(sample.flux + sigma * noise, sample.mask)
+        return explain(noisy).values - result.values
+
+    # two unlike deviations tell whether each value answers to its own bin only, and in proportion
+    if result.values.shape == sample.flux.shape:
+        first, second = random.choice([-1.0, 1.0], size=sigma.shape), random.standard_normal(sigma.shape)
+        slope = deviation(first) * first
+        miss = np.abs(deviation(second) - slope * second).max(axis=1)
+        if (miss <= _ROUNDING * np.abs(result.values).max(axis=1)).all():
+            return np.abs(slope), True
+    draws = [result.values + deviation(random.standard_normal(sigma.shape)) for _ in range(n_draws)]
+    return np.stack(draws), False
+
+
+def _training(training: Any) -> tuple[NDArray[np.float64], NDArray]:
+    if isinstance(training, SpectralSample):
+        if training.labels is None:
+            raise AgnsalError("the training sample has no labels to refit to; give training=(X, y).")
+        return training.flux, training.labels
+    if training is None or len(training) != 2:
+        raise AgnsalError("refits need what the model was trained on: training=sample, or training=(X, y).")
+    X, y = np.asarray(training[0], dtype=np.float64), np.asarray(training[1])
+    if len(X) != len(y):
+        raise AgnsalError(f"training has {len(X)} spectra and {len(y)} labels.")
+    return X, y
+
+
+def _unfitted(estimator: Any) -> Any:
+    if not hasattr(estimator, "get_params"):
+        raise AgnsalError(
+            f"a {type(estimator).__name__} cannot be fitted again; give a scikit-learn estimator as estimator=..."
+        )
+    return clone(estimator)
+
+
+def _refit(estimator: Any, X: NDArray[np.float64], y: NDArray, random: np.random.RandomState) -> Any:
+    """Fit to a bootstrap sample drawn within each class."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    rows = np.concatenate([random.choice(members, size=len(members)) for members in _members(y)])
+    if has_fit_parameter(estimator, "sample_weight"):
+        times = np.bincount(rows, minlength=len(X))
+        kept = times > 0
+        return estimator.fit(X[kept], y[kept], sample_weight=times[kept].astype(np.float64))
+    return estimator.fit(X[rows], y[rows])
+
+
+def _members(y: NDArray) -> list[NDArray[np.intp]]:
+    return [np.flatnonzero(y == label) for label in np.unique(y)]
