@@ -51,7 +51,7 @@ LAYOUTS = {
     "ECSV": (files.write_ecsv, "text", None, "vacuum", FLAM, False, True),
     "columns": (files.write_plain, "text", None, "vacuum", u.dimensionless_unscaled, False, True),
     "CSV": (
-        lambda p: files.write_plain(p, header=["wavelength [Angstrom],flux,error"], delimiter=","),
+        lambda p: files.write_plain(p, header=["wavelength [Angstrom],flux [relative],error"], delimiter=","),
         "text", None, "vacuum", u.dimensionless_unscaled, False, True,
     ),
     "NED": (files.write_ned, "text", "NED", "air", FLAM * 1e17, False, False),
@@ -328,6 +328,27 @@ def test_flux_units_as_surveys_spell_them(unit):
     assert parsed.to(FLAM) == pytest.approx(1 if "E-17" in unit else 1e17)
 
 
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("ergs^-1cm^-2a^-1", FLAM * 1e17),
+        ("10^-17 ergs/sec/cm^2/angstroms", FLAM),
+        ("1e-17 ergs s-1 cm-2 AA-1", FLAM),
+        ("ergs/sec/cm2/hz", u.Unit("erg / (s cm2 Hz)")),
+    ],
+)
+def test_flux_units_typed_by_hand(text, unit):
+    assert flux_unit(text).to(unit) == pytest.approx(1)
+
+
+def test_relative_flux_may_say_so(tmp_path):
+    table = files.columns(error=None)
+    table["flux"] = table["flux"].value * u.dimensionless_unscaled
+    for writer in (files.write_ecsv, files.write_fits_table):
+        assert read_spectra(writer(tmp_path / "a", table))[0].unit == u.dimensionless_unscaled
+    assert flux_unit("arbitrary") == u.dimensionless_unscaled
+
+
 def test_units_that_are_none():
     assert flux_unit("what the ADC said") is None
     assert flux_unit("") is None
@@ -407,7 +428,7 @@ def test_headers_of_text(tmp_path, header, delimiter):
 
 def test_empty_cells_are_bad_pixels(tmp_path):
     rows = [f"{4000 + i},{'' if i == 3 else 5 + i},1.0" for i in range(50)]
-    spectrum = read_spectra(files.write_text(tmp_path / "a.csv", ["wave [AA],flux,error", *rows]))[0]
+    spectrum = read_spectra(files.write_text(tmp_path / "a.csv", ["wave [AA],flux [mJy],error", *rows]))[0]
     assert list(np.flatnonzero(spectrum.mask)) == [3]
 
 
@@ -554,6 +575,8 @@ REFUSED = {
     "no layout known": lambda p: fits.PrimaryHDU().writeto(p),
     "no layout known ": lambda p: fits.PrimaryHDU(np.ones((50, 60))).writeto(p),
     "has no unit": lambda p: _table(p, wavelength=np.linspace(4000, 5000, 1500)),
+    "F_lambda cannot be told": lambda p: _table(p, flux=np.ones(1500)),
+    "flux has no unit": lambda p: files.write_wcs1d(p, BUNIT=None),
     "axis has no unit": lambda p: files.write_wcs1d(p, CUNIT1=None),
     "axis has no unit ": lambda p: files.write_wcs1d(p, CUNIT1=None, CTYPE1="LINEAR"),
     "no wavelength axis": lambda p: files.write_wcs1d(p, CTYPE1="LINEAR", CRVAL1=None),
@@ -586,8 +609,9 @@ REFUSED_TEXT = {
     "no columns of wavelength and flux": ["number,ra,dec", "1,1,2", "2,3,4"],
     "text without columns of numbers": ["This is not", "a spectrum at all."],
     "page of HTML": ["<html><body>404</body></html>"],
+    "F_lambda cannot be told from F_nu": ["wave [AA],flux", *(f"{4000 + i},1" for i in range(9))],
     "is it cut off": ["wave [AA],flux,ivar", *(f"{4000 + i},1.5,1" for i in range(9)), "4010,1.5"],
-    "a number was expected": ["wave [AA],flux", "4000,1", "4001,oops", "4002,2"],
+    "a number was expected": ["wave [AA],flux [Jy]", "4000,1", "4001,oops", "4002,2"],
     "has no unit": ["wavelength,flux", *(f"{4000 + i},1" for i in range(9))],
     "does not look like Angstrom": [f"{400 + i} 1" for i in range(9)],
     "one column": ["1", "2", "3"],

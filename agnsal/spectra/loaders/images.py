@@ -59,6 +59,11 @@ def read_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
         rows, ivar, bad = [hdu.data], [_error_extension(hdulist)], _mask_extension(hdulist)
     if axis is None:
         axis = iraf_axis(header, rows[0].size)
+    if unit is None and not _is_iraf(header):
+        raise AgnsalError(
+            f"its flux has no unit that is understood (BUNIT = {header.get('BUNIT')!r}); write one into the header, "
+            "for instance BUNIT = 'erg/s/cm2/Angstrom' or 'relative'."
+        )
     records = []
     for number, (flux, weight) in enumerate(zip(rows, ivar, strict=True)):
         spectrum = FileSpectrum(

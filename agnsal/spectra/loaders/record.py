@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -136,7 +137,11 @@ def _ivar(spectrum: Any) -> NDArray[np.float64] | None:
     uncertainty = spectrum.uncertainty
     if uncertainty is None or uncertainty.uncertainty_type not in ("std", "var", "ivar"):
         return None
-    return inverse_variance(uncertainty.array, uncertainty.uncertainty_type)
+    power = {"std": 1, "var": 2, "ivar": -2}[uncertainty.uncertainty_type]
+    values = uncertainty.array
+    if uncertainty.unit is not None:
+        values = (values * uncertainty.unit).to_value(spectrum.flux.unit**power)
+    return inverse_variance(values, uncertainty.uncertainty_type)
 
 
 def known_redshift(value: Any) -> float | None:
@@ -216,7 +221,21 @@ def _parsed(spelled: str, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase 
             warnings.simplefilter("ignore")  # two slashes are discouraged, and usual
             return not_ampere(u.Unit(spelled))
     except (ValueError, TypeError):
-        return None
+        return _carelessly_spelled(spelled)
+
+
+def _carelessly_spelled(text: str) -> u.UnitBase | None:
+    """Flux densities as people type them: ``ergs^-1cm^-2a^-1``, ``ergs/sec/cm2/hz``; or what says that it is none."""
+    lower = text.lower()
+    if lower in ("relative", "normalized", "normalised", "arbitrary", "dimensionless", "arb. units", "none", "1"):
+        return u.dimensionless_unscaled
+    letters = re.sub(r"1e-|10\W*-?\d+|[^a-z]", "", lower)
+    power = re.match(r"\s*(?:1(?:\.0*)?e|10\W*)(-\d+)", lower)
+    scale = 10.0 ** int(power[1]) if power else 1.0
+    for pattern, unit in ((r"ergs?s(ec)?cma(ng(stroms?)?|a)?", u.AA), (r"ergs?s(ec)?cmhz", u.Hz)):
+        if re.fullmatch(pattern, letters):
+            return u.Unit(scale * u.erg / u.s / u.cm**2 / unit)
+    return None
 
 
 def not_ampere(unit: u.UnitBase) -> u.UnitBase:

@@ -13,6 +13,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
@@ -74,9 +75,17 @@ def column_roles(names: list[str], units: list[Any]) -> dict[str, str]:
 
 
 def records_from_table(
-    columns: Mapping[str, Any], units: Mapping[str, Any], header: Mapping[str, Any] | fits.Header, *, text: bool = False
+    columns: Mapping[str, Any],
+    units: Mapping[str, Any],
+    header: Mapping[str, Any] | fits.Header,
+    *,
+    text: bool = False,
+    relative: bool = False,
 ) -> list[FileSpectrum]:
-    """The spectra of a table given as columns, their units (None where unknown), and what else the file says."""
+    """The spectra of a table given as columns, their units (None where unknown), and what else the file says.
+
+    A flux without a unit is refused, unless the layout is known or such flux is `relative` by custom.
+    """
     names = list(columns)
     roles = column_roles(names, [units.get(name) for name in names])
     axis_name = roles.get("wavelength", roles.get("loglam"))
@@ -98,9 +107,15 @@ def records_from_table(
     if error is not None and not np.isfinite(error).any():
         error = None  # an error column nobody filled in
     mask = np.atleast_2d(np.asarray(columns[roles["mask"]]) != 0) if "mask" in roles else None
-    unit = flux_unit(units.get(roles["flux"])) or flux_unit(header.get("BUNIT")) or flux_unit(header.get("FLUX_UNIT"))
+    unit = _flux_unit(units.get(roles["flux"]), header, survey)
+    if unit is None and (relative or tuple(name.lower() for name in names) in _KNOWN_TEXTS):
+        unit = u.dimensionless_unscaled
     if unit is None:
-        unit = FLAM17 if survey in ("SDSS", "DESI") else u.dimensionless_unscaled
+        raise AgnsalError(
+            f"its flux column {roles['flux']!r} has no unit that is understood ({units.get(roles['flux'])!r}), so that "
+            "F_lambda cannot be told from F_nu. Put it into "
+            + ("the header line, for instance `flux [erg/s/cm2/A]` or `flux [relative]`." if text else "the column.")
+        )
     records = []
     for row in range(len(flux)):
         ivar = None
@@ -169,6 +184,15 @@ def _mostly_ones(step: NDArray) -> bool:
     return bool((step >= 1).all() and np.mean(step == 1) > 0.9)
 
 
+def _flux_unit(unit: Any, header: Mapping[str, Any] | fits.Header, survey: str | None) -> u.UnitBase | None:
+    """The unit of the flux: of its column, of the header, or of the survey."""
+    for text in (unit, header.get("BUNIT")):
+        known = flux_unit(text)
+        if known is not None:
+            return known
+    return {"SDSS": FLAM17, "DESI": FLAM17, "LAMOST": u.dimensionless_unscaled}.get(survey or "")
+
+
 def _error_factor(unit: Any, flux: u.UnitBase, kind: str) -> float:
     """What brings an inverse variance to the unit of the flux; 1 where the error column names no unit it could mean."""
     power = {"std": 1, "var": 2, "ivar": -2}[kind]
@@ -207,7 +231,10 @@ def read_fits_table(hdulist: fits.HDUList) -> list[FileSpectrum]:
     header = hdulist[0].header.copy()
     header.update(hdu.header)
     columns = {name: hdu.data[name] for name in hdu.columns.names if hdu.data[name].dtype.kind in "fiub"}
-    records = records_from_table(columns, {column.name: column.unit for column in hdu.columns}, header)
+    units = {column.name: column.unit for column in hdu.columns}
+    if "ASTROPY-SERIALIZED" in str(header.get("COMMENT", "")):  # astropy notes there what is dimensionless
+        units = {column.name: column.unit for column in Table.read(hdu).itercols()}
+    records = records_from_table(columns, units, header)
     for record in records:
         record.meta["header"] = hdulist[0].header
     return records

@@ -111,7 +111,7 @@ def _without_names(rows: list[str], delimiter: str | None, width: int) -> list[F
             f"{np.nanmedian(numbers[0]):g}); put a line `wavelength [nm], flux [...]` above the numbers."
         )
     names = ["wavelength", "flux", "error"][: len(numbers)]
-    return records_from_table(dict(zip(names, numbers, strict=True)), {"wavelength": "Angstrom"}, {}, text=True)
+    return records_from_table(dict(zip(names, numbers, strict=True)), {"wavelength": "Angstrom"}, {}, relative=True)
 
 
 def _names_in_comments(comments: list[str], delimiter: str | None, width: int) -> tuple[list[str], list[Any]]:
