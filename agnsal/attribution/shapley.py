@@ -45,7 +45,7 @@ def shapley(
 
     The mean is over all orders in which that may happen. For machines with a linear or a Gaussian kernel, alone or
     behind scalers in a `Pipeline`, it is *exact* over any number of wavelengths, for decision values, pair values
-    and, with two classes, log-odds, at the cost of a handful of gradients. The other outputs of such a machine get
+    and, with two classes, log-odds, at the cost of a few hundred gradients. The other outputs of such a machine get
     Owen's integral along the diagonal, an approximation with the same sum (``provenance["exact"]`` says so) that is
     usually within some tens of per cent, and better where many features contribute a little each. Any other model is
     evaluated at all coalitions of a few regions, or at random orders, with standard errors.
