@@ -1,0 +1,131 @@
+"""How much each band, scale, component or line matters: attribution on the axis of a transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.style import attribution_label, new_axes, plain
+from agnsal.spectra.lines import LINES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from agnsal.attribution.result import Attribution
+
+#: Colour and hatching of a bar: of what has one component, and of lines with two.
+_STYLES = {"": ("0.45", ""), "narrow": ("#0072B2", ""), "broad": ("#E69F00", "////"), "unexplained": ("0.8", "....")}
+
+
+def plot_transform_importance(
+    attribution: Attribution, *, ax: Axes | None = None, i: int | None = None, most: int = 24
+) -> Axes:
+    """Draw a bar for each band, scale, component or line; narrow and broad components of a line side by side.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        From `agnsal.transformed`.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    i : int, optional
+        Which spectrum, with its standard errors where they are known; by default the mean over all, with bars for
+        the 16th to the 84th percentile.
+    most : int
+        Largest number of rows; the smallest of more are summed into one row. What the transform does not explain has
+        the last row, unless it explains all.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnsalError
+        If the attribution is not on the axis of a transform, there is no such spectrum, or a mean would mix targets.
+
+    Examples
+    --------
+    >>> import agnsal, numpy as np
+    >>> from agnsal.figures import plot_transform_importance
+    >>> X = np.random.default_rng(0).normal(size=(60, 32))
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(X, np.where(X[:, 0] > 0, "a", "b"))
+    >>> ax = plot_transform_importance(agnsal.transformed(model, X, agnsal.Wavelet("haar"), target="a", by="group"))
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['2 bins', '4 bins', '8 bins', '16 bins', '32 bins', 'trend']
+    """
+    if attribution.features is None:
+        raise AgnsalError("this attribution is not on the axis of a transform; make it with agnsal.transformed.")
+    n = len(attribution)
+    if i is not None and not -n <= i < n:
+        raise AgnsalError(f"there are {n} spectra, numbered 0 to {n - 1}; asked for {i}.")
+    targets = list(dict.fromkeys(attribution.target.astype(str).tolist()))
+    if i is None and len(targets) > 1:
+        raise AgnsalError(
+            f"a mean over the targets {targets} means little; choose a spectrum with i=, or one target: "
+            "attribution[attribution.target == target]."
+        )
+    chosen = attribution if i is None else attribution[i]
+    rows = _rows(chosen, most)
+    ax = new_axes(ax, (4.2, 0.9 + 0.26 * len(rows)))
+    seen: set[str] = set()
+    for place, parts in enumerate(rows.values()):
+        height = 0.8 / len(parts)
+        for number, (kind, (values, errors)) in enumerate(parts.items()):
+            color, hatch = _STYLES[kind]
+            mean = values.mean()
+            spread = np.abs(np.percentile(values, [16, 84]) - mean)[:, None] if len(values) > 1 else errors
+            ax.barh(
+                place + height * (number - 0.5 * (len(parts) - 1)),
+                mean,
+                height=0.92 * height,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0,
+                xerr=spread,
+                error_kw={"linewidth": 0.7, "ecolor": "0.2"},
+                label=kind if kind in ("narrow", "broad") and kind not in seen else None,
+            )
+            seen.add(kind)
+    ax.axvline(0, color="0.3", linewidth=0.6)
+    ax.set_yticks(np.arange(len(rows)), list(rows), fontsize="small")
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    low, high = ax.get_xlim()
+    if low < 0:
+        ax.set_xlim(-max(-low, high), max(-low, high))
+    if {"narrow", "broad"} <= seen:
+        ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    over = f"\nmean and 16th to 84th percentile of {n} spectra" if i is None and n > 1 else ""
+    ax.set_xlabel(attribution_label(attribution, str(chosen.target[0])) + over)
+    return ax
+
+
+_Parts = dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]
+
+
+def _rows(attribution: Attribution, most: int) -> dict[str, _Parts]:
+    """By row and component: values of all spectra, and the error of a single one."""
+    single = attribution.standard_error is not None and len(attribution) == 1
+    rows: dict[str, _Parts] = {}
+    assert attribution.features is not None  # checked by the caller
+    for number, feature in enumerate(attribution.features.astype(str).tolist()):
+        line, _, kind = feature.rpartition(" ")
+        name, kind = (line, kind) if line in LINES and kind in _STYLES else (feature, "")
+        label = LINES[name].label if name in LINES else plain(name)
+        error = attribution.standard_error[:, number] if single else None  # type: ignore[index]
+        rows.setdefault(label, {})[kind] = attribution.values[:, number], error
+    if len(rows) > most:
+        size = {label: max(np.abs(values).mean() for values, _ in parts.values()) for label, parts in rows.items()}
+        dropped = sorted(size, key=lambda label: size[label])[: len(rows) - most + 1]
+        rest = np.sum([values for label in dropped for values, _ in rows[label].values()], axis=0)
+        rows = {label: parts for label, parts in rows.items() if label not in dropped}
+        rows[f"{len(dropped)} others, summed"] = {"": (rest, None)}
+    unexplained = attribution.unexplained
+    if unexplained is not None and np.abs(unexplained).max() > 1e-9 * np.abs(attribution.values).max():
+        rows["unexplained"] = {"unexplained": (unexplained, None)}
+    return rows
