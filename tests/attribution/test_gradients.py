@@ -1,5 +1,6 @@
 """The gradient family: finite differences, identities, completeness, refusals."""
 
+import tracemalloc
 import warnings
 
 import autograd.numpy as anp
@@ -195,6 +196,42 @@ def test_a_sample_gives_the_result_its_grid_its_unit_and_its_noise():
     assert complete.provenance["baseline"] == "mean of class type 2"
     assert np.abs(complete.residual).max() < 1e-8
     assert {"core", "wings"} <= set(complete.by_line(["Hbeta"]).colnames)
+
+
+@pytest.mark.filterwarnings("ignore:.*miss more than:agnsal.errors.AgnsalWarning")  # 64 left ends are coarse
+def test_independent_reference_values_of_a_network(reference_values):
+    data = np.load(reference_values / "lrp_grad_mlp_ref.npz")
+    biases = [data[f"b{i}"] for i in range(3)] + [np.zeros(1)]
+    network, X = agnsal.Network.dense([data[f"W{i}"] for i in range(4)], biases), data["X"]
+    ask = {"target": None, "output": "decision"}
+    path = {"baseline": "zero", **ask}
+    for result, name, tolerance in (
+        (agnsal.saliency(network, X, **ask), "grad", 1e-10),
+        (agnsal.input_x_gradient(network, X, **ask), "ixg", 1e-10),
+        (agnsal.integrated_gradients(network, X, rule="left", n_steps=64, **path), "ig_left64", 1e-10),
+        (agnsal.integrated_gradients(network, X, rule="midpoint", n_steps=2000, **path), "ig_mid2000", 1e-3),
+        (agnsal.occlusion(network, X, **path), "occlusion", 1e-10),
+    ):
+        np.testing.assert_allclose(result.values, data[name], rtol=0, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(result.explained, data["f"], atol=1e-12)
+
+
+def test_memory_does_not_grow_beyond_input_and_output():
+    d = 400
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, d))
+    model = agnsal.ProbabilisticSVC(random_state=0).fit(X, X[:, 0] > 0)
+    few, many = np.tile(X, (10, 1)), np.tile(X, (40, 1))  # more than one block of inputs either way
+
+    def peak(Z):
+        tracemalloc.start()
+        try:
+            agnsal.integrated_gradients(model, Z, True, baseline="zero", n_steps=8)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(many) - peak(few) < 5 * (many.nbytes - few.nbytes)
 
 
 @pytest.mark.parametrize(
