@@ -49,6 +49,7 @@ _HOMES = {
     "attribution.hierarchy": ("Hierarchy", "agglomerate"),
     "attribution.group_tree": ("join_groups",),
     "checks.piecewise": ("PiecewiseLinearBenchmark",),
+    "checks.report": ("check",),
     "checks.spectral": ("SpectralBenchmark",),
     "embedding": ("SpectralEmbedding",),
 }

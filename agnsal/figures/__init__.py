@@ -3,6 +3,7 @@
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
 
+from agnsal.figures.checks import plot_removal
 from agnsal.figures.confusion import plot_confusion
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.gradients import plot_class_gradients
@@ -17,6 +18,7 @@ __all__ = [
     "plot_embedding",
     "plot_hierarchy",
     "plot_line_importance",
+    "plot_removal",
     "plot_saliency",
     "plot_spectra",
 ]

@@ -1,0 +1,290 @@
+"""One call that asks everything of a map, and says in words what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.table import QTable
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.result import Attribution
+from agnsal.checks.faithfulness import RemovalCurves, completeness, infidelity, make_trial, removal_curves
+from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
+from agnsal.checks.scoring import row_correlation, summary
+from agnsal.checks.stability import noise_stability, refit_stability
+from agnsal.errors import AgnsalError
+from agnsal.spectra.sample import SpectralSample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: What must be reached to pass and, below that, not to fail; whether more is better.
+LIMITS = {
+    "deletion and insertion": (0.7, 0.5, True),
+    "infidelity": (0.7, 0.5, True),
+    "completeness": (0.05, 0.2, False),
+    "reproduction": (0.99, 0.8, True),
+    "randomised model": (0.6, 0.85, False),
+    "randomised labels": (0.6, 0.85, False),
+    "flux noise": (0.8, 0.5, True),
+    "refits": (0.7, 0.4, True),
+}
+#: A map that fails one of these is not an explanation of this model.
+DECISIVE = ("deletion and insertion", "infidelity", "reproduction")
+_WORDS = {
+    "deletion and insertion": "removing first what the map calls important does {mean:.0%} of what the best order does",
+    "infidelity": "what the map says of removing parts correlates with what happens at r = {mean:.2f}",
+    "completeness": "the values miss {mean:.1%} of the difference they should sum to",
+    "reproduction": "the stated method, asked again, gives a map that correlates at r = {mean:.2f}",
+    "randomised model": "with the model's weights shuffled the map still correlates at {mean:.2f}",
+    "randomised labels": "trained on shuffled labels the map still correlates at {mean:.2f}",
+    "flux noise": "observed again with the same errors the map would correlate at r = {mean:.2f}",
+    "refits": "trained on resampled spectra the map would correlate at r = {mean:.2f}",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Outcome of one check.
+
+    Attributes
+    ----------
+    name : str
+        Which check.
+    verdict : str
+        ``"pass"``, ``"care"``, ``"fail"`` or ``"not done"``.
+    words : str
+        What was found, or why it was not done.
+    mean, low, high : float
+        Mean over the spectra and its 95 % confidence interval.
+    """
+
+    name: str
+    verdict: str
+    words: str
+    mean: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Everything that was asked of a map.
+
+    Attributes
+    ----------
+    method, output : str
+        What was checked.
+    n : int
+        Number of spectra.
+    findings : tuple of Finding
+        One for each check.
+    curves : RemovalCurves
+        Deletion and insertion, for the figure.
+    """
+
+    method: str
+    output: str
+    n: int
+    findings: tuple[Finding, ...]
+    curves: RemovalCurves
+
+    def __getitem__(self, name: str) -> Finding:
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise AgnsalError(f"there is no check {name!r}; there are {', '.join(one.name for one in self.findings)}.")
+
+    @property
+    def verdict(self) -> str:
+        """``"trustworthy"``, ``"with care"`` or ``"not to be trusted"``."""
+        verdicts = {finding.name: finding.verdict for finding in self.findings}
+        if any(verdicts.get(name) == "fail" for name in DECISIVE):
+            return "not to be trusted"
+        return "with care" if {"fail", "care"} & set(verdicts.values()) else "trustworthy"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the map explains this model: no decisive check failed."""
+        return self.verdict != "not to be trusted"
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.method.replace('_', ' ')} of the {self.output.replace('_', ' ')}, {self.n} spectra: {self.verdict}"
+        )
+        return "\n".join([head, *(f"  {one.verdict:8} {one.name}: {one.words}" for one in self.findings)])
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.method} of the {self.output}, {self.verdict}>"
+
+    def table(self) -> QTable:
+        """One row a check.
+
+        Returns
+        -------
+        QTable
+            ``check``, ``verdict``, ``mean``, ``low``, ``high``, ``words``.
+        """
+        table = QTable()
+        table["check"] = [one.name for one in self.findings]
+        table["verdict"] = [one.verdict for one in self.findings]
+        for column in ("mean", "low", "high"):
+            table[column] = [getattr(one, column) for one in self.findings]
+        table["words"] = [one.words for one in self.findings]
+        table.meta.update(method=self.method, output=self.output, n=self.n, verdict=self.verdict)
+        return table
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the deletion and insertion curves; see `agnsal.figures.plot_removal`.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_removal
+
+        return plot_removal(self, ax=ax)
+
+
+def check(
+    attribution: Attribution,
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    *,
+    training: SpectralSample | tuple[ArrayLike, ArrayLike] | None = None,
+    fill: Any = None,
+    window: Any = None,
+    noise: ArrayLike | None = None,
+    n_refits: int = 5,
+    max_spectra: int = 40,
+    random_state: int = 0,
+) -> Report:
+    """Can this map be trusted?
+
+    Asks whether the model does what the map says (deletion and insertion, infidelity, completeness), whether the
+    stated method gives this map at all, whether the map notices when the model has forgotten what it learnt (weights
+    shuffled, refitted to shuffled labels), and whether it would survive another observation and another training set.
+    A map that passes explains the *model*; whether the model is right about the sky is another question.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Any result, of any method.
+    model : object
+        The model it explains, as fitted.
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
+        The spectra it explains, in that order.
+    training : SpectralSample with labels, or (X, y), optional
+        The training set, for the checks that fit the model again.
+    fill, window : object, optional
+        What takes the place of removed flux, and what is removed together; see
+        `agnsal.checks.faithfulness.make_trial`.
+    noise : array_like, optional
+        Flux errors, where the sample does not know them.
+    n_refits : int
+        Refits to resampled training sets.
+    max_spectra : int
+        Only this many spectra are checked, evenly spaced.
+    random_state : int
+        Seeds everything that draws.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    AgnsalError
+        If the map is of other spectra.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> X = np.random.default_rng(0).normal(size=(80, 20))
+    >>> model = agnsal.ProbabilisticSVC(random_state=0).fit(X, np.where(X[:, 1] - X[:, 7] > 0, "up", "down"))
+    >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X).verdict)
+    trustworthy
+    """
+    chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
+    spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
+    if len(spectra) != len(attribution):
+        raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
+    attribution, part = attribution[chosen], spectra[chosen]
+    trial = make_trial(attribution, model, part, fill=fill, window=window)
+    curves = removal_curves(trial)
+    findings = [
+        _judged("deletion and insertion", curves.share),
+        _judged("infidelity", infidelity(trial, random_state=random_state)[0]),
+        _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
+    ]
+    explain = explainer_of(attribution, trial.question.target, random_state)
+    names = ("reproduction", "randomised model", "randomised labels", "flux noise", "refits")
+    if explain is None:
+        why = f"agnsal does not know how to ask {attribution.method!r} again"
+        findings += [Finding(name, "not done", why) for name in names]
+        return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
+    values = attribution.values
+    findings.append(_judged("reproduction", row_correlation(values, explain(model, part))))
+    forgotten = list(randomized(model, random_state).values())
+    findings.append(
+        _judged(
+            "randomised model",
+            similarity(values, explain(forgotten[-1], part)) if forgotten else None,
+            "the shuffled model is flat here" if forgotten else "this kind of model has no weights to shuffle",
+        )
+    )
+    known = _training(training)
+    if known is None:
+        findings.append(Finding("randomised labels", "not done", "give the training set: training=..."))
+    else:
+        shuffled = refitted(model, *known, "shuffled labels", random_state)
+        findings.append(_judged("randomised labels", similarity(values, explain(shuffled, part))))
+    has_errors = noise is not None or (isinstance(part, SpectralSample) and part.ivar is not None)
+    observed = (
+        noise_stability(explain, model, part, values, noise=_rows(noise, chosen), random_state=random_state)
+        if has_errors
+        else None
+    )
+    findings.append(_judged("flux noise", observed, "the flux errors are not known: noise=..."))
+    again = None
+    if known is not None and n_refits > 0:
+        again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=random_state)
+    findings.append(_judged("refits", again, "give the training set: training=..."))
+    return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
+
+
+def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") -> Finding:
+    """Compare the mean over the spectra with the limits of a check."""
+    if values is None or not np.isfinite(values).any():
+        return Finding(name, "not done", otherwise or "no spectrum gives an answer")
+    found = summary(values)
+    pass_at, fail_at, more = LIMITS[name]
+    sign = 1 if more else -1
+    verdict = "fail"
+    if sign * found["mean"] >= sign * pass_at:
+        verdict = "pass"
+    elif sign * found["mean"] >= sign * fail_at:
+        verdict = "care"
+    return Finding(name, verdict, _WORDS[name].format(**found), found["mean"], found["low"], found["high"])
+
+
+def _training(training: Any) -> tuple[NDArray, NDArray] | None:
+    if training is None:
+        return None
+    if isinstance(training, SpectralSample):
+        if training.labels is None:
+            raise AgnsalError("the training sample has no labels; pass (X, y).")
+        return training.flux, np.asarray(training.labels)
+    X, y = training
+    return np.asarray(X, dtype=np.float64), np.asarray(y)
+
+
+def _rows(noise: Any, chosen: NDArray[np.intp]) -> Any:
+    return np.asarray(noise)[chosen] if noise is not None and np.ndim(noise) == 2 else noise

@@ -1,0 +1,192 @@
+"""Does the map depend on what the model has learnt? Randomise the model and see whether the map notices."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
+from agnsal.attribution.path_gradients import integrated_gradients
+from agnsal.attribution.perturbation import occlusion
+from agnsal.attribution.regions import REST
+from agnsal.attribution.result import Attribution
+from agnsal.attribution.shapley import shapley
+from agnsal.checks.scoring import row_correlation
+from agnsal.errors import AgnsalWarning
+from agnsal.models.kernels import KernelExpansion
+from agnsal.models.layers import Dense
+from agnsal.models.network import Network
+from agnsal.models.svc import ProbabilisticSVC
+
+#: Makes the values of a map again for another model or other spectra.
+Explainer = Callable[[Any, Any], NDArray[np.float64]]
+
+
+def explainer_of(attribution: Attribution, target: Any, seed: int = 0) -> Explainer | None:
+    """Make a function that explains again as a map was made.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        The map; its method, output and baseline are used again.
+    target : object
+        Target of each spectrum, as in `agnsal.saliency`.
+    seed : int
+        For methods that draw, which therefore come out alike but not equal.
+
+    Returns
+    -------
+    callable or None
+        From (model, spectra) to an array (n, n_features); None for methods that are not known here.
+    """
+    output, made = attribution.output, dict(attribution.provenance)
+    compared: dict[str, Any] = {} if attribution.baseline is None else {"baseline": attribution.baseline}
+    drawn: dict[str, Any] = {"random_state": seed}
+    path = {name: made[name] for name in ("n_steps", "rule") if name in made}
+    smooth = {"n_samples": made.get("n_samples", 64), "noise": _noise(made.get("noise"))}
+    window = _window(made.get("windows"), attribution.values.shape[1])
+    known: dict[str, Callable[[Any, Any], Attribution]] = {
+        "saliency": lambda model, X: saliency(model, X, target, output),
+        "input_x_gradient": lambda model, X: input_x_gradient(model, X, target, output),
+        "smooth_gradient": lambda model, X: smooth_gradient(model, X, target, output, **smooth, **drawn),
+        "integrated_gradients": lambda model, X: integrated_gradients(model, X, target, output, **path, **compared),
+        "occlusion": lambda model, X: occlusion(model, X, target, output, window=window, **compared),
+        "shapley": lambda model, X: shapley(model, X, target, output, **drawn, **compared),
+    }
+    if attribution.method not in known:
+        return None
+    explain = known[attribution.method]
+
+    def values(model: Any, X: Any) -> NDArray[np.float64]:
+        with warnings.catch_warnings():  # completeness is checked by itself
+            warnings.simplefilter("ignore", AgnsalWarning)
+            return explain(model, X).values
+
+    return values
+
+
+def _noise(said: Any) -> Any:
+    """Noise of SmoothGrad from what the provenance says of it."""
+    return said if isinstance(said, int | float) or said == "flux errors" else None
+
+
+def _window(names: list[str] | None, n_features: int) -> Any:
+    """Window of occlusion from the names of its windows: lines, or equal widths."""
+    if names is None:
+        return None
+    lines = [name for name in names if name != REST]
+    return lines if any(name[:1].isalpha() or name[:1] == "[" for name in lines) else -(-n_features // len(names))
+
+
+def randomized(model: Any, random_state: Any = 0) -> dict[str, Any]:
+    """Make copies of a model that have forgotten, more and more, what they learnt.
+
+    Parameters
+    ----------
+    model : ProbabilisticSVC, Network, MLPClassifier, MLPRegressor, or a Pipeline that ends in one
+        A fitted model; others give nothing here, and can still be refitted to shuffled labels.
+    random_state : int or Generator
+        Seeds the shuffling.
+
+    Returns
+    -------
+    dict of str to model
+        Of a kernel machine ``"dual coefficients shuffled"``. Of a network one for each dense layer, from the last
+        downwards, the weights of that layer and of all above it permuted.
+
+    References
+    ----------
+    Adebayo et al. 2018, arXiv:1810.03292.
+
+    Examples
+    --------
+    >>> network = Network.dense([[[1.0, -1.0], [0.5, 0.5]], [[1.0, 1.0]]], [[0.0, 0.0], [0.1]])
+    >>> list(randomized(network))
+    ['layer 2 shuffled', 'layers 1 to 2 shuffled']
+    """
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import Pipeline
+
+    rng = np.random.default_rng(random_state)
+    if isinstance(model, Pipeline):
+        heads = randomized(model[-1], rng)
+        return {name: Pipeline([*model.steps[:-1], (model.steps[-1][0], head)]) for name, head in heads.items()}
+    if isinstance(model, ProbabilisticSVC):
+        machine, pairs = copy.copy(model), model.pair_functions_
+        shuffled = rng.permuted(pairs.coefficients, axis=0)
+        machine.pair_functions_ = KernelExpansion(pairs.kernel, pairs.support_vectors, shuffled, pairs.intercepts)
+        return {"dual coefficients shuffled": machine}
+    if isinstance(model, MLPClassifier | MLPRegressor):
+        count, found = len(model.coefs_), {}
+        perceptron = copy.copy(model)
+        for number in range(count - 1, -1, -1):
+            weights = list(perceptron.coefs_)
+            weights[number] = rng.permuted(weights[number].ravel()).reshape(weights[number].shape)
+            perceptron = copy.copy(perceptron)
+            perceptron.coefs_ = weights
+            found[_cascade(number + 1, count)] = perceptron
+        return found
+    if isinstance(model, Network):
+        dense = [place for place, layer in enumerate(model.layers) if isinstance(layer, Dense)]
+        layers, cascaded = list(model.layers), {}
+        for number in range(len(dense) - 1, -1, -1):
+            layer = layers[dense[number]]
+            weight = layer.weight  # type: ignore[attr-defined]
+            layers[dense[number]] = replace(layer, weight=rng.permuted(weight.ravel()).reshape(weight.shape))  # type: ignore[call-arg]
+            cascaded[_cascade(number + 1, len(dense))] = replace(model, layers=tuple(layers))
+        return cascaded
+    return {}
+
+
+def _cascade(first: int, last: int) -> str:
+    return f"layer {last} shuffled" if first == last else f"layers {first} to {last} shuffled"
+
+
+def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any = 0) -> Any:
+    """Fit a clone to shuffled labels, or to a bootstrap sample.
+
+    Parameters
+    ----------
+    model : estimator
+        Anything scikit-learn can clone.
+    X, y : array_like
+        The training set.
+    how : {"shuffled labels", "bootstrap"}
+        What is done to it; the bootstrap resamples within each class.
+    random_state : int or Generator
+        Seeds it.
+
+    Returns
+    -------
+    estimator
+    """
+    from sklearn.base import clone
+
+    rng = np.random.default_rng(random_state)
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+    if how == "shuffled labels":
+        return clone(model).fit(X, rng.permutation(y))
+    strata = [np.flatnonzero(y == label) for label in np.unique(y)]
+    rows = np.concatenate([rng.choice(members, members.size) for members in strata])
+    return clone(model).fit(X[rows], y[rows])
+
+
+def similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How alike two maps are: rank correlation of their absolute values, spectrum by spectrum.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n, n_features)
+        Values of two attributions.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    return row_correlation(np.abs(first), np.abs(second), "spearman")

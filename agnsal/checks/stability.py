@@ -1,0 +1,128 @@
+"""Would another night, another training set or another method give the same map?"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.filling import noise_level
+from agnsal.checks.methods import Explanation, methods_for
+from agnsal.checks.sanity import Explainer, refitted
+from agnsal.checks.scoring import row_correlation
+from agnsal.errors import AgnsalError
+from agnsal.spectra.sample import SpectralSample
+
+
+def noise_stability(
+    explain: Explainer,
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    values: NDArray[np.float64],
+    *,
+    noise: ArrayLike | None = None,
+    n_draws: int = 5,
+    random_state: Any = 0,
+) -> NDArray[np.float64]:
+    """Correlation of a map with the maps of the same spectra observed again.
+
+    Parameters
+    ----------
+    explain : callable
+        From (model, spectra) to values, see `agnsal.checks.sanity.explainer_of`.
+    model : object
+        The model.
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
+        The spectra.
+    values : ndarray, shape (n, n_features)
+        The map.
+    noise : array_like, optional
+        Standard deviation of the noise to add; by default the flux errors of a sample.
+    n_draws : int
+        Observations.
+    random_state : int or Generator
+        Seeds them.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Mean Pearson correlation over the draws.
+
+    Raises
+    ------
+    AgnsalError
+        If the flux errors are not known and no noise is given.
+    """
+    X = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
+    if noise is not None:
+        sigma = np.asarray(noise, dtype=np.float64)
+    else:
+        if not isinstance(sample_or_X, SpectralSample) or sample_or_X.ivar is None:
+            raise AgnsalError("the flux errors are not known: give noise=..., or a SpectralSample with ivar.")
+        sigma = noise_level(X, sample_or_X.ivar)
+    rng = np.random.default_rng(random_state)
+    found = [row_correlation(values, explain(model, X + sigma * rng.standard_normal(X.shape))) for _ in range(n_draws)]
+    return np.mean(found, axis=0)
+
+
+def refit_stability(
+    explain: Explainer,
+    model: Any,
+    spectra: Any,
+    values: NDArray[np.float64],
+    training: tuple[ArrayLike, ArrayLike],
+    *,
+    n_refits: int = 5,
+    random_state: int = 0,
+) -> NDArray[np.float64]:
+    """Correlation of a map with the maps of models fitted to resampled training sets.
+
+    Parameters
+    ----------
+    explain, model, values
+        As in `noise_stability`.
+    spectra : SpectralSample or array_like
+        The spectra.
+    training : (X, y)
+        The training set.
+    n_refits : int
+        Models.
+    random_state : int
+        Seeds the resampling.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Mean Pearson correlation over the refits.
+    """
+    X, y = training
+    models = (refitted(model, X, y, "bootstrap", [random_state, number]) for number in range(n_refits))
+    return np.mean([row_correlation(values, explain(refit, spectra)) for refit in models], axis=0)
+
+
+def agreement(asked: Explanation, methods: ArrayLike | None = None) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """How much methods agree with each other on the same spectra.
+
+    Parameters
+    ----------
+    asked : Explanation
+        What is explained.
+    methods : sequence of str, optional
+        Names as in `agnsal.checks.methods.methods_for`; by default all that serve the model.
+
+    Returns
+    -------
+    names : tuple of str
+    matrix : ndarray, shape (n_methods, n_methods)
+        Mean Spearman correlation over the spectra. Gradients and contributions answer different questions; expect
+        two families.
+    """
+    maps = {name: method(asked) for name, method in methods_for(asked.model, methods).items()}
+    names = tuple(maps)
+    matrix = np.eye(len(names))
+    for i, j in combinations(range(len(names)), 2):
+        found = row_correlation(maps[names[i]], maps[names[j]], "spearman")
+        matrix[i, j] = matrix[j, i] = np.nanmean(found) if np.isfinite(found).any() else np.nan
+    return names, matrix

@@ -1,0 +1,178 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import agnsal
+from agnsal import AgnsalError, SpectralBenchmark, check
+from agnsal.checks.faithfulness import completeness, infidelity, make_trial, removal_curves
+from agnsal.checks.methods import Explanation
+from agnsal.checks.sanity import explainer_of, randomized, refitted
+from agnsal.checks.stability import agreement, noise_stability
+from agnsal.models.network import Network
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def case(request):
+    benchmark = SpectralBenchmark(360, random_state=request.param)
+    training, test = benchmark.training_set()
+    return request.param, benchmark.fit(), benchmark.fit(shuffle_labels=request.param), training, test[:20]
+
+
+def linear_case(n=30, d=24, seed=0):
+    rng = np.random.default_rng(seed)
+    X, weight = rng.normal(size=(n, d)), rng.normal(size=(1, d))
+    return Network.dense([weight], [np.zeros(1)]), X
+
+
+@pytest.mark.parametrize("method", [agnsal.saliency, agnsal.integrated_gradients])
+def test_a_good_map_is_told_from_its_controls_on_every_seed(case, method):
+    seed, model, untrained, training, test = case
+    good = method(model, test, output="log_odds")
+    report = check(good, model, test, training=training, n_refits=2)
+    assert report.passed
+    assert report["deletion and insertion"].verdict == report["infidelity"].verdict == "pass"
+    rng = np.random.default_rng(seed)
+    controls = {
+        "random": rng.normal(size=good.values.shape),
+        "edges": np.gradient(test.flux, axis=1),
+        "untrained": method(untrained, test, good.target, "log_odds").values,
+    }
+    for name, values in controls.items():
+        control = check(replace(good, values=values, residual=None), model, test, n_refits=0)
+        assert not control.passed, name
+        for finding in ("deletion and insertion", "infidelity"):
+            assert control[finding].verdict == "fail", (name, control[finding].words)
+            assert control[finding].mean < report[finding].low, name
+
+
+def test_a_linear_function_is_explained_perfectly():
+    network, X = linear_case()
+    map_ = agnsal.integrated_gradients(network, X, None, "decision", baseline="zero")
+    trial = make_trial(map_, network, X)
+    np.testing.assert_allclose(infidelity(trial)[0], 1)
+    np.testing.assert_allclose(infidelity(trial)[1], 0, atol=1e-12)
+    np.testing.assert_allclose(removal_curves(trial).share, 1)
+    np.testing.assert_allclose(completeness(map_, trial), 0, atol=1e-9)
+    np.testing.assert_allclose(trial.windows_alone(), trial.window_effects, atol=1e-12)
+
+
+def test_reversed_map_is_reversed_and_scale_does_not_matter():
+    network, X = linear_case()
+    map_ = agnsal.integrated_gradients(network, X, None, "decision", baseline="zero")
+    for factor, expected in ((-1.0, -1.0), (7.0, 1.0)):
+        trial = make_trial(replace(map_, values=factor * map_.values), network, X)
+        np.testing.assert_allclose(infidelity(trial)[0], expected)
+        np.testing.assert_allclose(removal_curves(trial).share, expected)
+
+
+def test_curves_end_at_the_filled_spectrum():
+    network, X = linear_case()
+    map_ = agnsal.saliency(network, X, None, "decision")
+    curves = removal_curves(make_trial(map_, network, X, fill="zero"))
+    np.testing.assert_allclose(curves.deletion[:, 0], network.forward(X)[:, 0])
+    np.testing.assert_allclose(curves.deletion[:, -1], 0, atol=1e-12)
+    np.testing.assert_allclose(curves.insertion[:, [0, -1]], curves.deletion[:, [0, -1]], atol=1e-12)
+
+
+def test_report_reads_as_text_and_table(case):
+    _, model, _, training, test = case
+    report = check(agnsal.saliency(model, test[:5]), model, test[:5], training=training, n_refits=1)
+    assert report.verdict in str(report)
+    assert len(str(report).splitlines()) == 1 + len(report.findings)
+    assert report.table().meta["verdict"] == report.verdict
+    assert report["completeness"].verdict == "not done"
+    assert report.plot().get_xlabel() == "Removed windows [%]"
+    with pytest.raises(AgnsalError, match="there is no check"):
+        report["magic"]
+
+
+def test_without_training_set_or_errors_some_checks_are_not_done():
+    network, X = linear_case()
+    report = check(agnsal.saliency(network, X, None, "decision"), network, X)
+    for name in ("randomised labels", "flux noise", "refits"):
+        assert report[name].verdict == "not done"
+    assert report["randomised model"].verdict == "pass"
+
+
+def test_unknown_methods_are_checked_for_faithfulness_only():
+    network, X = linear_case()
+    foreign = replace(agnsal.input_x_gradient(network, X, None, "decision"), method="tea leaves")
+    report = check(foreign, network, X, fill="zero")
+    assert report["infidelity"].verdict == "pass"
+    assert "tea leaves" in report["reproduction"].words
+
+
+def test_maps_of_other_spectra_are_refused():
+    network, X = linear_case()
+    map_ = agnsal.saliency(network, X, None, "decision")
+    with pytest.raises(AgnsalError, match="other spectra"):
+        check(map_, network, X[::-1])
+    with pytest.raises(AgnsalError, match="30 spectra"):
+        check(map_, network, X[:5])
+
+
+def test_every_kind_of_model_can_be_randomised():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5))
+    y = np.where(X[:, 0] > 0, "a", "b")
+    machine = agnsal.ProbabilisticSVC(random_state=0).fit(X, y)
+    perceptron = MLPClassifier((8, 4), solver="lbfgs", alpha=0.01, max_iter=5000, random_state=0).fit(X, y)
+    chain = make_pipeline(StandardScaler(), agnsal.ProbabilisticSVC(random_state=0)).fit(X, y)
+    for model, n_copies in ((machine, 1), (perceptron, 3), (Network.from_sklearn(perceptron), 3), (chain, 1)):
+        before = agnsal.saliency(model, X, "a", "decision").values
+        copies = randomized(model)
+        assert len(copies) == n_copies
+        after = agnsal.saliency(list(copies.values())[-1], X, "a", "decision").values
+        assert not np.allclose(before, after)
+        np.testing.assert_array_equal(agnsal.saliency(model, X, "a", "decision").values, before)
+    assert randomized(object()) == {}
+
+
+def test_bootstrap_keeps_the_classes():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    y = np.array(["rare"] * 8 + ["common"] * 32)
+    model = refitted(agnsal.ProbabilisticSVC(random_state=0), X, y, "bootstrap", 1)
+    assert set(model.classes_) == {"rare", "common"}
+
+
+def test_every_method_can_be_asked_again():
+    network, X = linear_case(d=20)
+    calls = [
+        agnsal.saliency(network, X, None, "decision"),
+        agnsal.input_x_gradient(network, X, None, "decision"),
+        agnsal.smooth_gradient(network, X, None, "decision", noise=0.1, random_state=0),
+        agnsal.integrated_gradients(network, X, None, "decision", baseline="zero", n_steps=7, rule="left"),
+        agnsal.occlusion(network, X, None, "decision", baseline="zero", window=4),
+        agnsal.shapley(network, X, None, "decision", baseline="zero", random_state=0),
+    ]
+    for made in calls:
+        again = explainer_of(made, np.zeros(len(X), dtype=int))
+        np.testing.assert_allclose(again(network, X), made.values, atol=1e-9, err_msg=made.method)
+
+
+def test_noise_must_be_known_and_noisier_is_less_stable():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 6))
+    model = agnsal.ProbabilisticSVC(C=10.0, random_state=0).fit(X, np.where(X[:, 0] * X[:, 1] > 0, "a", "b"))
+    made = agnsal.saliency(model, X, "a")
+    explain = explainer_of(made, "a")
+    little, much = (noise_stability(explain, model, X, made.values, noise=s).mean() for s in (0.05, 1.0))
+    assert little > 0.95 > much
+    with pytest.raises(AgnsalError, match="noise="):
+        noise_stability(explain, model, X, made.values)
+
+
+def test_methods_agree_on_a_linear_function():
+    network, X = linear_case()
+    names, matrix = agreement(
+        Explanation(network, X, None, "decision", baseline="zero"),
+        ["input x gradient", "integrated gradients", "occlusion", "control: random"],
+    )
+    assert names[-1] == "control: random"
+    np.testing.assert_allclose(matrix[:3, :3], 1)
+    assert abs(matrix[0, 3]) < 0.2
