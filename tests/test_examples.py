@@ -1,0 +1,134 @@
+"""The example scripts run as a user would run them, and write what they say."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+
+import agnsal
+
+CLASSES = ("type 1", "type 2", "intermediate")
+
+
+@pytest.fixture
+def paper_data(repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "examples"))
+    import paper_data
+
+    return paper_data
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder of simulated spectra in the observed frame with a catalogue, in the layout of a user."""
+    folder = tmp_path_factory.mktemp("spectra")
+    grid = agnsal.WavelengthGrid.linear(3600 * u.AA, 5500 * u.AA, 1100)
+    sample = agnsal.simulate_agn(3, 3, 3, grid=grid, seed=5)
+    rows = []
+    for i in range(len(sample)):
+        z = sample.redshift[i]
+        table = QTable({"wavelength": sample.wavelength * (1 + z), "flux": sample.flux[i] * sample.unit})
+        table["ivar"] = sample.ivar[i] * sample.unit**-2
+        table.write(folder / f"{i}.ecsv")
+        rows.append({"file": f"{i}.ecsv", "label": sample.labels[i], "redshift": z, "object_id": f"object {i}"})
+    rows += [
+        {"file": "missing.ecsv", "label": "Type_1", "redshift": 0.5, "object_id": "missing"},
+        {"file": "0.ecsv", "label": "star", "redshift": 0.0, "object_id": "star"},
+        {"file": "1.ecsv", "label": "type1", "redshift": 3.0, "object_id": "too far"},
+    ]
+    QTable(rows=rows).write(folder / "catalogue.ecsv")
+    return folder
+
+
+def options_for(folder, output, **changes):
+    options = {
+        "spectra": folder,
+        "catalogue": folder / "catalogue.ecsv",
+        "output": output,
+        "file_column": "file",
+        "label_column": "label",
+        "redshift_column": "redshift",
+        "id_column": "object_id",
+        "quick": True,
+        "quiet": True,
+    }
+    return argparse.Namespace(**{**options, **changes})
+
+
+def test_the_main_job_remakes_every_item(repository, tmp_path):
+    command = [sys.executable, "examples/paper_figures.py", "--quick", "--quiet", "--output", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    drawn = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert {"1_example_spectra.png", "2_tsne_two_classes.png", "3_tsne_three_classes.png"} <= drawn
+    for task in ("two_classes", "three_classes"):
+        assert f"4_tsne_explained_{task}.png" in drawn
+        for scaling in ("unscaled", "scaled"):
+            for item in (f"{5 + (task == 'three_classes')}_saliency", "8_class_gradients", "9_confusion"):
+                assert f"{item}_{task}_{scaling}.png" in drawn
+    assert any(name.startswith("7_saliency_misclassified") for name in drawn)
+    metrics = QTable.read(tmp_path / "tables" / "metrics.ecsv")
+    weighted = metrics[metrics["average or class"] == "weighted"]
+    assert len(weighted) == 4
+    assert (weighted["F"][weighted["task"] == "two classes"] > 0.9).all()
+    assert (weighted["F"][weighted["task"] == "three classes"] > 0.7).all()
+    kernels = QTable.read(tmp_path / "tables" / "kernels.ecsv")
+    assert len(kernels) == 16
+    samples = QTable.read(tmp_path / "tables" / "samples.ecsv")
+    assert samples["N"].sum() == 330
+    for table in (tmp_path / "tables").glob("*.ecsv"):
+        assert table.with_suffix(".md").read_text(encoding="utf-8").startswith("| ")
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "**simulated**" in summary
+    assert "0.942" in summary
+
+
+def test_files_of_a_catalogue_are_tested_and_explained(paper_data, files, tmp_path):
+    data = paper_data.load(options_for(files, tmp_path))
+    assert list(data.tested) == ["simulated test set", "files"]
+    assert data.rows is None
+    assert "**files**" in data.story
+    assert "Of 12 files in the catalogue 11 have one of the three labels; 9 of those" in data.story
+    explained = data.explained
+    assert sorted(explained.ids) == [f"object {i}" for i in range(9)]
+    assert sorted(set(explained.labels)) == sorted(CLASSES)
+    at = np.abs(explained.wavelength.value - 5100).argmin()
+    np.testing.assert_allclose(explained.flux[:, at], 1.0)
+    left_out = (tmp_path / "left_out.txt").read_text(encoding="utf-8")
+    assert "missing.ecsv" in left_out
+    assert "too far" in left_out
+    assert not set(data.training.ids) & set(explained.ids)
+
+
+def test_enough_files_are_learnt_from(paper_data, files, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper_data, "LEAST_PER_CLASS", 3)
+    data = paper_data.load(options_for(files, tmp_path))
+    assert list(data.tested) == ["test set"]
+    assert len(data.training) + len(data.validation) + len(data.explained) == len(data.mapped) == 9
+    np.testing.assert_array_equal(data.mapped.ids[data.rows], data.explained.ids)
+
+
+def test_a_catalogue_of_other_columns_says_what_it_has(paper_data, files, tmp_path):
+    with pytest.raises(SystemExit, match="no column 'class'; it has file, label"):
+        paper_data.load(options_for(files, tmp_path, label_column="class"))
+
+
+def test_the_split_keeps_objects_whole_and_rows_in_place(paper_data):
+    sample = agnsal.simulate_agn(40, 40, 20, seed=0)
+    sample.table["object_id"] = [f"object {i // 2}" for i in range(100)]
+    data = paper_data.split(sample, "")
+    parts = [set(part.ids) for part in (data.training, data.validation, data.explained)]
+    assert sum(map(len, parts)) == 50
+    assert len(set.union(*parts)) == 50
+    for classes in (CLASSES, CLASSES[:2], CLASSES[1:]):
+        some = data.only(classes)
+        np.testing.assert_array_equal(some.mapped.flux[some.rows], some.explained.flux)
+        assert set(some.training.labels) <= set(classes)
