@@ -3,22 +3,30 @@
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
 
+from agnsal.figures.change import plot_change
 from agnsal.figures.checks import plot_removal
+from agnsal.figures.comparison import plot_comparison
 from agnsal.figures.confusion import plot_confusion
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.gradients import plot_class_gradients
 from agnsal.figures.hierarchy import plot_hierarchy
 from agnsal.figures.importance import plot_line_importance
+from agnsal.figures.maps import plot_mean_maps
 from agnsal.figures.saliency import plot_saliency
 from agnsal.figures.spectra import plot_spectra
+from agnsal.figures.transforms import plot_transform_importance
 
 __all__ = [
+    "plot_change",
     "plot_class_gradients",
+    "plot_comparison",
     "plot_confusion",
     "plot_embedding",
     "plot_hierarchy",
     "plot_line_importance",
+    "plot_mean_maps",
     "plot_removal",
     "plot_saliency",
     "plot_spectra",
+    "plot_transform_importance",
 ]

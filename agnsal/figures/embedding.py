@@ -46,7 +46,7 @@ def plot_embedding(
     Returns
     -------
     Axes
-        Without ticks: lengths on such a map have no unit.
+        Without ticks, and stretched to fill: lengths on such a map have no unit.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def plot_embedding(
     if kinds is not None and kinds.shape != (len(points),):
         raise AgnsalError(f"{kinds.size} labels given for {len(points)} points; one for each is needed.")
     ax = new_axes(ax, (3.6, 3.9))
-    size = float(np.clip(9000.0 / len(points), 3.0, 25.0))
+    size = float(np.clip(9000.0 / len(points), 3.0, 14.0))
     if kinds is None:
         ax.scatter(points[:, 0], points[:, 1], s=size, color="0.5", linewidths=0)
     else:
@@ -93,7 +93,6 @@ def plot_embedding(
         _mark(ax, points, marked, names)
     _legend(ax, 0 if kinds is None else len(places))
     ax.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
-    ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     return ax
 

@@ -86,6 +86,7 @@ class LineLabels(_PlacedTexts):
     def __init__(self, wavelengths: ArrayLike, labels: Sequence[str], *, fontsize: Any = "small") -> None:
         super().__init__(labels, fontsize=fontsize, rotation=90, ha="center", va="bottom", parse_math=False)
         self.wavelengths = np.asarray(wavelengths, dtype=float)
+        self._widths: dict[tuple[int, float, float], float] = {}
 
     def _place(self, renderer: Any) -> list[NDArray]:
         axes = self.axes
@@ -102,16 +103,9 @@ class LineLabels(_PlacedTexts):
         order = np.argsort(place)
         box = axes.get_window_extent(renderer)
 
-        def widest() -> float:
-            return max(text.get_window_extent(renderer).width for text in shown) + point
-
-        for text in shown:
-            text.set_fontsize(self._size)
-        gap = widest()
+        gap = self._widest(shown, self._size, renderer) + point
         if gap * len(shown) > box.width:
-            for text in shown:
-                text.set_fontsize(self._size * box.width / (gap * len(shown)))
-            gap = widest()
+            gap = self._widest(shown, self._size * box.width / (gap * len(shown)), renderer) + point
         apart = np.empty_like(place)
         apart[order] = spread(place[order], gap, box.x0, box.x1)
         bottom, top = box.y1, box.y1 + _LEADER_POINTS * point
@@ -121,6 +115,15 @@ class LineLabels(_PlacedTexts):
             np.array([[x, bottom], [x, bottom + 2 * point], [moved, top - 2 * point], [moved, top]])
             for x, moved in zip(place, apart, strict=True)
         ]
+
+    def _widest(self, shown: list[Text], size: float, renderer: Any) -> float:
+        """Width of the widest upright name at a size; measured once, for it is asked at every step of a layout."""
+        for text in shown:
+            text.set_fontsize(size)
+        key = (len(shown), size, renderer.points_to_pixels(1.0))
+        if key not in self._widths:
+            self._widths[key] = max(text.get_window_extent(renderer).width for text in shown)
+        return self._widths[key]
 
     def height_points(self) -> float:
         """How far the labels reach above the axes, in points: what the title must clear.
