@@ -9,8 +9,14 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.loaders.fits_rows import plain_row, rows_of
 from agnsal.spectra.loaders.record import FLAM17, FileSpectrum, clean, known_redshift
 
+_CELLS = (
+    *("TARGETID", "OBJTYPE", "TARGET_RA", "TARGET_DEC", "EBV"),
+    *("Z", "ZWARN", "SPECTYPE", "CLASS", "SUBCLASS"),
+)
+_NO_REDSHIFTS = ("FIBERMAP", "EXP_FIBERMAP", "SCORES")
 Arm = tuple[NDArray, NDArray, NDArray]  # wavelength (m,), flux (n, m), inverse variance (n, m)
 
 
@@ -18,10 +24,9 @@ def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpec
     """Every target of a coadd or spectra file; sky fibres are left out."""
     from specutils import SpectrumList
 
-    # the resolution matrices are 11 times the size of all the rest and not used here
-    light = [hdu for hdu in hdulist if not hdu.name.endswith("_RESOLUTION")]
-    names = {hdu.name for hdu in light}
-    if "BRZ_FLUX" in names:  # arms joined by the survey; specutils does not know these
+    # the resolution matrices are 11 times the size of all the rest, the tables have up to 81 columns: not for specutils
+    light = [hdu for hdu in hdulist if hdu.name.endswith(("PRIMARY", "_WAVELENGTH", "_FLUX", "_IVAR", "_MASK"))]
+    if "BRZ_FLUX" in hdulist:  # arms joined by the survey; specutils does not know these
         arms = [tuple(np.array(hdulist[f"BRZ_{part}"].data, float) for part in ("WAVELENGTH", "FLUX", "IVAR"))]
     else:
         loaded = SpectrumList.read(fits.HDUList(light), format=label)
@@ -29,11 +34,13 @@ def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpec
     if not arms:
         raise AgnsalError("it holds none of the arms b, r, z of DESI.")
     wavelength, flux, ivar = join_arms(arms)  # type: ignore[arg-type]
-    targets, redshifts = hdulist["FIBERMAP"].data, _redshifts(light)
+    targets, redshifts = rows_of(hdulist["FIBERMAP"], _CELLS), _redshifts(hdulist)
+    if targets is None or len(targets) != len(flux):
+        raise AgnsalError(f"its FIBERMAP was expected to have a row for each of the {len(flux)} spectra.")
     header = hdulist[0].header
     records = []
     for row in range(len(flux)):
-        cell = _cells(targets, row)
+        cell = plain_row(targets, row)
         if cell.get("OBJTYPE", "TGT") == "SKY":
             continue
         target = cell.get("TARGETID", row)
@@ -42,9 +49,9 @@ def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpec
             if column in cell:
                 meta[key] = float(cell[column])
         known = redshifts.get(target, {})
-        meta.update({key.lower(): known[key] for key in ("CLASS", "SUBCLASS", "ZWARNING") if key in known})
-        if "SPECTYPE" in known:
-            meta["class"] = known["SPECTYPE"]
+        for key, column in (("class", "CLASS"), ("class", "SPECTYPE"), ("subclass", "SUBCLASS"), ("zwarning", "ZWARN")):
+            if column in known:
+                meta[key] = clean(known[column]) if isinstance(known[column], str) else known[column]
         records.append(
             FileSpectrum(
                 wavelength=wavelength,
@@ -84,20 +91,11 @@ def join_arms(arms: list[Arm]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return first + step * np.arange(size, dtype=np.float64), mean, weight
 
 
-def _redshifts(hdus: list[Any]) -> dict[Any, dict[str, Any]]:
+def _redshifts(hdulist: fits.HDUList) -> dict[Any, dict[str, Any]]:
     """Redrock's row of each target, where a table of redshifts travels with the spectra."""
-    for hdu in hdus:
-        names = getattr(getattr(hdu, "columns", None), "names", ())
-        if {"TARGETID", "Z"} <= set(names):
-            return {hdu.data["TARGETID"][row].item(): _cells(hdu.data, row) for row in range(len(hdu.data))}
+    for hdu in hdulist:
+        table = rows_of(hdu, _CELLS) if isinstance(hdu, fits.BinTableHDU) and hdu.name not in _NO_REDSHIFTS else None
+        if table is not None and {"TARGETID", "Z"} <= set(table.dtype.names or ()):
+            rows = (plain_row(table, row) for row in range(len(table)))
+            return {row["TARGETID"]: row for row in rows}
     return {}
-
-
-def _cells(table: Any, row: int) -> dict[str, Any]:
-    """The few cells of a row that are used, as plain Python values."""
-    wanted = ("TARGETID", "OBJTYPE", "TARGET_RA", "TARGET_DEC", "EBV", "Z", "ZWARN", "SPECTYPE", "CLASS", "SUBCLASS")
-    cells = {name: table[name][row] for name in wanted if name in table.dtype.names}
-    plain = {name: clean(cell) if isinstance(cell, str) else cell.item() for name, cell in cells.items()}
-    if "ZWARN" in plain:
-        plain["ZWARNING"] = plain.pop("ZWARN")
-    return plain

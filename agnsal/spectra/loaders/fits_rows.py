@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 
@@ -14,29 +15,54 @@ _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4",
 
 
 def first_row(hdu: Any, names: tuple[str, ...], after: bool = False) -> dict[str, Any]:
-    """The named cells of the first row of a binary table, those it has; text is stripped.
+    """The named cells of the first row of a binary table, those it has, as plain values; text is stripped.
 
-    A table of 126 columns (SPECOBJ) takes astropy 15 ms to set up, longer than reading the spectrum; its few bytes
-    of interest are found from the TTYPE and TFORM cards alone. With `after` the table is the HDU that follows `hdu`.
+    With `after` the table is the HDU that follows `hdu`, which need not have been looked at.
+    """
+    table = rows_of(hdu, names, after=after, limit=1)
+    return {} if table is None else plain_row(table, 0)
+
+
+def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | None = None) -> NDArray | None:
+    """The named columns of a binary table, those it has, as a structured array; None where it is no table with rows.
+
+    A table of 126 columns (SPECOBJ) takes astropy 15 ms to set up, longer than reading the spectrum; its few columns
+    of interest are found from the TTYPE and TFORM cards alone.
     """
     place = hdu.fileinfo()
     stream = place["file"]
-    start = place["datLoc"] + place["datSpan"] if after else place["hdrLoc"]
-    cards, data = _cards(stream, start)
-    if cards.get("XTENSION") != "BINTABLE" or int(cards.get("NAXIS2", 0)) < 1:
-        return {}
+    cards, data = _cards(stream, place["datLoc"] + place["datSpan"] if after else place["hdrLoc"])
+    count, size = int(cards.get("NAXIS2", 0)), int(cards.get("NAXIS1", 0))
+    if cards.get("XTENSION") != "BINTABLE" or count < 1:
+        return None
+    count = count if limit is None else min(count, limit)
     wanted = {name.upper() for name in names}
-    fields, offset = {}, 0
+    fields: dict[str, tuple[str, int]] = {}
+    offset = 0
     for number in range(1, int(cards["TFIELDS"]) + 1):
-        name, (dtype, size) = cards.get(f"TTYPE{number}", "").upper(), _dtype(cards[f"TFORM{number}"])
+        name, (dtype, width) = cards.get(f"TTYPE{number}", "").upper(), _dtype(cards[f"TFORM{number}"])
         if name in wanted and dtype is not None:
             fields[name] = (dtype, offset)
-        offset += size
+        offset += width
     stream.seek(data)
-    row = stream.read(int(cards["NAXIS1"]))
-    if len(row) < int(cards["NAXIS1"]):
-        raise AgnsalError(f"the file is cut off: {len(row)} of the {cards['NAXIS1']} bytes of its redshift table.")
-    return {name: _cell(row, *field) for name, field in fields.items()}
+    content = stream.read(count * size)
+    if len(content) < count * size:
+        raise AgnsalError(f"the file is cut off: {len(content)} of {count * size} bytes of a table are there.")
+    kinds, offsets = [kind for kind, _ in fields.values()], [at for _, at in fields.values()]
+    layout = np.dtype({"names": list(fields), "formats": kinds, "offsets": offsets, "itemsize": size})
+    return np.frombuffer(content, layout, count=count)
+
+
+def plain_row(table: NDArray, row: int) -> dict[str, Any]:
+    """One row as plain values: numbers, stripped text, arrays of the machine's byte order."""
+    cells: dict[str, Any] = {}
+    for name in table.dtype.names or ():
+        cell = table[name][row]
+        if isinstance(cell, bytes):
+            cells[name] = cell.decode("ascii", "replace").strip(" \0")
+        else:
+            cells[name] = cell.item() if cell.ndim == 0 else cell.astype(cell.dtype.newbyteorder("="))
+    return cells
 
 
 def _cards(stream: Any, start: int) -> tuple[dict[str, str], int]:
@@ -65,19 +91,10 @@ def _dtype(tform: str) -> tuple[str | None, int]:
         return None, count * (16 if "Q" in tform else 8)
     count, letter = int(match[1] or 1), match[2]
     if letter == "A":
-        return f"S{count}", count
+        return (f"S{count}" if count else None), count
     if letter == "X":
         return None, (count + 7) // 8
+    if count == 0:
+        return None, 0
     dtype = np.dtype(_DTYPES[letter])
     return f"{count}{dtype.str}" if count != 1 else dtype.str, count * dtype.itemsize
-
-
-def _cell(row: bytes, dtype: str, offset: int) -> Any:
-    kind = np.dtype(dtype)
-    if kind.itemsize == 0:
-        return None
-    base, shape = kind.subdtype or (kind, ())
-    value = np.frombuffer(row, base, count=max(1, int(np.prod(shape))), offset=offset)
-    if base.kind == "S":
-        return value[0].decode("ascii", "replace").strip(" \0")
-    return value.astype(base.newbyteorder("=")) if shape else value[0].item()
