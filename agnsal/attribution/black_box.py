@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
+from sklearn.base import BaseEstimator
 
 from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import DifferentiableModel, as_differentiable
@@ -22,28 +24,25 @@ class BlackBox(DifferentiableModel):
     ----------
     estimator : object
         With `predict_proba`, `decision_function`, or (for regressors) `predict`.
+    X : ndarray, shape (n, n_features)
+        A spectrum it takes, at least, to learn what it does not say of itself.
 
     Raises
     ------
     AgnsalError
-        If it has none of them, or does not say how many features it takes.
+        If it has none of these methods.
 
     Examples
     --------
     >>> from sklearn.tree import DecisionTreeClassifier
-    >>> box = BlackBox(DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"]))
-    >>> box.outputs([[0.2], [0.8]], "probability")
+    >>> X = np.array([[0.0], [1.0]])
+    >>> BlackBox(DecisionTreeClassifier().fit(X, ["a", "b"]), X).outputs([[0.2], [0.8]], "probability")
     array([[1., 0.],
            [0., 1.]])
     """
 
-    def __init__(self, estimator: Any) -> None:
-        if not hasattr(estimator, "n_features_in_"):
-            raise AgnsalError(
-                f"{type(estimator).__name__} is not a fitted estimator: it has no n_features_in_. "
-                "Fit it first, or give the object that attribute."
-            )
-        outputs = {}
+    def __init__(self, estimator: Any, X: NDArray[np.float64]) -> None:
+        outputs: dict[str, Callable[[Any], Any]] = {}
         if hasattr(estimator, "predict_proba"):
             outputs["probability"] = lambda X: np.asarray(estimator.predict_proba(X), dtype=np.float64)
             outputs["log_odds"] = lambda X: logit(np.clip(outputs["probability"](X), CLIP, 1 - CLIP))
@@ -57,12 +56,19 @@ class BlackBox(DifferentiableModel):
                 "its class alone says nothing to attribute."
             )
         self._estimator = estimator
+        labels = getattr(estimator, "classes_", None)
+        if labels is None:
+            labels = np.arange(next(iter(outputs.values()))(X[:1]).shape[1])
         super().__init__(
             outputs,
-            getattr(estimator, "classes_", np.arange(len(np.atleast_1d(getattr(estimator, "n_outputs_", 1))))),
-            estimator.n_features_in_,
+            labels,
+            estimator.n_features_in_ if hasattr(estimator, "n_features_in_") else X.shape[1],
             predict=estimator.predict if hasattr(estimator, "classes_") else None,
         )
+
+    def _batch_size(self, batch_size: int | None, max_memory: float) -> int:
+        """Forests and neighbours are slow to start: take many at once."""
+        return max(256, super()._batch_size(batch_size, max_memory), 2**21 // self.n_features)
 
     def __repr__(self) -> str:
         return f"<BlackBox: {type(self._estimator).__name__}, {self.n_features} features, {', '.join(self.kinds)}>"
@@ -80,13 +86,15 @@ class BlackBox(DifferentiableModel):
         )
 
 
-def as_function(estimator: Any) -> DifferentiableModel:
+def as_function(estimator: Any, X: NDArray[np.float64]) -> DifferentiableModel:
     """Make a model that can at least be evaluated: differentiable if possible, else a `BlackBox`.
 
     Parameters
     ----------
     estimator : object
-        Anything `as_differentiable` takes, or any fitted estimator that predicts.
+        Anything `as_differentiable` takes, or any fitted object that predicts.
+    X : ndarray, shape (n, n_features)
+        Spectra it takes.
 
     Returns
     -------
@@ -95,21 +103,24 @@ def as_function(estimator: Any) -> DifferentiableModel:
     Raises
     ------
     AgnsalError
-        If it cannot be evaluated either.
+        If it cannot be evaluated either, or is not fitted.
 
     Examples
     --------
     >>> from sklearn.tree import DecisionTreeClassifier
-    >>> as_function(DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"]))
+    >>> X = np.array([[0.0], [1.0]])
+    >>> as_function(DecisionTreeClassifier().fit(X, ["a", "b"]), X)
     <BlackBox: DecisionTreeClassifier, 1 features, probability, log_odds>
     """
     try:
         return as_differentiable(estimator)
     except AgnsalError:
+        if isinstance(estimator, BaseEstimator) and not hasattr(estimator, "n_features_in_"):
+            raise AgnsalError(f"this {type(estimator).__name__} is not fitted yet; call fit first.") from None
         predicts = any(hasattr(estimator, name) for name in ("predict_proba", "decision_function", "predict"))
-        if not (predicts and hasattr(estimator, "n_features_in_")):
+        if isinstance(estimator, type) or not predicts or len(X) == 0:
             raise
-        return BlackBox(estimator)
+        return BlackBox(estimator, X)
 
 
 def _class_columns(decision: NDArray) -> NDArray[np.float64]:

@@ -250,9 +250,9 @@ def ask(
     if output not in OUTPUTS:
         raise AgnsalError(f"output must be one of {', '.join(map(repr, OUTPUTS))}, got {output!r}.")
     estimator = model
-    model = as_differentiable(estimator) if differentiable else as_function(estimator)
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = _matrix(sample_or_X if sample is None else sample.flux)
+    model = as_differentiable(estimator) if differentiable else as_function(estimator, X)
     if X.shape[1] != model.n_features:
         raise AgnsalError(
             f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "

@@ -161,6 +161,28 @@ def test_a_regressor_that_cannot_be_differentiated():
     assert result.values.shape == (4, 3)
 
 
+def test_an_object_of_the_users_own():
+    class Slope:
+        def predict_proba(self, X):
+            p = 1 / (1 + np.exp(-X[:, 0]))
+            return np.stack([1 - p, p], axis=1)
+
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    result = agnsal.occlusion(Slope(), X, 1, baseline="zero")
+    np.testing.assert_allclose(result.values[:, 0], 1 / (1 + np.exp(-X[:, 0])) - 0.5, atol=1e-14)
+    assert (result.values[:, 1:] == 0).all()
+    values = agnsal.shapley(Slope(), X, baseline="zero").values
+    np.testing.assert_allclose(np.abs(values[:, 0]), np.abs(result.values[:, 0]), atol=1e-14)
+
+
+def test_what_cannot_predict_is_refused():
+    X = np.zeros((2, 3))
+    with pytest.raises(AgnsalError, match="not fitted yet"):
+        agnsal.occlusion(RandomForestClassifier(), X, baseline="zero")
+    with pytest.raises(AgnsalError):
+        agnsal.occlusion(object(), X, baseline="zero")
+
+
 def test_broad_hbeta_is_what_makes_a_type_1(population):
     """The causal check on simulated spectra: without broad Hbeta the log-odds of type 1 fall."""
     model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(population.flux, population.labels)
