@@ -47,7 +47,7 @@ def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable
         return composed
 
     return DifferentiableModel(
-        {kind: before(model._outputs[kind]) for kind in model.kinds},
+        {kind: before(model.function(kind)) for kind in model.kinds},
         model.classes_,
         next((step.n_features for step in steps if step.n_features is not None), model.n_features),
         baseline_mean=input_mean(steps, model.baseline_mean),

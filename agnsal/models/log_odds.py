@@ -82,11 +82,30 @@ def _log_couple_three(g: Any) -> Any:
     """Three classes in closed form; differentiable to any order."""
     log_r = anp.concatenate([-anp.logaddexp(0.0, -g), -anp.logaddexp(0.0, g)], axis=1)
     terms = anp.reshape(anp.dot(log_r, _EXPONENTS.T), (-1, 3, 9))
-    log_p = _log_sum_exp(terms, axis=2)
-    return log_p - _log_sum_exp(log_p, axis=1)[:, None]
+    log_p = log_sum_exp(terms, axis=2)
+    return log_p - log_sum_exp(log_p, axis=1)[:, None]
 
 
-def _log_sum_exp(A: Any, axis: int) -> Any:
+def log_sum_exp(A: Any, axis: int) -> Any:
+    """Logarithm of the sum of exponentials along an axis, traceable by autograd.
+
+    Parameters
+    ----------
+    A : ndarray
+        Logarithms, finite.
+    axis : int
+        The axis summed over.
+
+    Returns
+    -------
+    ndarray
+        Without that axis.
+
+    Examples
+    --------
+    >>> log_sum_exp(np.array([[1000.0, 1000.0]]), axis=1).round(3)
+    array([1000.693])
+    """
     top = anp.max(A, axis=axis, keepdims=True)
     return anp.log(anp.sum(anp.exp(A - top), axis=axis)) + anp.squeeze(top, axis=axis)
 
@@ -188,4 +207,4 @@ def class_log_odds(g: Any) -> Any:
     log_p = log_couple(g)
     n_classes = log_p.shape[1]
     others = np.array([[j for j in range(n_classes) if j != c] for c in range(n_classes)])
-    return log_p - _log_sum_exp(log_p[:, others], axis=2)
+    return log_p - log_sum_exp(log_p[:, others], axis=2)
