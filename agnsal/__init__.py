@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": ("AgnsalError", "AgnsalWarning"),
+    "spectra.corrections": ("deredden",),
     "spectra.grid": ("PERUZZI2021_GRID", "WavelengthGrid"),
     "spectra.lines": ("find_line", "line_masks", "line_table"),
     "spectra.reading": ("read_spectra",),
