@@ -6,6 +6,7 @@ of one open file. Its loaders are then called by name.
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,11 +67,16 @@ def _load(path: Path, format: str | None, bits: int) -> tuple[list[FileSpectrum]
         return read_with_specutils(path, format)
     with path.open("rb") as stream:
         start = stream.read(10)
-    if not start.startswith((b"SIMPLE", b"\x1f\x8b", b"BZh")):
+    packed = start.startswith(b"\x1f\x8b")
+    if packed:
+        with gzip.open(path) as stream:
+            start = stream.read(10)
+    if not start.startswith((b"SIMPLE", b"BZh")):
         if known is not None or path.name.lower().endswith(_FITS_NAMES):
             raise AgnsalError(f"it is no FITS file, whatever its name says: its bytes begin with {start!r}.")
-        return read_text(path.read_bytes()), format or "text"
-    if path.stat().st_size % 2880 and start.startswith(b"SIMPLE") and (cut := _cut_off(path)):
+        content = path.read_bytes()
+        return read_text(gzip.decompress(content) if packed else content), format or "text"
+    if path.stat().st_size % 2880 and not packed and (cut := _cut_off(path)):
         raise AgnsalError(cut)
     with fits.open(path) as hdulist:
         layout = known or next((candidate for candidate in FITS_FORMATS if candidate.matches(hdulist)), None)

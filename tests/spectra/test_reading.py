@@ -108,7 +108,7 @@ def test_naming_the_format_gives_the_same(layout, tmp_path):
     np.testing.assert_array_equal(found[0].spectral_axis.value, named[0].spectral_axis.value)
 
 
-@pytest.mark.parametrize("layout", ["spec", "GAMA", "IRAF", "FITS table"])
+@pytest.mark.parametrize("layout", ["spec", "GAMA", "IRAF", "FITS table", "ECSV", "NED"])
 def test_layouts_are_told_by_content_also_when_compressed(layout, tmp_path):
     path = LAYOUTS[layout][0](tmp_path / "anything")
     with path.open("rb") as plain, gzip.open(tmp_path / "packed.gz", "wb") as packed:
