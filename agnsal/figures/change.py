@@ -1,0 +1,85 @@
+"""Two epochs of one object and what made an output change between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agnsal.errors import AgnsalError
+from agnsal.figures.saliency import plot_saliency
+from agnsal.figures.style import new_axes, plain, rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from agnsal.attribution.result import Attribution
+
+
+def plot_change(
+    change: Attribution,
+    i: int = 0,
+    *,
+    ax: Axes | None = None,
+    epochs: tuple[str, str] = ("first epoch", "second epoch"),
+    lines: Iterable[str] | None = None,
+    colorbar: bool = True,
+    title: str | None = None,
+) -> Axes:
+    """Draw the second epoch, coloured by what each bin adds to the change, over the first in grey.
+
+    Parameters
+    ----------
+    change : Attribution
+        From `agnsal.explain_change`, or any method whose baseline is the first epoch.
+    i : int
+        Which object.
+    ax : Axes, optional
+        Where to draw; by default on a new figure.
+    epochs : tuple of str
+        Names of the epochs for the legend.
+    lines : iterable of str, optional
+        Lines to mark; by default the common ones, an empty list for none.
+    colorbar : bool
+        Whether to add a colour bar beside the axes.
+    title : str, optional
+        By default the object and by how much the output changed.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnsalError
+        If the attribution has no baseline.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> from agnsal.figures import plot_change
+    >>> sample = agnsal.simulate_agn(30, 40, 0, seed=1).normalize()
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    >>> ax = plot_change(agnsal.explain_change(model, sample[:1], sample[40:41], target="type 1"))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['first epoch', 'second epoch']
+    """
+    if change.baseline is None:
+        raise AgnsalError(f"{change!r} has no baseline to be the first epoch; make it with agnsal.explain_change.")
+    one = change[int(rows(i, len(change), [0])[0])]
+    first = np.atleast_2d(np.asarray(one.baseline))[0]
+    if title is None:
+        total = float(one.values.sum())
+        what = {"probability": "P", "log_odds": "log-odds"}.get(one.output, one.output)
+        title = f"{plain(one.ids[0])}: {what}({plain(one.target[0])}) changed by {total:+.2f}"
+    ax = plot_saliency(one, 0, ax=new_axes(ax, (7.1, 3.6)), lines=lines, colorbar=colorbar, title=title)
+    if colorbar:
+        ax.figure.axes[-1].set_ylabel("Share in the change")
+    center = np.arange(first.size) if one.grid is None else one.grid.centers.value
+    (before,) = ax.plot(center, first, color="0.55", linewidth=0.9, zorder=1.5)
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, float(first.min())), max(high, 1.05 * float(first.max())))
+    after = ax.lines[0]
+    ax.legend([before, after], [plain(name) for name in epochs], frameon=False, fontsize="small", loc="upper left")
+    return ax
