@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, NuSVR
 
 from agnsal.models.coupling import couple, pair_log_odds, pair_probabilities, pair_signs
 from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.legacy import pair_functions
+from agnsal.models.legacy import kernel_of, pair_functions
 from agnsal.models.log_odds import class_log_odds
 from agnsal.models.svc import ProbabilisticSVC
 
@@ -66,8 +68,8 @@ def kernel_machine(estimator: Any) -> KernelMachine | None:
     Parameters
     ----------
     estimator : object
-        A `ProbabilisticSVC`, a fitted `SVC`, `NuSVC` or linear classifier of scikit-learn, alone or behind scalers in
-        a `Pipeline`.
+        A `ProbabilisticSVC`, a fitted `SVC`, `NuSVC`, `SVR`, `NuSVR` or linear classifier of scikit-learn, alone or
+        behind scalers in a `Pipeline`.
 
     Returns
     -------
@@ -81,13 +83,18 @@ def kernel_machine(estimator: Any) -> KernelMachine | None:
     ('decision', 'pairwise')
     """
     scalers: tuple[Any, ...] = ()
-    while type(estimator) is Pipeline:
-        before = [step for _, step in estimator.steps[:-1] if step is not None and step != "passthrough"]
-        if not all(_is_scaler(step) for step in before):
-            return None
-        scalers, estimator = (*scalers, *before), estimator.steps[-1][1]
+    while type(estimator) in (Pipeline, GridSearchCV, RandomizedSearchCV, FrozenEstimator):
+        if type(estimator) is Pipeline:
+            before = [step for _, step in estimator.steps[:-1] if step is not None and step != "passthrough"]
+            if not all(_is_scaler(step) for step in before):
+                return None
+            scalers, estimator = (*scalers, *before), estimator.steps[-1][1]
+        else:
+            estimator = getattr(estimator, "best_estimator_", None) or getattr(estimator, "estimator", None)
     if type(estimator) in (SVC, NuSVC):
         return _of_svc(estimator, scalers)
+    if type(estimator) in (SVR, NuSVR):
+        return _of_regression(estimator, scalers)
     if type(estimator) is ProbabilisticSVC:
         return _of_probabilistic(estimator, scalers)
     return _of_linear(estimator, scalers) if type(estimator) in _LINEAR else None
@@ -110,8 +117,22 @@ def _of_svc(machine: SVC | NuSVC, scalers: tuple) -> KernelMachine | None:
     if machine.kernel not in PRODUCT_KERNELS:
         return None
     if getattr(machine, "_probA", np.empty(0)).size:
-        return _of_probabilistic(ProbabilisticSVC.from_svc(machine), scalers)
-    return _of_pairs(pair_functions(machine), machine.classes_.size, scalers, {}, None)
+        found = _of_probabilistic(ProbabilisticSVC.from_svc(machine), scalers)
+    else:
+        found = _of_pairs(pair_functions(machine), machine.classes_.size, scalers, {}, None)
+    if found is not None and machine.classes_.size > 2 and machine.decision_function_shape == "ovr":
+        # votes and a bounded sum, which jumps: scikit-learn's way of making one value for each class
+        others = {name: link for name, link in found.links.items() if name != "decision"}
+        return replace(found, links=others, linear_outputs=("pairwise",))
+    return found
+
+
+def _of_regression(machine: SVR | NuSVR, scalers: tuple) -> KernelMachine | None:
+    if machine.kernel not in PRODUCT_KERNELS:
+        return None
+    coefficients, intercepts = machine.dual_coef_.T, np.asarray(machine.intercept_)
+    expansion = KernelExpansion(kernel_of(machine), machine.support_vectors_, coefficients, intercepts)
+    return KernelMachine(expansion, scalers, {"decision": lambda F: F}, ("decision",))
 
 
 def _of_pairs(

@@ -109,6 +109,8 @@ def shapley(
         raise AgnsalError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
     question = ask(model, sample_or_X, target, output, differentiable=False)
     machine = None if isinstance(question.model, BlackBox) else kernel_machine(question.estimator)
+    if machine is not None and not _says_the_same(question, machine):
+        machine = None
     if pair_log_odds:
         question, machine = _of_log_odds(question, machine)
     reference, name = resolve_baseline(question, baseline)
@@ -138,9 +140,17 @@ def shapley(
     )
 
 
+def _says_the_same(question: Question, machine: KernelMachine) -> bool:
+    """Whether the machine read from the estimator has the output asked about, and agrees with the model in it."""
+    if question.output not in machine.links:
+        return False
+    outputs = machine.links[question.output](machine.expansion.in_blocks(machine.scaled(question.X)))
+    return bool(np.allclose((outputs * question.weights).sum(axis=1), question.value, rtol=1e-6, atol=1e-8))
+
+
 def _chosen(method: str, machine: KernelMachine | None, output: str, n_regions: int) -> str:
     """Settle "auto", and refuse quadrature where there is none."""
-    possible = machine is not None and output in machine.links
+    possible = machine is not None
     if method == "quadrature" and not possible:
         raise AgnsalError(
             f"the {output} of this model is not a function of sums of products over wavelengths (linear and Gaussian "
@@ -148,7 +158,7 @@ def _chosen(method: str, machine: KernelMachine | None, output: str, n_regions: 
         )
     if method != "auto":
         return method
-    if possible and machine is not None and output in machine.linear_outputs:
+    if machine is not None and output in machine.linear_outputs:
         return "quadrature"
     if n_regions <= FEW_REGIONS:
         return "coalitions"

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
 import agnsal
@@ -199,6 +201,32 @@ def test_linear_classifiers_are_exact(X, y):
     slope = model[-1].coef_[1] / model[0].scale_
     np.testing.assert_allclose(result.values, slope * X[:3], rtol=1e-10, atol=1e-13)
     assert result.provenance["exact"]
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_machines_of_scikit_learn(X, y, kernel):
+    """Exact where they are sums of products, and never a wrong number where they are not (the votes of "ovr")."""
+    for machine, target, output, exact in (
+        (SVC(kernel=kernel), ("a", "b"), "pairwise", True),
+        (SVC(kernel=kernel), "b", "decision", False),
+        (SVC(kernel=kernel, decision_function_shape="ovo"), "b", "decision", True),
+    ):
+        machine.fit(X, y)
+        result = agnsal.shapley(machine, X[:2], target, output, baseline="zero")
+        column = 0 if output == "pairwise" else 1
+        truth = brute_force(outputs_of(machine, output, column), X[0], np.zeros(D))
+        np.testing.assert_allclose(result.values[0], truth, atol=1e-11)
+        assert (result.provenance["shapley"] == "quadrature") is exact
+    binary = SVC(kernel=kernel).fit(X, y == "a")
+    result = agnsal.shapley(binary, X[:2], True, "decision", baseline="zero")
+    np.testing.assert_allclose(result.values[1], brute_force(binary.decision_function, X[1], np.zeros(D)), atol=1e-11)
+    assert result.provenance["shapley"] == "quadrature"
+    regression = SVR(kernel=kernel).fit(X, X[:, 0] + X[:, 1] ** 2)
+    result = agnsal.shapley(regression, X[:2], None, "decision", baseline="zero")
+    np.testing.assert_allclose(result.values[1], brute_force(regression.predict, X[1], np.zeros(D)), atol=1e-11)
+    search = GridSearchCV(SVC(kernel=kernel), {"C": [1.0, 10.0]}).fit(X, y == "a")
+    result = agnsal.shapley(search, X[:2], True, "decision", baseline="zero")
+    np.testing.assert_allclose(result.values[1], brute_force(search.decision_function, X[1], np.zeros(D)), atol=1e-11)
 
 
 def test_named_lines_and_windows():
