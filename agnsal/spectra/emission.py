@@ -19,17 +19,16 @@ from agnsal.spectra.grid import SPEED_OF_LIGHT
 NARROW_LINES = (
     (6564.61, "balmer", 2.87), (4862.68, "balmer", 1.0), (4341.68, "balmer", 0.468), (4102.89, "balmer", 0.259),
     (3971.20, "balmer", 0.159), (3890.16, "balmer", 0.105), (3836.47, "balmer", 0.073), (3798.98, "balmer", 0.053),
-    (3771.70, "balmer", 0.040), (3751.22, "balmer", 0.030),
-    (5008.24, "[O III]", 1.0), (4960.30, "[O III]", 0.335), (4364.44, "[O III] 4363", 1.0),
-    (3727.09, "[O II]", 0.45), (3729.88, "[O II]", 0.55), (7321.9, "[O II]", 0.03), (7332.2, "[O II]", 0.03),
-    (3869.86, "[Ne III]", 1.0), (3968.59, "[Ne III]", 0.301), (3346.79, "[Ne V]", 0.36), (3426.85, "[Ne V]", 1.0),
-    (3759.99, "[Fe VII]", 0.55), (5160.33, "[Fe VII]", 0.3), (5722.30, "[Fe VII]", 0.6), (6088.66, "[Fe VII]", 1.0),
-    (4687.02, "He II", 1.0), (3204.0, "He II", 0.4), (4472.73, "He I", 0.35), (5877.25, "He I", 1.0),
-    (6680.00, "He I", 0.3), (7067.14, "He I", 0.25), (4712.6, "[Ar IV]", 0.55), (4741.5, "[Ar IV]", 0.45),
-    (4069.75, "[S II]", 0.12), (4077.50, "[S II]", 0.04), (6718.29, "[S II]", 0.53), (6732.67, "[S II]", 0.47),
-    (5199.34, "[N I]", 0.45), (5201.71, "[N I]", 0.55), (5756.19, "[N II]", 0.015), (6549.86, "[N II]", 0.34),
-    (6585.27, "[N II]", 1.0), (6302.05, "[O I]", 1.0), (6365.54, "[O I]", 0.32), (7137.8, "[Ar III]", 1.0),
-    (9071.1, "[S III]", 1.0), (9533.2, "[S III]", 2.5),
+    (3771.70, "balmer", 0.040), (3751.22, "balmer", 0.030), (5008.24, "[O III]", 1.0), (4960.30, "[O III]", 0.335),
+    (4364.44, "[O III] 4363", 1.0), (3727.09, "[O II]", 0.45), (3729.88, "[O II]", 0.55), (7321.9, "[O II]", 0.03),
+    (7332.2, "[O II]", 0.03), (3869.86, "[Ne III]", 1.0), (3968.59, "[Ne III]", 0.301), (3346.79, "[Ne V]", 0.36),
+    (3426.85, "[Ne V]", 1.0), (3759.99, "[Fe VII]", 0.55), (5160.33, "[Fe VII]", 0.3), (5722.30, "[Fe VII]", 0.6),
+    (6088.66, "[Fe VII]", 1.0), (4687.02, "He II", 1.0), (3204.0, "He II", 0.4), (3889.75, "He I", 0.6),
+    (4472.73, "He I", 0.35), (5877.25, "He I", 1.0), (6680.00, "He I", 0.3), (7067.14, "He I", 0.25),
+    (4712.6, "[Ar IV]", 0.55), (4741.5, "[Ar IV]", 0.45), (4069.75, "[S II]", 0.09), (4077.50, "[S II]", 0.03),
+    (6718.29, "[S II]", 0.53), (6732.67, "[S II]", 0.47), (5199.34, "[N I]", 0.45), (5201.71, "[N I]", 0.55),
+    (5756.19, "[N II]", 0.015), (6549.86, "[N II]", 0.34), (6585.27, "[N II]", 1.0), (6302.05, "[O I]", 1.0),
+    (6365.54, "[O I]", 0.32), (7137.8, "[Ar III]", 1.0), (9071.1, "[S III]", 1.0), (9533.2, "[S III]", 2.5),
 )  # fmt: skip
 
 #: Broad Balmer lines relative to Hbeta before reddening.
@@ -43,16 +42,17 @@ BROAD_HELIUM = ((4687.02, 1.0), (5877.25, 0.8), (4472.73, 0.15), (3204.0, 0.4), 
 # Fe II: air wavelength and relative strength of the strong members of multiplets 27, 28, 37, 38, 41, 42, 48, 49, ...
 _IRON = (
     (3762.9, 1.0), (3783.3, 0.7), (3824.9, 0.5), (3938.3, 0.8), (3974.2, 0.6), (4002.5, 0.5), (4024.6, 0.6),
-    (4128.7, 0.8), (4173.5, 2.2), (4178.9, 2.8), (4233.2, 4.6), (4258.2, 1.2), (4273.3, 0.9), (4296.6, 2.1),
-    (4303.2, 2.7), (4351.8, 3.2), (4369.4, 1.0), (4385.4, 2.3), (4416.8, 2.4), (4472.9, 0.9), (4489.2, 2.0),
-    (4491.4, 2.2), (4508.3, 3.2), (4515.3, 3.2), (4520.2, 3.2), (4522.6, 3.8), (4534.2, 1.0), (4541.5, 1.5),
-    (4549.5, 5.0), (4555.9, 4.2), (4576.3, 1.7), (4582.8, 1.6), (4583.8, 5.6), (4620.5, 1.0), (4629.3, 4.2),
-    (4666.8, 1.6), (4731.4, 1.4), (4923.9, 5.2), (5018.4, 7.0), (5169.0, 8.0), (5197.6, 5.0), (5234.6, 5.0),
+    (4128.7, 0.5), (4173.5, 1.4), (4178.9, 1.8), (4233.2, 3.0), (4258.2, 0.8), (4273.3, 0.6), (4296.6, 1.4),
+    (4303.2, 1.8), (4351.8, 2.1), (4369.4, 0.7), (4385.4, 1.5), (4416.8, 1.6), (4472.9, 0.9), (4489.2, 2.0),
+    (4491.4, 2.2), (4508.3, 2.7), (4515.3, 2.7), (4520.2, 2.7), (4522.6, 3.2), (4534.2, 0.8), (4541.5, 1.3),
+    (4549.5, 4.2), (4555.9, 3.6), (4576.3, 1.7), (4582.8, 1.6), (4583.8, 5.6), (4620.5, 1.5), (4629.3, 6.3),
+    (4666.8, 2.4), (4731.4, 1.4), (4923.9, 5.2), (5018.4, 7.0), (5169.0, 8.0), (5197.6, 5.0), (5234.6, 5.0),
     (5264.8, 3.0), (5276.0, 5.8), (5284.1, 2.2), (5316.6, 8.5), (5325.6, 1.6), (5362.9, 4.0), (5414.1, 1.0),
     (5425.3, 1.6), (5534.8, 2.2), (5991.4, 0.8), (6084.1, 0.8), (6149.3, 1.1), (6247.6, 1.7), (6416.9, 1.0),
     (6432.7, 1.0), (6456.4, 1.8), (6516.1, 1.2),
 )  # fmt: skip
 _IRON_4570 = (4434.0, 4684.0)
+_BALMER_EDGE = 3647.0
 
 
 def reddening(wavelength: NDArray, colour_excess: NDArray | float) -> NDArray:
@@ -78,6 +78,11 @@ def gaussian_line(edges: NDArray, center: NDArray, sigma: NDArray, flux: NDArray
     out : ndarray, shape (n, n_bins)
         Changed in place; only the bins within 6 sigma of any line are touched.
     """
+    there = flux != 0
+    if not there.any():
+        return
+    if not there.all():
+        center, sigma, flux = center[there], sigma[there], flux[there]
     low, high = (center - 6 * sigma).min(), (center + 6 * sigma).max()
     first = max(int(np.searchsorted(edges, low)) - 1, 0)
     last = min(int(np.searchsorted(edges, high)) + 1, edges.size)
@@ -85,7 +90,7 @@ def gaussian_line(edges: NDArray, center: NDArray, sigma: NDArray, flux: NDArray
         return
     part = edges[first:last]
     share = np.diff(ndtr((part - center[:, None]) / sigma[:, None]), axis=1)
-    out[:, first : last - 1] += flux[:, None] * share / np.diff(part)
+    out[there, first : last - 1] += flux[:, None] * share / np.diff(part)
 
 
 def narrow_lines(
@@ -158,28 +163,29 @@ def iron(edges: NDArray, strength: NDArray, sigma: NDArray, shift: NDArray) -> N
     """
     in_blend = sum(ratio for position, ratio in _IRON if _IRON_4570[0] <= position <= _IRON_4570[1])
     out = np.zeros((strength.size, edges.size - 1))
-    for position, ratio in _IRON:
-        position *= 1.00028  # air to vacuum
+    for air, ratio in _IRON:
+        position = air * 1.00028
         center = position * (1 + shift / SPEED_OF_LIGHT)
         gaussian_line(edges, center, position * sigma / SPEED_OF_LIGHT, strength * ratio / in_blend, out)
     return out
 
 
 def balmer_continuum(edges: NDArray, strength: NDArray, sigma: NDArray) -> NDArray:
-    """Balmer continuum at its edge (3646 A) of height `strength`, with the high Balmer lines that merge into it.
+    """Balmer continuum at its edge of height `strength`, with the high Balmer lines that merge into it.
 
     Optically thin at 15000 K (Grandi 1982, ApJ 255, 25); lines from n = 11 to 40, each as bright as the gap it fills.
     """
     center = 0.5 * (edges[1:] + edges[:-1])
-    below = np.exp(-1.438777e8 / 15000.0 * (1 / center - 1 / 3646.0)) * (3646.0 / center) ** 2
-    out = strength[:, None] * np.minimum(below, 1.0)[None] * ndtr((3646.0 - center) / (3646 * sigma[:, None] / 3e5))
-    level = np.arange(11, 41)
-    position = 3646.0 / (1 - 4.0 / level**2)
-    for n, wavelength in zip(level, position, strict=True):
-        gap = 2 * 4 * 3646.0 / n**3 / (1 - 4.0 / n**2) ** 2
-        weight = (11.0 / n) ** 0.0 * gap * (1 - 4.0 / n**2) ** 4 * (1 - np.exp(-((n / 14.0) ** 2)))
-        width = wavelength * sigma / SPEED_OF_LIGHT
-        gaussian_line(edges, np.full(sigma.size, wavelength), width, strength * weight, out)
+    photon = 1.438777e8 / 15000.0 * (1 / center - 1 / _BALMER_EDGE)
+    below = np.minimum(np.exp(-photon) * (_BALMER_EDGE / center) ** 2, 1.0)
+    width = _BALMER_EDGE * sigma[:, None] / SPEED_OF_LIGHT
+    out = strength[:, None] * below * ndtr((_BALMER_EDGE - center) / width)
+    for level in range(11, 41):
+        # a line of the height of the continuum that fills the gap to the next; the first ones are thinner than that
+        position = _BALMER_EDGE / (1 - 4.0 / level**2)
+        gap = 8 * _BALMER_EDGE / level**3
+        flux = strength * gap * (1 - np.exp(-((level / 14.0) ** 2)))
+        gaussian_line(edges, np.full(sigma.size, position), position * sigma / SPEED_OF_LIGHT, flux, out)
     return out
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agnsal.spectra.grid import SPEED_OF_LIGHT
+
 #: SDSS: dispersion of the line spread function and width of a pixel, both in km/s.
 RESOLUTION = 69.0
 PIXEL = 69.0
@@ -58,7 +60,7 @@ def noise_level(
     relative = np.maximum(model / continuum[:, None], 0.05)
     variance = _variance(observed, relative)
     reference = _variance(5100.0 * (1 + redshift[:, None]), 1.0)
-    pixels = np.diff(edges) / center * 299792.458 / PIXEL
+    pixels = np.diff(edges) / center * SPEED_OF_LIGHT / PIXEL
     return continuum[:, None] / signal_to_noise[:, None] * np.sqrt(variance / reference / pixels)
 
 
@@ -88,7 +90,7 @@ def expose(
     flux = model * _calibration(center, redshift, random) + sigma * random.standard_normal(model.shape)
     observed = center * (1 + redshift[:, None])
     for position, size in SKY_LINES:
-        offset = (observed - position) / (position * RESOLUTION / 299792.458)
+        offset = (observed - position) / (position * RESOLUTION / SPEED_OF_LIGHT)
         # the difference of a sky line and its model: part too bright or too faint, part shifted
         amplitude = size * random.standard_t(3, redshift.size) * random.random(redshift.size)
         bipolar = random.normal(0.0, 1.0, redshift.size)

@@ -20,50 +20,103 @@ from agnsal.spectra.starlight import POPULATIONS
 HIDDEN_FRACTION = 0.37
 #: A broad Hbeta of smaller equivalent width (Angstrom) than this is not visible.
 VISIBLE_WIDTH = 1.5
+#: Broad lines of the hidden are that much narrower: broad Halpha is found down to smaller widths than a weak Hbeta is.
+HIDDEN_VELOCITY_RATIO = 0.4
 
 
 @dataclass(frozen=True)
 class AGNClass:
-    """Distributions of one class. A pair of a log-normal is (median, scatter in ln), of a beta its two parameters.
+    """Distributions of one class. A log-normal is given by (median, scatter in ln), a beta by its two parameters.
 
     Attributes
     ----------
     label : str
-    redshift : (low, high, median)
-        Bounds, and median of a normal truncated by them (scatter: a quarter of the range).
+    redshift : (low, high, middle)
+        Bounds and middle of a normal distribution folded back at them (scatter: 0.3 of the range).
     signal_to_noise : (median, scatter)
         Per SDSS pixel of 69 km/s at 5100 A.
     nuclear_fraction : (a, b)
         Beta distribution of the share of the AGN continuum at 5100 A.
-    oxygen_width : (median, scatter)
-        Equivalent width of [O III] 5007 in Angstrom.
-    broad_width : (median, scatter) or None
-        Equivalent width of broad Hbeta in Angstrom (type 1: of the AGN continuum alone); None: no broad lines.
-    velocity : (median, scatter)
-        FWHM of the broad lines in km/s.
-    colour_excess : float
+    nuclear_reddening : float
         Mean E(B-V) of the AGN continuum (exponential).
     populations : tuple of float
         Dirichlet parameters of the stellar populations.
+    oxygen_width : (median, scatter)
+        Equivalent width of [O III] 5007 in Angstrom.
+    oxygen_lean : float
+        How much ln of it changes with eigenvector 1.
+    excitation : float
+        Mean log of [O III] 5007 / narrow Hbeta.
+    narrow_velocity : float
+        Median FWHM of the narrow lines in km/s.
+    redshift_error : float
+        Scale of the errors of the redshift in km/s (Student's t with 3 degrees of freedom).
+    broad_width : (median, scatter) or None
+        Equivalent width of broad Hbeta in Angstrom; None: no broad lines.
+    broad_floor : float
+        Of a class that is defined by its broad lines, the least equivalent width of broad Hbeta in Angstrom; its
+        `broad_width` is that of the AGN continuum alone. 0: broad Hbeta is reddened and may be hidden.
+    broad_velocity : (median, scatter)
+        FWHM of the broad lines in km/s.
+    horns : float
+        Fraction of objects whose broad lines have two horns, as discs have (Strateva et al. 2003).
     """
 
     label: str
     redshift: tuple[float, float, float]
     signal_to_noise: tuple[float, float]
     nuclear_fraction: tuple[float, float]
-    oxygen_width: tuple[float, float]
-    broad_width: tuple[float, float] | None
-    velocity: tuple[float, float]
-    colour_excess: float
+    nuclear_reddening: float
     populations: tuple[float, float, float, float]
+    oxygen_width: tuple[float, float]
+    oxygen_lean: float = -0.1
+    excitation: float = 0.92
+    narrow_velocity: float = 400.0
+    redshift_error: float = 35.0
+    broad_width: tuple[float, float] | None = None
+    broad_floor: float = 0.0
+    broad_velocity: tuple[float, float] = (3000.0, 0.4)
+    horns: float = 0.25
 
 
-TYPE1 = AGNClass("type 1", (0.40, 0.75, 0.55), (20.0, 0.45), (4.5, 1.2), (25.0, 0.75), (62.0, 0.40), (4400.0, 0.40),
-                 0.05, (1.2, 1.0, 0.6, 0.4))  # fmt: skip
-TYPE2 = AGNClass("type 2", (0.02, 0.11, 0.07), (23.0, 0.45), (1.1, 4.0), (18.0, 1.0), None, (3000.0, 0.4),
-                 0.15, (1.5, 1.2, 0.6, 0.35))  # fmt: skip
-INTERMEDIATE = AGNClass("intermediate", (0.021, 0.10, 0.074), (29.0, 0.40), (1.6, 1.6), (24.0, 0.9), (9.0, 0.55),
-                        (4300.0, 0.45), 0.15, (1.5, 1.2, 0.5, 0.25))  # fmt: skip
+TYPE1 = AGNClass(
+    "type 1",
+    redshift=(0.40, 0.75, 0.55),
+    signal_to_noise=(18.0, 0.5),
+    nuclear_fraction=(6.0, 1.2),
+    nuclear_reddening=0.05,
+    populations=(1.2, 1.0, 0.6, 0.4),
+    oxygen_width=(22.0, 1.0),
+    oxygen_lean=-0.45,
+    excitation=1.02,
+    narrow_velocity=430.0,
+    redshift_error=50.0,
+    broad_width=(80.0, 0.38),
+    broad_floor=28.0,
+    broad_velocity=(5000.0, 0.45),
+    horns=0.12,
+)
+TYPE2 = AGNClass(
+    "type 2",
+    redshift=(0.02, 0.11, 0.07),
+    signal_to_noise=(20.0, 0.55),
+    nuclear_fraction=(1.1, 3.5),
+    nuclear_reddening=0.5,
+    populations=(1.5, 1.2, 0.6, 0.35),
+    oxygen_width=(25.0, 1.3),
+)
+INTERMEDIATE = AGNClass(
+    "intermediate",
+    redshift=(0.021, 0.10, 0.074),
+    signal_to_noise=(29.0, 0.42),
+    nuclear_fraction=(2.0, 2.0),
+    nuclear_reddening=0.4,
+    populations=(1.5, 1.2, 0.5, 0.25),
+    oxygen_width=(30.0, 1.2),
+    broad_width=(28.0, 0.5),
+    broad_velocity=(8500.0, 0.3),
+)
+#: In the order of the arguments of `simulate_agn`.
 CLASSES = (TYPE1, TYPE2, INTERMEDIATE)
 #: Shared by all classes when the confound with redshift is switched off.
 COMMON_REDSHIFT = (0.02, 0.75, 0.25)
@@ -100,14 +153,15 @@ def draw_population(
     table["signal_to_noise"] = np.clip(_log_normal(random, agn.signal_to_noise, n), 4.0, 90.0)
     table["continuum"] = np.clip(_log_normal(random, (25.0, 0.7), n), 3.0, 400.0)
     eigenvector = random.standard_normal(n)  # high: strong Fe II, weak [O III], narrow Hbeta
+    table["eigenvector"] = eigenvector
 
     table["nuclear_fraction"] = random.beta(*agn.nuclear_fraction, n)
-    table["power_law_slope"] = np.clip(random.normal(-1.65, 0.40, n), -2.8, -0.3)
-    table["nuclear_reddening"] = np.minimum(random.exponential(agn.colour_excess, n), 1.0) * u.mag
+    table["power_law_slope"] = np.clip(random.normal(-1.75, 0.50, n), -3.0, -0.2)
+    table["nuclear_reddening"] = np.minimum(random.exponential(agn.nuclear_reddening, n), 1.0) * u.mag
     weights = random.dirichlet(agn.populations, n)
     for name, weight in zip(POPULATIONS, weights.T, strict=True):
         table[f"population_{name.replace('-', '_')}"] = weight
-    table["stellar_dispersion"] = np.clip(_log_normal(random, (150.0, 0.35), n), 60.0, 380.0) * u.km / u.s
+    table["stellar_dispersion"] = np.clip(_log_normal(random, (150.0, 0.35), n), 60.0, 380.0) * _SPEED
     table["host_reddening"] = np.minimum(random.exponential(0.12, n), 0.8) * u.mag
 
     _draw_broad(table, agn, random, eigenvector, hidden)
@@ -116,84 +170,93 @@ def draw_population(
 
 
 def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigenvector: NDArray, hidden: float) -> None:
+    """Broad lines, Fe II and Balmer continuum: strengths, reddening, profile."""
     n = len(table)
-    fwhm = np.clip(_log_normal(random, agn.velocity, n) * np.exp(-0.2 * eigenvector), 1000.0, 10000.0)
-    if agn.broad_width is None:
-        alpha = beta = extinction = np.zeros(n)
-        concealed = np.zeros(n, dtype=bool)
-    else:
-        median, scatter = agn.broad_width
-        beta = _log_normal(random, (median, scatter), n)
-        if agn is INTERMEDIATE:
-            # the hidden ones are exactly the asked fraction; what hides Hbeta is dust in front of the broad-line region
-            concealed = random.permutation(n) < round(hidden * n)
-            alpha = np.clip(_log_normal(random, (90.0, 0.7), n), 12.0, 500.0)
-            beta = np.clip(beta, 1.2 * VISIBLE_WIDTH, 0.3 * alpha)
-            faint = VISIBLE_WIDTH * random.uniform(0.05, 0.95, n)
-            beta = np.where(concealed, np.minimum(faint, 0.1 * alpha), beta)
-            # decrement -> E(B-V) between Hbeta and Halpha
-            extinction = np.maximum(2.5 * np.log10(alpha / beta / 2.86), 0.0) / _SELECTIVE
-            alpha = 2.86 * beta * 10 ** (0.4 * extinction * _SELECTIVE)
-        else:
-            beta = beta * table["nuclear_fraction"]
-            concealed = np.zeros(n, dtype=bool)
+    velocity = _log_normal(random, agn.broad_velocity, n) * np.exp(-0.2 * eigenvector)
+    concealed = np.zeros(n, dtype=bool)
+    beta = extinction = np.zeros(n)
+    if agn.broad_width is not None:
+        beta = _log_normal(random, agn.broad_width, n)
+        if agn.broad_floor:
+            beta = np.maximum(beta * table["nuclear_fraction"], agn.broad_floor)
             extinction = np.minimum(random.exponential(0.08, n), 0.8)
-            alpha = 2.86 * beta * 10 ** (0.4 * extinction * _SELECTIVE)
+        else:
+            concealed = random.permutation(n) < round(hidden * n)
+            alpha = np.clip(_log_normal(random, (120.0, 0.7), n), 12.0, 500.0)
+            faint = np.minimum(VISIBLE_WIDTH * random.uniform(0.05, 0.95, n), 0.1 * alpha)
+            beta = np.where(concealed, faint, np.clip(beta, 1.2 * VISIBLE_WIDTH, 0.33 * alpha))
+            velocity = np.where(concealed, HIDDEN_VELOCITY_RATIO * velocity, velocity)
+            # what weakens or hides Hbeta is dust: the decrement gives its E(B-V)
+            extinction = np.maximum(2.5 * np.log10(alpha / beta / _DECREMENT), 0.0) / _SELECTIVE
+    velocity = np.clip(velocity, 1000.0, 10000.0)
     table["broad_hbeta_width"] = beta * u.AA
-    table["broad_halpha_width"] = alpha * u.AA
+    table["broad_halpha_width"] = _DECREMENT * beta * 10 ** (0.4 * extinction * _SELECTIVE) * u.AA
     table["broad_hbeta_hidden"] = concealed
     table["broad_reddening"] = extinction * u.mag
-    table["broad_fwhm"] = fwhm * u.km / u.s
-    table["broad_shift"] = random.normal(0.0, 0.06, n) * fwhm * u.km / u.s
-    # a very broad base, redshifted where lines are broad (population B), and two horns in a few discs
-    base = np.clip(random.normal(0.40, 0.15, n), 0.0, 0.75)
-    table["very_broad_fraction"] = base
-    table["very_broad_shift"] = random.normal(0.10, 0.12, n) * fwhm * u.km / u.s
-    horns = random.random(n) < (0.12 if agn is TYPE1 else 0.2)
-    table["horn_velocity"] = np.where(horns, random.uniform(0.3, 0.6, n), 0.0) * fwhm * u.km / u.s
+    table["broad_fwhm"] = velocity * _SPEED
+    table["broad_shift"] = random.normal(0.0, 0.06, n) * velocity * _SPEED
+    # a very broad base, mostly redshifted (population B of Sulentic et al. 2000)
+    table["very_broad_fraction"] = np.clip(random.normal(0.45, 0.15, n), 0.0, 0.8)
+    table["very_broad_shift"] = random.normal(0.14, 0.14, n) * velocity * _SPEED
+    horned = random.random(n) < agn.horns
+    table["horn_velocity"] = np.where(horned, random.uniform(0.3, 0.6, n), 0.0) * velocity * _SPEED
     table["horn_balance"] = np.clip(random.normal(0.5, 0.12, n), 0.2, 0.8)
-    ratio = np.clip(0.45 * np.exp(0.5 * eigenvector + 0.35 * random.standard_normal(n)), 0.02, 2.0)
-    table["iron_ratio"] = ratio
+    iron = 0.36 * np.exp(0.5 * eigenvector + 0.35 * random.standard_normal(n))
+    table["iron_ratio"] = np.clip(iron, 0.02, 2.0)
     table["helium_ratio"] = np.clip(_log_normal(random, (0.08, 0.6), n), 0.0, 0.4)
-    table["balmer_continuum"] = np.clip(random.normal(0.25, 0.12, n), 0.0, 0.7) * (
-        0.0 if agn.broad_width is None else 1.0
-    )
+    balmer = np.clip(random.normal(0.25, 0.12, n), 0.0, 0.7)
+    table["balmer_continuum"] = np.zeros(n) if agn.broad_width is None else balmer
 
 
 def _draw_narrow(table: QTable, agn: AGNClass, random: np.random.Generator, eigenvector: NDArray) -> None:
+    """Narrow lines: strengths relative to [O III] 5007, reddening, profile."""
     n = len(table)
-    lean = -0.45 if agn is TYPE1 else -0.1
-    oxygen = np.clip(_log_normal(random, agn.oxygen_width, n) * np.exp(lean * eigenvector), 1.5, 900.0)
+    oxygen = _log_normal(random, agn.oxygen_width, n) * np.exp(agn.oxygen_lean * eigenvector)
+    oxygen = np.clip(oxygen, 1.5, 900.0)
     strong = np.log(oxygen / agn.oxygen_width[0])
     table["oxygen_width"] = oxygen * u.AA
-    table["narrow_fwhm"] = np.clip(_log_normal(random, (330.0, 0.28), n), 200.0, 600.0) * u.km / u.s
-    table["narrow_shift"] = random.normal(0.0, 60.0 if agn is TYPE1 else 25.0, n) * u.km / u.s
+    table["narrow_fwhm"] = np.clip(_log_normal(random, (agn.narrow_velocity, 0.30), n), 200.0, 600.0) * _SPEED
+    table["narrow_shift"] = np.clip(random.standard_t(3, n), -6.0, 6.0) * agn.redshift_error * _SPEED
     table["narrow_reddening"] = np.minimum(random.exponential(0.25, n), 1.2) * u.mag
-    excitation = 10 ** np.clip(random.normal(0.88 + 0.06 * strong, 0.20, n), 0.3, 1.25)
+    excitation = 10 ** np.clip(random.normal(agn.excitation, 0.20, n) + 0.04 * strong, 0.3, 1.3)
     table["oxygen_to_hbeta"] = excitation
-    ratios = {
-        "[O III] 4363": (-1.9, 0.25), "[O II]": (0.0, 0.0), "[Ne III]": (-1.05, 0.15), "[Ne V]": (-1.2, 0.35),
-        "[Fe VII]": (-2.0, 0.4),
-    }  # fmt: skip
-    for group, (mean, scatter) in ratios.items():
-        if group != "[O II]":
-            table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n)
-    table["ratio_[O II]"] = 10 ** random.normal(0.45, 0.22, n) / excitation
-    for group, mean, scatter in (
-        ("He II", -0.75, 0.2), ("He I", -0.90, 0.15), ("[Ar IV]", -1.3, 0.25), ("[S II]", 0.3, 0.18), ("[N I]", -1.0, 0.25),
-        ("[N II]", 0.45, 0.18), ("[O I]", -0.35, 0.25), ("[Ar III]", -0.6, 0.2), ("[S III]", 0.1, 0.2),
-    ):  # fmt: skip
+    for group, mean, scatter in _RATIOS_TO_OXYGEN:
+        table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n)
+    for group, mean, scatter in _RATIOS_TO_HBETA:
         table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n) / excitation
-    wing = np.where(random.random(n) < 0.6, random.uniform(0.1, 0.6, n), 0.0)
-    table["wing_fraction"] = wing
-    table["wing_fwhm"] = np.clip(_log_normal(random, (950.0, 0.3), n), 600.0, 2200.0) * u.km / u.s
-    table["wing_shift"] = -np.abs(random.normal(150.0, 150.0, n)) * u.km / u.s
+    winged = random.random(n) < 0.75
+    table["wing_fraction"] = np.where(winged, random.uniform(0.1, 0.65, n), 0.0)
+    table["wing_fwhm"] = np.clip(_log_normal(random, (950.0, 0.3), n), 600.0, 2200.0) * _SPEED
+    table["wing_shift"] = -np.abs(random.normal(150.0, 150.0, n)) * _SPEED
 
 
+# log of the strength relative to [O III] 5007, or to narrow Hbeta, before reddening: mean and scatter
+_RATIOS_TO_OXYGEN = (
+    ("[O III] 4363", -1.90, 0.25),
+    ("[Ne III]", -0.98, 0.17),
+    ("[Ne V]", -1.20, 0.35),
+    ("[Fe VII]", -2.00, 0.40),
+)
+_RATIOS_TO_HBETA = (
+    ("[O II]", 0.45, 0.22),
+    ("He II", -0.75, 0.20),
+    ("He I", -0.90, 0.15),
+    ("[Ar IV]", -1.30, 0.25),
+    ("[S II]", 0.30, 0.18),
+    ("[N I]", -1.00, 0.25),
+    ("[N II]", 0.45, 0.18),
+    ("[O I]", -0.35, 0.25),
+    ("[Ar III]", -0.60, 0.20),
+    ("[S III]", 0.10, 0.20),
+)
+_SPEED = u.km / u.s
+# Halpha / Hbeta of the broad lines without dust, and magnitudes between them per magnitude of E(B-V)
+_DECREMENT = 2.86
 _SELECTIVE = 3.1 * ((4862.68 / 5500.0) ** -1.2 - (6564.61 / 5500.0) ** -1.2)
 
 
 def _log_normal(random: np.random.Generator, pair: tuple[float, float], n: int) -> NDArray:
+    """Log-normal deviates of a given median and scatter in ln."""
     return pair[0] * np.exp(pair[1] * random.standard_normal(n))
 
 
