@@ -24,7 +24,8 @@ def pipeline(whole: Pipeline) -> DifferentiableModel:
             f"the last step of the pipeline, {name!r}, is not a classifier or regressor; pass the whole pipeline."
         )
     steps = [convert_step(transformer, step_name) for step_name, transformer in whole.steps[:-1]]
-    return compose(steps, convert_estimator(last), predict=whole.predict)
+    model = convert_estimator(last)
+    return compose(steps, model, predict=None if model.predicts_most_probable else whole.predict)
 
 
 @register_estimator(GridSearchCV, RandomizedSearchCV)

@@ -54,7 +54,7 @@ def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
         machine.n_features_in_,
         baseline_mean=machine.training_mean_,
         width=width_of(pairs),
-        predict=machine.predict,
+        predict=None if machine.predict_by == "probability" and machine.coupling == "exact" else machine.predict,
     )
 
 
