@@ -9,7 +9,6 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.saliency import symmetric_limit
 from agnsal.figures.style import attribution_label, axis_of, class_color, class_places, new_axes, plain, rows
 
 if TYPE_CHECKING:
@@ -86,8 +85,8 @@ def plot_class_gradients(
     for name, one in of_class.items():
         color = class_color(places[str(name)]) if colors is None else colors[name]
         ax.plot(center, one.values[number], color=color, linewidth=0.8, label=plain(name), zorder=2)
-    end = 1.35 * symmetric_limit(np.concatenate([one.values[number] for one in of_class.values()]))
-    ax.set_ylim(-end, end)  # room for the legend, the same above and below
+    end = 1.35 * max(float(np.abs(one.values[number]).max()) for one in of_class.values())
+    ax.set_ylim(-end or -1.0, end or 1.0)  # room for the legend, the same above and below
     ax.set_xlabel(label)
     ax.set_ylabel(attribution_label(first, None))
     legend = ax.legend(frameon=False, ncols=len(of_class), loc="lower left", fontsize="small", borderaxespad=0.2)

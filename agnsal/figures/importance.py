@@ -49,7 +49,7 @@ def plot_line_importance(line_table: Any, *, ax: Axes | None = None, i: int | No
     >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
     >>> ax = plot_line_importance(agnsal.saliency(model, sample, target="type 1"))
     >>> ax.get_xlabel()
-    'Summed saliency, P(type 1)\nmean and 16th to 84th percentile of 60 spectra'
+    'Summed saliency, P(type 1)\nmean of 60 spectra'
     """
     table = line_table if isinstance(line_table, QTable) or not hasattr(line_table, "by_line") else line_table.by_line()
     lacking = {"line", "target", "object_id", *_PARTS} - set(getattr(table, "colnames", ()))
@@ -100,6 +100,6 @@ def plot_line_importance(line_table: Any, *, ax: Axes | None = None, i: int | No
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     target = plain(targets[0 if i is None else i % n])
     shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
-    over = f"\nmean and 16th to 84th percentile of {n} spectra" if i is None and n > 1 else ""
+    over = f"\nmean of {n} spectra" if i is None and n > 1 else ""
     ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{over}")
     return ax

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLORMAP = "RdBu"
 _STYLES = ("clear", "published")
 _STRIP_HEIGHT = 0.07  # of the axes
+_PERCENTILE = 99.0  # of the absolute values, where colours end
 
 
 def plot_saliency(
@@ -55,7 +56,8 @@ def plot_saliency(
     colorbar : bool
         Whether to add a colour bar beside the axes.
     limit : float, optional
-        Colours end at minus and plus this value; by default at the largest absolute value. Clear style only.
+        Colours end at minus and plus this value; by default at the 99th percentile of the absolute values, so that a
+        few bins do not bleach the others. Arrows on the colour bar say that there are values beyond. Clear style only.
     title : str, optional
         By default the object and what is explained; an empty text for none.
 
@@ -102,7 +104,8 @@ def plot_saliency(
     if title:
         ax.set_title(title, loc="left", fontsize="medium", pad=pad)
     if colorbar:
-        beyond = "both" if limit is not None and np.abs(values).max() > limit else "neither"
+        end = np.inf if style == "published" else symmetric_limit(values, limit, percentile=_PERCENTILE)
+        beyond = "both" if np.abs(values).max() > end else "neither"
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=30, extend=beyond)
         bar.set_label(what)
         if bar.solids is not None:
@@ -110,7 +113,7 @@ def plot_saliency(
     return ax
 
 
-def symmetric_limit(values: NDArray[np.float64], limit: float | None = None) -> float:
+def symmetric_limit(values: NDArray[np.float64], limit: float | None = None, *, percentile: float = 100.0) -> float:
     """Where a colour scale about zero ends.
 
     Parameters
@@ -119,14 +122,18 @@ def symmetric_limit(values: NDArray[np.float64], limit: float | None = None) -> 
         What is coloured.
     limit : float, optional
         Wins over the values.
+    percentile : float
+        Of the absolute values; where that is 0 because nearly all are, the largest counts.
 
     Returns
     -------
     float
         Positive, also where all values are zero.
     """
-    largest = float(np.abs(values).max()) if limit is None else float(limit)
-    return largest if largest > 0 else 1.0
+    if limit is not None:
+        return float(limit)
+    size = np.abs(values)
+    return float(np.percentile(size, percentile, method="higher")) or float(size.max()) or 1.0
 
 
 def _colored_line(ax: Axes, edges: NDArray, flux: NDArray, values: NDArray, limit: float | None) -> ScalarMappable:
@@ -134,7 +141,7 @@ def _colored_line(ax: Axes, edges: NDArray, flux: NDArray, values: NDArray, limi
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
 
-    end = symmetric_limit(values, limit)
+    end = symmetric_limit(values, limit, percentile=_PERCENTILE)
     norm = Normalize(-end, end)
     center = 0.5 * (edges[1:] + edges[:-1])
     # half a bin to either side: each bin has its own colour, and neighbours meet
