@@ -67,23 +67,21 @@ class Attributions:
         return agnsal.occlusion(self.model, self.X[:8], self.labels[:8], baseline="zero", window=50)
 
 
-def best_time(work: Callable[[], object], repeats: int = 5) -> float:
-    """Shortest of several runs, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def best_times(works: list[Callable[[], object]], rounds: int = 7) -> list[float]:
+    """Shortest of several runs of each, in seconds; the rounds take turns, so that a busy machine treats all alike."""
+    times = np.full((rounds, len(works)), np.inf)
+    for i in range(rounds):
+        for j, work in enumerate(works):
+            start = time.perf_counter()
+            work()
+            times[i, j] = time.perf_counter() - start
+    return times.min(axis=0).tolist()
 
 
 def main() -> None:
     bench = Attributions()
     bench.setup()
-    products = best_time(bench.time_two_matrix_products)
-    print(f"{N_SUPPORT} support vectors, {N_BINS} bins, 3 classes; unit: the two matrix products of a gradient\n")
-    print(f"{'':52}{'ms/spectrum':>12}{'/ products':>12}")
-    for label, work, n_spectra in (
+    rows = (
         (f"two matrix products, batch {BATCH}", bench.time_two_matrix_products, BATCH),
         (f"gradient of the probability, batch {BATCH}", bench.time_gradient, BATCH),
         (f"saliency: class, probability, gradient, batch {BATCH}", bench.time_saliency, BATCH),
@@ -92,9 +90,12 @@ def main() -> None:
         ("exact Shapley values of a decision value", bench.time_shapley, 1),
         ("Owen's integral of a probability", bench.time_shapley_of_probability, 1),
         ("evaluating 500 coalitions, no more", bench.time_500_samples, 1),
-    ):
-        seconds = best_time(work) / n_spectra
-        print(f"{label:52}{1e3 * seconds:12.2f}{seconds / (products / BATCH):12.2f}")
+    )
+    times = best_times([work for _, work, _ in rows])
+    print(f"{N_SUPPORT} support vectors, {N_BINS} bins, 3 classes; unit: the two matrix products of a gradient\n")
+    print(f"{'':52}{'ms/spectrum':>12}{'/ products':>12}")
+    for (label, _, n_spectra), seconds in zip(rows, times, strict=True):
+        print(f"{label:52}{1e3 * seconds / n_spectra:12.2f}{seconds / n_spectra / (times[0] / BATCH):12.2f}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -317,6 +318,12 @@ def versions() -> dict[str, str]:
     >>> sorted(versions())
     ['agnsal', 'autograd', 'numpy', 'scikit-learn', 'scipy']
     """
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Looked up once: asking the installed distributions takes as long as a saliency map."""
     import agnsal
 
     others = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "scikit-learn", "autograd")}
