@@ -49,6 +49,8 @@ _HOMES = {
     "attribution.relevance": ("layerwise_relevance",),
     "attribution.hierarchy": ("Hierarchy", "agglomerate"),
     "attribution.group_tree": ("join_groups",),
+    "training.perceptron": ("ExplanationRegularizedMLP",),
+    "training.reliance": ("reliance",),
     "checks.piecewise": ("PiecewiseLinearBenchmark",),
     "checks.report": ("check",),
     "checks.spectral": ("SpectralBenchmark",),
