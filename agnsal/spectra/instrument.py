@@ -97,12 +97,22 @@ def expose(
         shape = (0.5 - 1.6 * bipolar[:, None] * offset) * np.exp(-0.5 * offset**2)
         flux += sigma * amplitude[:, None] * shape
         sigma = sigma * np.sqrt(1 + 0.25 * (size * np.exp(-0.5 * offset**2)) ** 2)
-    spikes = random.random(model.shape) < 2e-4
-    flux += np.where(spikes, sigma * random.normal(0.0, 8.0, model.shape), 0.0)
-    mask = random.random(model.shape) < 1e-3
-    mask[:, 1:] |= mask[:, :-1]
+    # cosmic rays the pipeline missed, and pixels it rejected, which come in pairs
+    row, column = _places(random, model.shape, 2e-4)
+    flux[row, column] += sigma[row, column] * random.exponential(8.0, row.size)
+    mask = np.zeros(model.shape, dtype=bool)
+    row, column = _places(random, model.shape, 1e-3)
+    mask[row, column] = mask[row, np.minimum(column + 1, center.size - 1)] = True
+    # spectra are chosen to be normalised at 5100 A: no flux there is a sky residual, and would have been rejected
+    mask |= (np.abs(center - 5100.0) < 10.0) & (flux <= 0)
     mask[mask.all(axis=1)] = False
     return Exposure(flux, np.where(mask, 0.0, 1 / sigma**2), mask)
+
+
+def _places(random: np.random.Generator, shape: tuple[int, ...], fraction: float) -> tuple[NDArray, NDArray]:
+    """Rows and columns of randomly chosen bins (drawing their number is cheaper than a number for each bin)."""
+    n = random.poisson(fraction * shape[0] * shape[1])
+    return random.integers(0, shape[0], n), random.integers(0, shape[1], n)
 
 
 def _calibration(center: NDArray, redshift: NDArray, random: np.random.Generator) -> NDArray:
