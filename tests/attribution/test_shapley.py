@@ -289,3 +289,24 @@ def test_refusals_say_what_to_do(X, y):
         agnsal.shapley(model, sample, groups=["Hbetta"])
     with pytest.raises(AgnsalError, match="off the grid"):
         agnsal.shapley(model, sample, groups=["Halpha"])
+
+
+def test_results_go_to_disk_and_into_tables(tmp_path):
+    sample = agnsal.simulate_agn(12, 12, 0, seed=3).normalize()
+    forest = DecisionTreeClassifier(random_state=0).fit(sample.flux, sample.labels)
+    model = agnsal.ProbabilisticSVC(random_state=0).fit(sample.flux, sample.labels)
+    for result in (
+        agnsal.shapley(forest, sample[:2], baseline="mean", groups=100 * u.AA, n_permutations=8, random_state=1),
+        agnsal.shapley(model, sample[:2], output="log_odds", groups=["Hbeta"]),
+        agnsal.occlusion(forest, sample[:2], window=100 * u.AA, fill="noise", n_draws=2, random_state=0),
+        agnsal.expected_gradients(model, sample[:2], background=sample, n_samples=64, random_state=0),
+        agnsal.smooth_gradient(model, sample[:2], n_samples=4, statistic="variance", random_state=0),
+    ):
+        result.write(tmp_path / "result.npz")
+        back = agnsal.Attribution.read(tmp_path / "result.npz")
+        np.testing.assert_array_equal(back.values, result.values)
+        assert dict(back.provenance) == dict(result.provenance)
+        table = result.by_line(["Hbeta", "[O III] 5007"])
+        assert len(table) == 4
+        assert result.unit == table["core"].unit
+        assert result.to_table(0)["density"].shape == (1000,)
