@@ -111,8 +111,15 @@ class PairTrainer:
         self.n_classes = int(codes.max()) + 1
         self.class_weight, self.C, self.nu, self.tol, self.max_memory = class_weight, C, nu, tol, max_memory
 
-    def fit(self, rows: NDArray[np.intp], slack: float = 1.0) -> PairMachine:
-        """Train on some rows to `slack` times the tolerance.
+    def block(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """What libsvm trains on: the kernel matrix of some rows, or the rows themselves where there is none."""
+        rows = rows[self.weight[rows] > 0]
+        return self.X[rows] if self.gram is None else self.gram[np.ix_(rows, rows)]
+
+    def fit(
+        self, rows: NDArray[np.intp], slack: float = 1.0, *, C: float | None = None, block: NDArray | None = None
+    ) -> PairMachine:
+        """Train on some rows to `slack` times the tolerance, with another `C` or a `block` made before if given.
 
         A pair with only one of its classes among them gets the constant +1, -1 or 0.
         """
@@ -122,9 +129,8 @@ class PairTrainer:
         intercepts = np.isin(first, present) * 1.0 - np.isin(second, present) * 1.0
         if present.size < 2:
             return PairMachine(rows[:0], np.zeros((0, first.size)), intercepts)
-        machine = self._machine(present, slack)
-        data = self.X[rows] if self.gram is None else self.gram[np.ix_(rows, rows)]
-        machine.fit(data, self.codes[rows], sample_weight=self.weight[rows])
+        machine = self._machine(present, slack, self.C if C is None else C)
+        machine.fit(self.block(rows) if block is None else block, self.codes[rows], sample_weight=self.weight[rows])
         # scikit-learn turns the sign of two-class machines: positive for the second class
         sign = -1.0 if present.size == 2 else 1.0
         coefficients = np.zeros((machine.support_.size, first.size))
@@ -133,7 +139,7 @@ class PairTrainer:
         intercepts[of_present] = sign * machine.intercept_
         return PairMachine(rows[machine.support_], coefficients, intercepts)
 
-    def _machine(self, present: NDArray, slack: float) -> SVC | NuSVC:
+    def _machine(self, present: NDArray, slack: float, C: float) -> SVC | NuSVC:
         kernel = "precomputed" if self.gram is not None else self.kernel.name
         options = {
             "kernel": kernel,
@@ -145,7 +151,7 @@ class PairTrainer:
             "tol": slack * self.tol,
             "cache_size": max(200.0, self.max_memory),
         }
-        return SVC(C=self.C, **options) if self.nu is None else NuSVC(nu=self.nu, **options)
+        return SVC(C=C, **options) if self.nu is None else NuSVC(nu=self.nu, **options)
 
     def decide(self, machine: PairMachine, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Pair decision values of some rows, shape (rows.size, n_pairs)."""
