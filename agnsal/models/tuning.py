@@ -177,7 +177,7 @@ def tune(
     columns = [f"{score}{suffix}" for suffix in ("", "_std") for score in _SCORES]
     table = QTable(rows=rows, names=["kernel", "C", "gamma", *columns])
     best = int(np.argmax(_SCORES[scoring] * np.asarray(table[scoring])))
-    parameters = points[best] | shared | {"random_state": random_state}
+    parameters = points[best] | options
     machine = ProbabilisticSVC(**parameters, max_memory=max_memory).fit(X, y) if refit else None
     return Tuning(table, parameters, best, scoring, machine)
 
