@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import agnsal
+from agnsal import AgnsalError, ProbabilisticSVC, check_confounds, matched_pairs, simulate_agn
+from agnsal.checks.confounds import edge_excess, sky_excess
+
+
+@pytest.fixture(scope="module")
+def explained():
+    sample = simulate_agn(60, 60, 60, seed=2, redshift_confound=False).normalize()
+    model = ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    return sample, agnsal.input_x_gradient(model, sample, "type 1", "log_odds")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_redshift_confound_is_found_and_vanishes_when_switched_off(seed):
+    on = check_confounds(simulate_agn(80, 100, 80, seed=seed))
+    off = check_confounds(simulate_agn(80, 100, 80, seed=seed, redshift_confound=False))
+    assert on.confounds == ["redshift"]
+    assert off.confounds == []
+    assert on.table["auc"][0] > 0.95
+    assert off.table["auc"][0] < 0.65
+    assert "redshift alone tells type 1" in str(on)
+
+
+def test_matching_cures_a_confound():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b"], 300)
+    nuisance = rng.normal(size=600) + (labels == "b")
+    pairs = matched_pairs(nuisance, labels)
+    assert len(pairs) > 100
+    assert (labels[pairs[:, 0]] != labels[pairs[:, 1]]).all()
+    assert len(np.unique(pairs)) == pairs.size
+    assert np.abs(nuisance[pairs[:, 0]] - nuisance[pairs[:, 1]]).max() <= 0.1 * nuisance.std()
+
+
+def test_a_map_that_follows_a_nuisance_is_caught(explained):
+    sample, map_ = explained
+    rng = np.random.default_rng(0)
+    planted = rng.uniform(size=len(sample))
+    innocent = rng.uniform(size=len(sample))
+    noisy = 1 + 0.2 * rng.standard_normal(map_.values.shape)
+    values = noisy * (1 + np.linspace(0, 1, map_.values.shape[1]) * 5 * planted[:, None])
+    report = check_confounds(sample, replace(map_, values=values), nuisances={"seeing": planted, "fibre": innocent})
+    verdict = dict(zip(report.table["nuisance"], report.table["verdict"], strict=True))
+    assert verdict["seeing"] == "followed"
+    assert verdict["fibre"] == "clean"
+
+
+def test_attribution_on_observed_sky_lines_is_caught(explained):
+    sample, map_ = explained
+    redshift = np.asarray(sample.table["redshift"])
+    observed = sample.grid.centers.value * (1 + redshift[:, None])
+    rng = np.random.default_rng(1)
+    flat = rng.uniform(0.5, 1.5, map_.values.shape)
+    clean = sky_excess(replace(map_, values=flat), redshift)
+    assert clean["low"] < 1 < clean["high"]
+    cheating = np.where(np.abs(observed - 5578.89) < 10, 8 * flat, flat)
+    assert sky_excess(replace(map_, values=cheating), redshift)["low"] > 1.5
+    assert "sky" in str(check_confounds(sample, replace(map_, values=cheating)))
+
+
+def test_edges():
+    flat = np.ones((3, 200))
+    assert edge_excess(flat) == pytest.approx(1)
+    flat[:, :2] = 50
+    assert edge_excess(flat) > 10
+
+
+def test_what_cannot_be_examined_is_refused(explained):
+    sample, map_ = explained
+    with pytest.raises(AgnsalError, match="two classes"):
+        check_confounds(sample[:60])
+    with pytest.raises(AgnsalError, match="maps have shape"):
+        check_confounds(sample[:100], map_)
+    with pytest.raises(AgnsalError, match="'airmass'"):
+        check_confounds(sample, nuisances={"airmass": np.ones(3)})
+    bare = agnsal.SpectralSample(sample.flux, sample.grid)
+    with pytest.raises(AgnsalError, match="labels"):
+        check_confounds(bare)
+    with pytest.raises(AgnsalError, match="no nuisance"):
+        check_confounds(bare, labels=sample.labels)

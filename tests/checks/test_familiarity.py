@@ -1,0 +1,67 @@
+import csv
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from agnsal import PERUZZI2021_GRID, AgnsalError, Familiarity, SpectralSample, read_spectra, simulate_agn
+
+
+@pytest.fixture(scope="module")
+def training():
+    return simulate_agn(100, 300, 80, seed=0).normalize()
+
+
+@pytest.mark.parametrize("features", ["lines", "flux"])
+def test_siblings_are_familiar_and_strangers_are_not(training, features):
+    familiarity = Familiarity(features).fit(training)
+    siblings = simulate_agn(20, 60, 20, seed=9).normalize()
+    assert familiarity.flag(siblings, 0.05).mean() < 0.12
+    inverted = SpectralSample(2 * siblings.flux[:, ::-1], siblings.grid)
+    assert familiarity.flag(inverted).mean() > 0.9
+
+
+def test_p_values_of_the_training_population_are_uniform(training):
+    familiarity = Familiarity().fit(training)
+    p = familiarity.p_value(simulate_agn(80, 250, 70, seed=5).normalize())
+    assert 0.35 < np.median(p) < 0.65
+    assert p.min() >= 1 / (len(training) + 1)
+
+
+def test_refusals(training):
+    with pytest.raises(AgnsalError, match="fit first"):
+        Familiarity().distance(training)
+    with pytest.raises(AgnsalError, match="SpectralSample"):
+        Familiarity().fit(training.flux)
+    with pytest.raises(AgnsalError, match="too few"):
+        Familiarity().fit(training[:8])
+    with pytest.raises(AgnsalError, match="bins"):
+        Familiarity("flux").fit(training).distance(training.flux[:, :-1])
+    with pytest.raises(AgnsalError, match="features"):
+        Familiarity("colours").fit(training)
+
+
+def test_real_galaxies_without_an_active_nucleus_are_strangers(real_spectra):
+    """Trained on simulated AGN alone, it tells real AGN from star-forming and passive galaxies."""
+    with (real_spectra / "index.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["survey"] in ("SDSS", "SDSS-BOSS/eBOSS")]
+    agn, strangers = {"type1", "type2", "intermediate"}, {"SF", "passive"}
+    flux, strange = [], []
+    for row in rows:
+        if row["frame"] != "observed" or row["type_coarse"] not in agn | strangers:
+            continue
+        if not 0.01 < float(row["z"] or 0) < 0.75:
+            continue
+        try:
+            spectra = read_spectra([real_spectra / row["file"]], redshift=[float(row["z"])])
+            one = SpectralSample.from_spectra(spectra, PERUZZI2021_GRID, redshift=[float(row["z"])]).normalize()
+        except AgnsalError:
+            continue  # coverage too small, or no flux at 5100 A
+        flux.append(one.flux[0])
+        strange.append(row["type_coarse"] in strangers)
+    found = Familiarity().fit(simulate_agn(340, 1072, 260, seed=0).normalize())
+    sample = SpectralSample(np.array(flux), PERUZZI2021_GRID)
+    assert sum(strange) >= 8
+    assert roc_auc_score(strange, found.distance(sample)) >= 0.9
+    flagged = found.flag(sample)
+    assert flagged[~np.array(strange)].mean() < 0.15
