@@ -99,12 +99,13 @@ def read_spectra(
     _check_options(frame, medium, on_error)
     bits = pixel_bits(bad_bits)
     files, whole_folder = _files(paths)
-    given = _redshifts(redshift, files, frame)
+    given = _redshifts(redshift, files)
     spectra: list[Spectrum] = []
     refused: list[str] = []
     guessed: list[str] = []
     for file, z in zip(files, given, strict=True):
         try:
+            z = None if z is None else _checked(z, frame)  # noqa: PLW2901
             records, name = load(file, format, bits)
         except UnknownLayout as error:
             if whole_folder and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
@@ -167,8 +168,8 @@ def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
     return visible, True
 
 
-def _redshifts(redshift: Any, files: list[str], frame: str) -> list[float | None]:
-    """One redshift, or None, for each file, checked before anything is read."""
+def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
+    """What was given as the redshift of each file, or None."""
     if redshift is None:
         return [None] * len(files)
     if isinstance(redshift, Mapping):
@@ -181,21 +182,21 @@ def _redshifts(redshift: Any, files: list[str], frame: str) -> list[float | None
         values = [plain] * len(files) if np.ndim(plain) == 0 else list(plain)
     if len(values) != len(files):
         raise AgnsalError(f"{len(values)} redshifts came for {len(files)} files; one for each is needed.")
-    return [None if z is None else _checked(z, file, frame) for z, file in zip(values, files, strict=True)]
+    return values
 
 
-def _checked(redshift: Any, file: str, frame: str) -> float:
+def _checked(redshift: Any, frame: str) -> float:
     try:
         z = float(redshift)
     except (TypeError, ValueError) as error:
-        raise AgnsalError(f"{file}: the redshift given is {redshift!r}, a number was expected.") from error
+        raise AgnsalError(f"the redshift given is {redshift!r}, a number was expected.") from error
     if not np.isfinite(z) or z < 0 or (z == 0 and frame == "observed"):
         raise AgnsalError(
-            f"{file}: the redshift given is {z}; it must be positive and finite. Leave it out (None) where it is not "
+            f"the redshift given is {z}; it must be positive and finite. Leave it out (None) where it is not "
             "known, or pass frame='rest' for a spectrum that is in the rest frame already."
         )
     if z > 20:
-        raise AgnsalError(f"{file}: the redshift given is {z}, too large to be one; is it a velocity in km/s?")
+        raise AgnsalError(f"the redshift given is {z}, too large to be one; is it a velocity in km/s?")
     return z
 
 

@@ -725,3 +725,10 @@ def test_first_row_is_what_astropy_reads(tmp_path, n_columns):
         assert (row["Z"], row["PLATE"], row["CLASS"]) == (table["Z"][0], table["PLATE"][0], table["CLASS"][0])
         np.testing.assert_array_equal(row["SN_MEDIAN"], table["SN_MEDIAN"][0])
         assert first_row(hdulist[-1], names, after=True) == {}
+
+
+def test_an_impossible_redshift_costs_only_its_own_file_when_skipping(tmp_path):
+    paths = [files.write_spec(tmp_path / name) for name in ("a.fits", "b.fits")]
+    with pytest.warns(AgnsalWarning, match=r"a\.fits: the redshift given is -0\.1"):
+        spectra = read_spectra(paths, redshift=[-0.1, 0.3], on_error="skip")
+    assert [spectrum.meta["redshift"] for spectrum in spectra] == [0.3]
