@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
 from agnsal.spectra.sample import SpectralSample
 
@@ -19,20 +16,16 @@ _FAINT = 0.02
 class Familiarity:
     """Distance of a spectrum from the training set, calibrated by the training set itself.
 
-    The distance is the mean over the nearest training spectra. With ``features="lines"`` it is taken in a whitened
-    space of the strengths of core above wings, and of wings above continuum, of every common line, nearly logarithmic:
-    what tells kinds of galaxies apart. With ``features="flux"`` it is that of the spectra themselves, in principal
-    components and what these leave, which sees shapes of continua first and works without wavelengths. A spectrum further from the training set than all but a hundredth of the training spectra are
-    from each other is flagged.
+    The distance is the mean over the nearest training spectra in a whitened space, made of the strengths of core above
+    wings, and of wings above continuum, of every common line, nearly logarithmic. That is what tells kinds of galaxies
+    apart; principal components of the flux see the shapes of continua first, and a few spectra with very strong lines
+    hide everything else. A spectrum further from the training set than all but a hundredth of the training spectra
+    are from each other is flagged.
 
     Parameters
     ----------
-    features : {"lines", "flux"}
-        "lines" needs samples in vacuum and rest frame, normalised.
     n_neighbors : int
         Nearest training spectra to average over.
-    n_components : int
-        Principal components of ``features="flux"``.
 
     Examples
     --------
@@ -44,18 +37,16 @@ class Familiarity:
     True
     """
 
-    def __init__(
-        self, features: Literal["lines", "flux"] = "lines", *, n_neighbors: int = 10, n_components: int = 20
-    ) -> None:
-        self.features, self.n_neighbors, self.n_components = features, n_neighbors, n_components
+    def __init__(self, *, n_neighbors: int = 10) -> None:
+        self.n_neighbors = n_neighbors
 
-    def fit(self, sample: Any) -> Familiarity:
+    def fit(self, sample: SpectralSample) -> Familiarity:
         """Learn what is usual.
 
         Parameters
         ----------
-        sample : SpectralSample or array_like, shape (n, n_features)
-            The training set of the classifier.
+        sample : SpectralSample
+            The training set of the classifier, in vacuum and rest frame, normalised.
 
         Returns
         -------
@@ -65,40 +56,31 @@ class Familiarity:
         Raises
         ------
         AgnsalError
-            If the kind of features is unknown, or there are fewer spectra than neighbours.
+            If it is not a sample, no common line is on its grid, or there are fewer spectra than neighbours.
         """
         from sklearn.neighbors import NearestNeighbors
 
-        if self.features not in ("lines", "flux"):
-            raise AgnsalError(f"features must be 'lines' or 'flux', got {self.features!r}.")
-        flux = _flux(sample)
-        if len(flux) <= self.n_neighbors + 1:
-            raise AgnsalError(f"{len(flux)} training spectra are too few for {self.n_neighbors} neighbours.")
-        self.mean_: NDArray[np.float64] = flux.mean(axis=0)
-        if self.features == "flux":
-            rows = np.linalg.svd(flux - self.mean_, full_matrices=False)[2]
-            self.components_: NDArray[np.float64] = rows[: min(self.n_components, len(flux) - 1)]
-        raw = self._raw(sample)
-        self.center_ = raw.mean(axis=0)
+        raw = _line_features(sample)
+        if len(raw) <= self.n_neighbors + 1:
+            raise AgnsalError(f"{len(raw)} training spectra are too few for {self.n_neighbors} neighbours.")
+        self.grid_ = sample.grid
+        self.center_: NDArray[np.float64] = raw.mean(axis=0)
         scale = raw.std(axis=0)
-        self.scale_ = np.where(scale > 0, scale, 1.0) if self.features == "lines" else np.ones(raw.shape[1])
-        Z = (raw - self.center_) / self.scale_
-        self.whitening_: NDArray[np.float64] = np.eye(Z.shape[1])
-        if self.features == "lines":
-            values, vectors = np.linalg.eigh(np.cov(Z.T) + 1e-3 * np.eye(Z.shape[1]))
-            self.whitening_ = vectors / np.sqrt(values)
-        white = Z @ self.whitening_
+        scale = np.where(scale > 0, scale, 1.0)
+        values, vectors = np.linalg.eigh(np.cov((raw / scale).T) + 1e-3 * np.eye(raw.shape[1]))
+        self.whitening_: NDArray[np.float64] = vectors / np.sqrt(values) / scale[:, None]
+        white = (raw - self.center_) @ self.whitening_
         self.neighbors_ = NearestNeighbors(n_neighbors=self.n_neighbors + 1).fit(white)
         # of its own neighbours every training spectrum is the first
         self.training_distance_: NDArray[np.float64] = np.sort(self.neighbors_.kneighbors(white)[0][:, 1:].mean(axis=1))
         return self
 
-    def distance(self, sample: Any) -> NDArray[np.float64]:
+    def distance(self, sample: SpectralSample) -> NDArray[np.float64]:
         """Mean distance to the nearest training spectra.
 
         Parameters
         ----------
-        sample : SpectralSample or array_like, shape (n, n_features)
+        sample : SpectralSample
             On the grid of the training set, normalised in the same way.
 
         Returns
@@ -108,21 +90,22 @@ class Familiarity:
         Raises
         ------
         AgnsalError
-            If it is not fitted, or the spectra have other bins than the training set.
+            If it is not fitted, or the sample is on another grid than the training set.
         """
         if not hasattr(self, "neighbors_"):
             raise AgnsalError("this Familiarity has seen no training set; call fit first.")
-        if _flux(sample).shape[1] != self.mean_.size:
-            raise AgnsalError(f"the spectra have {_flux(sample).shape[1]} bins, the training set {self.mean_.size}.")
-        white = (self._raw(sample) - self.center_) / self.scale_ @ self.whitening_
+        raw = _line_features(sample)
+        if sample.grid != self.grid_:
+            raise AgnsalError(f"the sample is on {sample.grid!r}, the training set on {self.grid_!r}.")
+        white = (raw - self.center_) @ self.whitening_
         return self.neighbors_.kneighbors(white, n_neighbors=self.n_neighbors)[0].mean(axis=1)
 
-    def p_value(self, sample: Any) -> NDArray[np.float64]:
+    def p_value(self, sample: SpectralSample) -> NDArray[np.float64]:
         """Share of training spectra that are at least as far from the others as each spectrum.
 
         Parameters
         ----------
-        sample : SpectralSample or array_like, shape (n, n_features)
+        sample : SpectralSample
             See `distance`.
 
         Returns
@@ -133,12 +116,12 @@ class Familiarity:
         further = len(self.training_distance_) - np.searchsorted(self.training_distance_, self.distance(sample))
         return (further + 1) / (len(self.training_distance_) + 1)
 
-    def flag(self, sample: Any, level: float = 0.01) -> NDArray[np.bool_]:
+    def flag(self, sample: SpectralSample, level: float = 0.01) -> NDArray[np.bool_]:
         """Whether each spectrum is unlike the training set.
 
         Parameters
         ----------
-        sample : SpectralSample or array_like, shape (n, n_features)
+        sample : SpectralSample
             See `distance`.
         level : float
             Share of the training set that would be flagged.
@@ -149,21 +132,13 @@ class Familiarity:
         """
         return self.p_value(sample) <= level
 
-    def _raw(self, sample: Any) -> NDArray[np.float64]:
-        if self.features == "lines":
-            if not isinstance(sample, SpectralSample):
-                raise AgnsalError('features="lines" needs a SpectralSample, which knows wavelengths; or use "flux".')
-            return _line_features(sample.flux, sample.grid)
-        centered = _flux(sample) - self.mean_
-        scores = centered @ self.components_.T
-        rest = np.linalg.norm(centered - scores @ self.components_, axis=1, keepdims=True)
-        return np.hstack([scores, rest])
 
-
-def _line_features(flux: NDArray[np.float64], grid: WavelengthGrid) -> NDArray[np.float64]:
+def _line_features(sample: SpectralSample) -> NDArray[np.float64]:
     """Core above wings and wings above continuum of each line, nearly logarithmic."""
-    columns = []
-    for name, masks in line_masks(grid).items():
+    if not isinstance(sample, SpectralSample):
+        raise AgnsalError(f"a SpectralSample, which knows its wavelengths, is needed, got {type(sample).__name__}.")
+    flux, columns = sample.flux, []
+    for name, masks in line_masks(sample.grid).items():
         if LINES[name].kind == "window":
             continue
         level = flux[:, masks["core"]].mean(axis=1)
@@ -174,9 +149,5 @@ def _line_features(flux: NDArray[np.float64], grid: WavelengthGrid) -> NDArray[n
         if masks["continuum"].any():
             columns.append(level - flux[:, masks["continuum"]].mean(axis=1))
     if not columns:
-        raise AgnsalError(f'no named line lies on {grid!r}; use features="flux".')
+        raise AgnsalError(f"no common line lies on {sample.grid!r}; familiarity is judged by lines.")
     return np.arcsinh(np.stack(columns, axis=1) / _FAINT)
-
-
-def _flux(sample: Any) -> NDArray[np.float64]:
-    return sample.flux if isinstance(sample, SpectralSample) else np.asarray(sample, dtype=np.float64)
