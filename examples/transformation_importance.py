@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     some = agnsal.simulate_agn(*(3 * [30 if options.quick else 100]), seed=SEED + 1).normalize()
     steps.update()
 
-    dictionary = agnsal.LineDictionary().fit(some)
+    dictionary = agnsal.LineDictionary(nonnegative=True).fit(some)  # else stars may fill in for emission
     ask = partial(agnsal.transformed, transform=dictionary, n_steps=16)
     question = {"target": "type 1", "output": "log_odds", "baseline": "continuum"}
     population = ask(model, some, **question)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import astropy.units as u
@@ -107,7 +108,7 @@ def transformed(
     >>> print(result.features[np.abs(result.values).mean(axis=0).argmax()])
     0
     """
-    name, function = _method(method)
+    name, function, options = _method(method, options)
     question = ask(model, sample_or_X, target, output, differentiable=name not in _REMOVING)
     basis = _fitted(transform, sample_or_X)
     by = basis.by if by is None else by
@@ -265,12 +266,15 @@ def synthesize(S: Any, basis: Basis) -> Any:
 defvjp(synthesize, lambda ans, S, basis: lambda G: basis.pullback(S, G), argnums=(0,))
 
 
-def _method(method: str | Callable[..., Attribution]) -> tuple[str, Callable[..., Attribution]]:
+def _method(method: Any, options: dict[str, Any]) -> tuple[str, Callable[..., Attribution], dict[str, Any]]:
+    """Name and function of a method, and its options with those of a partial function."""
+    if isinstance(method, partial):
+        return _method(method.func, {**method.keywords, **options})
     if callable(method):
-        return getattr(method, "__name__", type(method).__name__), method
+        return getattr(method, "__name__", type(method).__name__), method, options
     if method not in _HOMES:
         raise AgnsalError(f"method must be one of {', '.join(_HOMES)}, or a function like them; got {method!r}.")
-    return method, getattr(importlib.import_module(f"agnsal.attribution.{_HOMES[method]}"), method)
+    return method, getattr(importlib.import_module(f"agnsal.attribution.{_HOMES[method]}"), method), options
 
 
 def _fitted(transform: Basis, spectra: Any) -> Basis:

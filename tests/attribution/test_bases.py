@@ -222,6 +222,7 @@ def test_the_dictionary_measures_simulated_spectra(sample, nonnegative):
     S = dictionary.forward(sample)
     if nonnegative:
         assert S[:, dictionary.groups != "continuum"].min() >= -1e-10
+        assert dictionary.forward(sample.flux[:2])[:, dictionary.groups != "continuum"].min() >= -1e-10
     chi = (sample.flux - dictionary.inverse(S)) * np.sqrt(sample.ivar)
     assert np.median(np.sqrt((chi**2).sum(axis=1) / (~sample.mask).sum(axis=1))) < 1.5
 

@@ -1,5 +1,6 @@
 """TRIM: identities of the transformed attribution, the residual, and the simulation with a known band."""
 
+from functools import partial
 from itertools import pairwise
 
 import autograd.numpy as anp
@@ -236,6 +237,10 @@ def test_a_function_may_be_the_method():
         found.values, transformed(model, X, Wavelet("haar"), "input_x_gradient", target=1).values
     )
     assert found.method == "input_x_gradient"
+    with_options = partial(integrated_gradients, baseline="zero", n_steps=999)
+    found = transformed(model, X, Wavelet("haar"), with_options, target=1, output="decision")
+    np.testing.assert_array_equal(found.baseline, 0)
+    assert found.provenance["n_steps"] == 999
 
 
 def test_what_is_refused():

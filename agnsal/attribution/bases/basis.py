@@ -237,13 +237,14 @@ class MatrixBasis(Basis):
         columns = self.synthesis / np.where(size > 0, size, 1.0)
         ivar = X.ivar if isinstance(X, SpectralSample) else None
         if ivar is None:
-            found = np.linalg.lstsq(columns, flux.T, rcond=None)[0].T
+            found = self._solve(columns, flux.T).T
         else:
             root = np.sqrt(ivar / ivar.max(axis=1, keepdims=True))
             found = np.array([self._solve(columns * w[:, None], x * w) for w, x in zip(root, flux, strict=True)])
         return found / np.where(size > 0, size, 1.0)
 
     def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coordinates of one spectrum (n_features,), or of several in columns (n_features, n)."""
         return np.asarray(np.linalg.lstsq(columns, flux, rcond=None)[0], dtype=np.float64)
 
     def inverse(self, S: ArrayLike) -> NDArray[np.float64]:

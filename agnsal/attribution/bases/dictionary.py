@@ -148,6 +148,8 @@ class LineDictionary(MatrixBasis):
     def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.nonnegative:
             return super()._solve(columns, flux)
+        if flux.ndim > 1:
+            return np.stack([self._solve(columns, x) for x in flux.T], axis=1)
         low = np.where(self.groups == "continuum", -np.inf, 0.0)
         return lsq_linear(columns, flux, bounds=(low, np.inf)).x
 

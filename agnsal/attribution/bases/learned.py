@@ -149,9 +149,7 @@ class NMFBasis(MatrixBasis):
         self._set(learner.components_.T, [f"part {k + 1}" for k in range(self.n_components)], None)
         return self
 
-    def forward(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
-        """Non-negative coordinates; see `Basis.forward`."""
-        flux = self._flux(X)
-        ivar = X.ivar if isinstance(X, SpectralSample) else None
-        root = np.ones_like(flux) if ivar is None else np.sqrt(ivar / ivar.max(axis=1, keepdims=True))
-        return np.array([nnls(self.synthesis * w[:, None], x * w)[0] for w, x in zip(root, flux, strict=True)])
+    def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+        if flux.ndim > 1:
+            return np.stack([self._solve(columns, x) for x in flux.T], axis=1)
+        return nnls(columns, flux)[0]
