@@ -43,6 +43,7 @@ PERPLEXITY = 50
 NARROW_CORE = 250.0  # km/s from the centre of Hβ, about the half-width of narrow lines in SDSS spectra
 SATURATED = 1 - 1e-6  # beyond, a probability hardly has a gradient to show
 PAGE, COLUMN = 180 / 25.4, 88 / 25.4  # widths of the journal in inches
+PALE = {"type 1, simulated": "#BFDDEE", "type 2, simulated": "#F6D6BF", "intermediate, simulated": "#BFE7DC"}
 STYLE = {"font.size": 7, "axes.linewidth": 0.6}
 
 
@@ -206,8 +207,11 @@ def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample
 
 
 def draw_examples(options, data: Data) -> None:
+    """Draw the spectrum of the highest signal-to-noise of each class."""
     sample = data.explained
-    shown = [np.flatnonzero(sample.labels == label)[0] for label in CLASSES if label in sample.labels]
+    signal = np.zeros(len(sample)) if sample.ivar is None else np.median(sample.flux * np.sqrt(sample.ivar), axis=1)
+    of_class = [np.flatnonzero(sample.labels == label) for label in CLASSES]
+    shown = [rows[signal[rows].argmax()] for rows in of_class if len(rows)]
     _, ax = plt.subplots(figsize=(PAGE, 4.2), layout="constrained")
     save_figure(options, "1_example_spectra", figures.plot_spectra(sample, shown, ax=ax).figure)
 
@@ -221,17 +225,14 @@ def draw_chosen(options, task: str, embedding, data: Data, chosen: dict) -> None
 
 def draw_map(options, name: str, embedding, data: Data, marked=None, names=None) -> None:
     """Draw the map by class; spectra that it was not made of are placed on it, over the others in pale colours."""
-    points, labels, colors = embedding.coordinates, data.mapped.labels, None
-    rows = data.rows
-    if rows is None:
-        rows = len(points) + np.arange(len(data.explained))
-        points = np.vstack([points, embedding.transform(data.explained)])
-        labels = np.concatenate([[f"{label}, simulated" for label in labels], data.explained.labels])
-        colors = {"type 1": "#0072B2", "type 2": "#D55E00", "intermediate": "#009E73"}
-        colors |= {"type 1, simulated": "#BFDDEE", "type 2, simulated": "#F6D6BF", "intermediate, simulated": "#BFE7DC"}
     _, ax = plt.subplots(figsize=(COLUMN, COLUMN + (0.3 if names is None else 0.9)), layout="constrained")
-    marked = None if marked is None else rows[marked]
-    figures.plot_embedding(points, labels, ax=ax, marked=marked, names=names, colors=colors)
+    if data.rows is None:
+        figures.plot_embedding(embedding, [f"{label}, simulated" for label in data.mapped.labels], ax=ax, colors=PALE)
+        points, labels = embedding.transform(data.explained), data.explained.labels
+    else:
+        points, labels = embedding.coordinates, data.mapped.labels
+        marked = None if marked is None else data.rows[marked]
+    figures.plot_embedding(points, labels, ax=ax, marked=marked, names=names)
     save_figure(options, name, ax.figure)
 
 

@@ -28,6 +28,8 @@ def plot_embedding(
 ) -> Axes:
     """Draw a map of spectra by class, with some of them marked and numbered.
 
+    Called again with the same axes it adds to the map, for instance new spectra that were placed on it.
+
     Parameters
     ----------
     embedding_or_coordinates : SpectralEmbedding or array_like, shape (n, 2)
@@ -76,6 +78,7 @@ def plot_embedding(
         ax.scatter(points[:, 0], points[:, 1], s=size, color="0.5", linewidths=0)
     else:
         places = class_places(np.unique(kinds))
+        drawn, rarest_last = len(ax.collections), sorted(places, key=lambda name: -np.sum(kinds == name))
         for kind in sorted(places, key=lambda name: places[name]):
             inside = kinds == kind
             ax.scatter(
@@ -86,12 +89,12 @@ def plot_embedding(
                 color=class_color(places[kind]) if colors is None else colors[kind],
                 alpha=0.7,
                 linewidths=0,
-                zorder=2.0 - inside.mean(),  # the rarest class on top, where it can be seen
+                zorder=1.0 + 0.01 * (drawn + rarest_last.index(kind)),  # what is rare or comes later is on top
                 label=f"{plain(kind)} ({inside.sum()})",
             )
     if marked is not None:
         _mark(ax, points, marked, names)
-    _legend(ax, 0 if kinds is None else len(places))
+    _legend(ax, 0 if names is None else len(names))
     ax.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     ax.margins(0.08)
     return ax
@@ -112,15 +115,15 @@ def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] 
         ax.scatter([], [], marker=f"$\\mathbf{{{number}}}$", s=30, color="black", linewidths=0, label=plain(name))
 
 
-def _legend(ax: Axes, n_classes: int) -> None:
+def _legend(ax: Axes, n_names: int) -> None:
     """Put the legend above the axes, where it covers no point: the classes in one column, the names in another."""
     handles, texts = ax.get_legend_handles_labels()
     if not handles:
         return
-    n_names = len(handles) - n_classes
+    n_classes = len(handles) - n_names
     columns = 2
     if n_names == 0:
-        columns = n_classes if max(map(len, texts)) < 20 else 1
+        columns = n_classes if max(map(len, texts)) < 20 else 2
     elif n_classes:
         rows_needed = max(n_classes, n_names)
         blank = ax.scatter([], [], alpha=0)

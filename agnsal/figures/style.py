@@ -70,7 +70,7 @@ def plain(text: Any) -> str:
 
 
 def class_places(labels: Iterable[Any]) -> dict[str, int]:
-    """Give each class its place in the palette; type 1, type 2 and intermediate always have the same.
+    """Give each class its place in the palette; type 1, type 2 and intermediate (or "type 1, real") have their own.
 
     Parameters
     ----------
@@ -87,8 +87,11 @@ def class_places(labels: Iterable[Any]) -> dict[str, int]:
     {'type 2': 1, 'blazar': 0}
     """
     names = list(dict.fromkeys(str(label) for label in labels))
-    keys = {name: "".join(name.casefold().replace("_", " ").split()) for name in names}
-    places = {name: _PLACES[keys[name]] for name in names if keys[name] in _PLACES}
+    places: dict[str, int] = {}
+    for name in names:
+        place = _PLACES.get("".join(name.split(",")[0].casefold().replace("_", " ").split()))
+        if place is not None and place not in places.values():
+            places[name] = place
     free = (place for place in range(len(names) + len(_PLACES)) if place not in places.values())
     for name in sorted(set(names) - set(places)):
         places[name] = next(free)

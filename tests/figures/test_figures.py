@@ -239,6 +239,21 @@ def test_embedding_marks_and_numbers(sample):
     assert not ax.get_legend().get_window_extent(renderer).overlaps(ax.get_window_extent(renderer))
 
 
+def test_spectra_are_added_to_a_map():
+    ax = plot_embedding(POINTS, [f"{label}, simulated" for label in CLASSES])
+    plot_embedding(POINTS[:4] + 1, CLASSES[:4], ax=ax, marked=[2], names=["mine"])
+    entries = [text.get_text() for text in ax.get_legend().get_texts() if text.get_text()]
+    assert [entry.split(" (")[0] for entry in entries] == [
+        "type 1, simulated",
+        "type 2, simulated",
+        "intermediate, simulated",
+        "type 1",
+        "mine",
+    ]
+    old, new = ax.collections[:3], ax.collections[3]
+    assert all(new.get_zorder() > each.get_zorder() for each in old)
+
+
 def test_numbers_keep_apart_in_a_crowd():
     ax = plot_embedding(np.random.default_rng(0).normal(size=(300, 2)) * 1e-2, marked=range(9))
     assert_apart(texts_of(ax, PointLabels), drawn(ax))
@@ -324,6 +339,7 @@ def test_classes_keep_their_colours_whichever_are_drawn():
     assert {name: place for name, place in three.items() if name != "intermediate"} == class_places(
         ["type 1", "type 2"]
     )
+    assert class_places(["type 1", "type 1, real"])["type 1"] == 0
     many = class_places([f"class {k}" for k in range(12)] + ["type_1"])
     assert len(set(many.values())) == 13
     assert class_color(9) == class_color(2)
