@@ -45,6 +45,7 @@ _HOMES = {
     "attribution.change": ("explain_change",),
     "attribution.maps": ("MeanMaps", "cluster_maps", "mean_maps", "suspicious_labels"),
     "attribution.exchange": ("from_arrays", "from_shap", "to_quantus", "to_shap"),
+    "attribution.importance": ("line_importance",),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
     "attribution.decomposition": ("contextual_decomposition", "interaction", "transformed_decomposition"),
     "attribution.group_tables": ("decomposition_table", "interaction_matrix", "line_groups", "line_units"),

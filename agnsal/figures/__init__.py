@@ -3,6 +3,7 @@
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
 
+from agnsal.figures.benchmark import plot_scores, plot_truth_and_maps
 from agnsal.figures.change import plot_change
 from agnsal.figures.checks import plot_removal
 from agnsal.figures.comparison import plot_comparison
@@ -12,6 +13,7 @@ from agnsal.figures.gradients import plot_class_gradients
 from agnsal.figures.hierarchy import plot_hierarchy
 from agnsal.figures.importance import plot_line_importance
 from agnsal.figures.maps import plot_mean_maps
+from agnsal.figures.population import plot_population_importance
 from agnsal.figures.saliency import plot_saliency
 from agnsal.figures.spectra import plot_spectra
 from agnsal.figures.transforms import plot_transform_importance
@@ -25,8 +27,11 @@ __all__ = [
     "plot_hierarchy",
     "plot_line_importance",
     "plot_mean_maps",
+    "plot_population_importance",
     "plot_removal",
     "plot_saliency",
+    "plot_scores",
     "plot_spectra",
     "plot_transform_importance",
+    "plot_truth_and_maps",
 ]
