@@ -54,6 +54,8 @@ _HOMES = {
     "attribution.group_tree": ("join_groups",),
     "training.perceptron": ("ExplanationRegularizedMLP",),
     "training.reliance": ("reliance",),
+    "training.wavelet_distillation": ("WaveletDistillation",),
+    "training.learned_wavelet": ("learn_wavelet",),
     "checks.confounds": ("check_confounds", "matched_pairs"),
     "checks.familiarity": ("Familiarity",),
     "checks.piecewise": ("PiecewiseLinearBenchmark",),
