@@ -17,10 +17,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, NuSVR
 
-from agnsal.models.coupling import couple, pair_log_odds, pair_probabilities, pair_signs
+from agnsal.models.coupling import pair_log_odds, pair_signs
 from agnsal.models.kernels import Kernel, KernelExpansion
 from agnsal.models.legacy import kernel_of, pair_functions
-from agnsal.models.log_odds import class_log_odds
+from agnsal.models.log_odds import class_log_odds, log_couple
 from agnsal.models.svc import ProbabilisticSVC
 
 #: Transformers that act on every feature by itself, so that mixing two spectra and scaling them commute.
@@ -107,7 +107,7 @@ def _is_scaler(step: Any) -> bool:
 def _of_probabilistic(machine: ProbabilisticSVC, scalers: tuple) -> KernelMachine | None:
     a, b = machine.sigmoid_a_, machine.sigmoid_b_
     links = {
-        "probability": lambda F: couple(pair_probabilities(pair_log_odds(F, a, b))),
+        "probability": lambda F: np.exp(log_couple(pair_log_odds(F, a, b))),
         "log_odds": lambda F: class_log_odds(pair_log_odds(F, a, b)),
     }
     return _of_pairs(machine.pair_functions_, machine.classes_.size, scalers, links, (a, b))

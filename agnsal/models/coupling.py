@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from agnsal.errors import AgnsalError
 
-#: libsvm clips pair probabilities to this distance from 0 and 1.
+#: libsvm clips pair probabilities to this distance from 0 and 1; only `couple_iterated` is given such.
 CLIP = 1e-7
 
 

@@ -11,11 +11,11 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from agnsal.errors import AgnsalError
-from agnsal.models.coupling import couple, pair_log_odds, pair_probabilities, pair_signs
+from agnsal.models.coupling import pair_log_odds, pair_signs
 from agnsal.models.heads import Function, two_columns, votes_and_confidence
 from agnsal.models.kernels import Kernel, KernelExpansion
 from agnsal.models.legacy import kernel_of, pair_functions
-from agnsal.models.log_odds import class_log_odds
+from agnsal.models.log_odds import class_log_odds, log_couple
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.registry import register_estimator
 from agnsal.models.svc import ProbabilisticSVC
@@ -35,7 +35,7 @@ def coupled_outputs(pairs: Function, a: NDArray, b: NDArray) -> dict[str, Functi
         return pair_log_odds(pairs(X), a, b)
 
     return {
-        "probability": lambda X: couple(pair_probabilities(odds(X))),
+        "probability": lambda X: anp.exp(log_couple(odds(X))),
         "log_odds": lambda X: class_log_odds(odds(X)),
     }
 

@@ -8,13 +8,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.models.coupling import (
     class_pairs,
-    couple,
     couple_iterated,
     pair_log_odds,
     pair_probabilities,
     pair_signs,
 )
 from agnsal.models.kernels import Kernel, KernelExpansion
+from agnsal.models.log_odds import log_couple
 from agnsal.models.validation import refuse_units_and_masks
 
 
@@ -99,11 +99,12 @@ class CoupledPrediction:
         ndarray, shape (n, n_classes)
             Rows sum to one.
         """
-        odds = pair_log_odds(self.pairwise_decision_function(X), self.sigmoid_a_, self.sigmoid_b_)
-        return (couple if self.coupling == "exact" else couple_iterated)(pair_probabilities(odds))
+        if self.coupling == "exact":
+            return np.exp(self.predict_log_proba(X))
+        return couple_iterated(pair_probabilities(self._pair_log_odds(X)))
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of `predict_proba`.
+        """Logarithm of `predict_proba`, good to the last digits however small a probability is.
 
         Parameters
         ----------
@@ -114,7 +115,12 @@ class CoupledPrediction:
         -------
         ndarray, shape (n, n_classes)
         """
+        if self.coupling == "exact":
+            return log_couple(self._pair_log_odds(X))
         return np.log(self.predict_proba(X))
+
+    def _pair_log_odds(self, X: ArrayLike) -> NDArray[np.float64]:
+        return pair_log_odds(self.pairwise_decision_function(X), self.sigmoid_a_, self.sigmoid_b_)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Class of every spectrum, by probability or by votes (`predict_by`).

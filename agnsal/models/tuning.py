@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from agnsal.errors import AgnsalError
-from agnsal.models.coupling import couple, pair_log_odds, pair_probabilities
+from agnsal.models.coupling import pair_log_odds
 from agnsal.models.kernels import Kernel, squared_distances
+from agnsal.models.log_odds import log_couple
 from agnsal.models.pairwise import FOLD_TOLERANCE, Fold, PairTrainer
 from agnsal.models.svc import ProbabilisticSVC
 from agnsal.models.validation import refuse_units_and_masks
@@ -237,7 +238,7 @@ def _scores(trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray]) -
         others = [k for k in range(len(folds)) if k != number]
         rows = np.concatenate([folds[k][1] for k in others])
         a, b = trainer.sigmoids(rows, np.concatenate([decisions[k] for k in others]))
-        p = couple(pair_probabilities(pair_log_odds(decisions[number], a, b)))
+        p = np.exp(log_couple(pair_log_odds(decisions[number], a, b)))
         truth, guess = trainer.codes[test], p.argmax(axis=1)
         present = np.unique(truth)
         scores.append(

@@ -21,7 +21,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import SPEED_OF_LIGHT, WavelengthGrid
 
 #: Half-widths in km/s: the core of a line, the wings of a permitted and of a forbidden line; width of its continuum.
-CORE_VELOCITY = 400.0
+CORE_VELOCITY = 300.0
 BROAD_VELOCITY = 5000.0
 NARROW_VELOCITY = 1200.0
 CONTINUUM_VELOCITY = 2500.0
@@ -260,7 +260,7 @@ def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict
     >>> from agnsal import PERUZZI2021_GRID
     >>> masks = line_masks(PERUZZI2021_GRID, ["Hbeta"])
     >>> {part: int(mask.sum()) for part, mask in masks["Hbeta"].items()}
-    {'core': 9, 'wings': 94, 'continuum': 13}
+    {'core': 7, 'wings': 96, 'continuum': 13}
     """
     if grid.medium != "vacuum" or grid.frame != "rest":
         raise AgnsalError(

@@ -70,10 +70,10 @@ def test_no_bin_counts_twice_among_emission_lines():
 def test_core_and_wings_of_an_isolated_line():
     mask = line_masks(OPTICAL, ["Hbeta"])["Hbeta"]
     velocity = (OPTICAL.centers.value / LINES["Hbeta"].wavelength - 1) * 299792.458
-    np.testing.assert_array_equal(mask["core"], np.abs(velocity) <= 400)
-    assert np.abs(velocity[mask["wings"]]).min() > 400
+    np.testing.assert_array_equal(mask["core"], np.abs(velocity) <= 300)
+    assert np.abs(velocity[mask["wings"]]).min() > 300
     assert np.abs(velocity[mask["wings"]]).max() <= 5000
-    inner = (np.abs(velocity) > 400) & (np.abs(velocity) < 4000)  # further red [O III] 4959 begins
+    inner = (np.abs(velocity) > 300) & (np.abs(velocity) < 4000)  # further red [O III] 4959 begins
     assert mask["wings"][inner].all()
 
 
