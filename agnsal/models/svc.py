@@ -21,7 +21,7 @@ from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.kernels import Kernel, KernelExpansion
 from agnsal.models.pairwise import PairTrainer
 from agnsal.models.prediction import CoupledPrediction
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import refuse_units_and_masks, weighted_variance
 
 
 class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
@@ -190,7 +190,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         self.support_ = machine.support
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
         self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
-        self.training_mean_ = np.average(X, axis=0, weights=weight)
+        self.training_mean_ = weight @ X / weight.sum()
         return self
 
     def _check_choices(self) -> None:
@@ -203,9 +203,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         if isinstance(gamma, str):
             if gamma not in ("scale", "auto"):
                 raise AgnsalError(f"gamma must be 'scale', 'auto' or a number, got {gamma!r}.")
-            # a weight counts like a repetition of the row; with equal weights this is X.var()
-            mean_square = np.average((X - np.average(X.mean(axis=1), weights=weight)) ** 2, axis=0, weights=weight)
-            variance = mean_square.mean() if gamma == "scale" else 1.0
+            variance = weighted_variance(X, weight) if gamma == "scale" and self.kernel != "linear" else 1.0
             gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
         if gamma < 0:
             raise AgnsalError(f"gamma must not be negative, got {gamma}.")
