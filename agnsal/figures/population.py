@@ -64,12 +64,16 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
             np.abs(values[against]) / largest, y[against], MARKERS[number], color=color, markerfacecolor="white",
             markersize=4.5,
         )  # fmt: skip
+    if (np.asarray(table["effect"], dtype=np.float64) < 0).any():
+        ax.plot(
+            [], [], MARKERS[0], color=PALETTE[0], markerfacecolor="white", markersize=4.5, label="against the class"
+        )
     for edge in place[:-1] + 0.5:
         ax.axhline(edge, color="0.9", linewidth=0.6, zorder=0)
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlim(left=0)
+    ax.set_xlim(left=-0.03)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"Importance for {plain(table.meta.get('target', 'the class'))}, relative to the largest")
-    ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     return ax
