@@ -177,16 +177,34 @@ def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any
     return clone(model).fit(X[rows], y[rows])
 
 
-def similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+def similarity(
+    first: NDArray[np.float64], second: NDArray[np.float64], given: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """How alike two maps are: rank correlation of their absolute values, spectrum by spectrum.
 
     Parameters
     ----------
     first, second : ndarray, shape (n, n_features)
         Values of two attributions.
+    given : ndarray, shape (n, n_features), optional
+        What both contain whatever the model, for instance the spectrum; the correlation is then the partial one.
 
     Returns
     -------
     ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> spectrum, one, other = rng.uniform(size=(3, 1, 4000))
+    >>> one, other = spectrum * one, spectrum * other
+    >>> bool(similarity(one, other)[0] > 0.4), bool(abs(similarity(one, other, spectrum)[0]) < 0.1)
+    (True, True)
     """
-    return row_correlation(np.abs(first), np.abs(second), "spearman")
+    alike = row_correlation(np.abs(first), np.abs(second), "spearman")
+    if given is None:
+        return alike
+    a, b = (row_correlation(np.abs(values), np.abs(given), "spearman") for values in (first, second))
+    left = np.sqrt((1 - a**2) * (1 - b**2))
+    usable = left > 1e-6
+    return np.where(usable, (alike - a * b) / np.where(usable, left, 1.0), alike)
