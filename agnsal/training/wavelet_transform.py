@@ -231,7 +231,7 @@ def filter_of(wavelet: str | ArrayLike) -> NDArray[np.float64]:
 
 
 def wavelet_function(h: ArrayLike, level: int = 8) -> NDArray[np.float64]:
-    """The wavelet of a filter by the cascade algorithm, sampled ``2**level`` times a unit, with norm 1.
+    """The wavelet of a filter by the cascade algorithm, sampled ``2**(level + 1)`` times a unit, with norm 1.
 
     Parameters
     ----------
