@@ -139,12 +139,15 @@ class RemovalCurves:
         What it says supports the output least goes first, so that the most important stays longest.
     attainable : ndarray, shape (n,)
         Area between the two curves for the order in which windows matter by themselves.
+    alone : ndarray, shape (n, n_windows)
+        What removing each window by itself takes from the output.
     """
 
     removed: NDArray[np.float64]
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
     attainable: NDArray[np.float64]
+    alone: NDArray[np.float64]
 
     @property
     def area(self) -> NDArray[np.float64]:
@@ -184,7 +187,7 @@ def removal_curves(trial: Trial, n_steps: int = 20) -> RemovalCurves:
     alone = trial.windows_alone()
     best = _curve(trial, alone, counts) - _curve(trial, -alone, counts)
     removed = counts / m
-    return RemovalCurves(removed, deletion, insertion, _area(removed, best))
+    return RemovalCurves(removed, deletion, insertion, _area(removed, best), alone)
 
 
 def _curve(trial: Trial, order: NDArray, counts: NDArray[np.intp]) -> NDArray[np.float64]:

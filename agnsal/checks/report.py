@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +11,21 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.path_gradients import integrated_gradients
 from agnsal.attribution.result import Attribution
-from agnsal.checks.faithfulness import GRADIENTS, RemovalCurves, completeness, infidelity, make_trial, removal_curves
+from agnsal.checks.faithfulness import (
+    GRADIENTS,
+    RemovalCurves,
+    Trial,
+    completeness,
+    infidelity,
+    make_trial,
+    removal_curves,
+)
 from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
-from agnsal.checks.stability import noise_stability, refit_stability
-from agnsal.errors import AgnsalError
+from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:
@@ -28,6 +39,8 @@ LIMITS = {
     "reproduction": (0.99, 0.8, True),
     "randomised model": (0.5, 0.8, False),
     "randomised labels": (0.5, 0.8, False),
+    "agreement": (0.5, 0.2, True),
+    "sensitivity": (0.5, 1.0, False),
     "flux noise": (0.8, 0.5, True),
     "refits": (0.7, 0.4, True),
 }
@@ -40,6 +53,8 @@ _WORDS = {
     "reproduction": "the stated method, asked again, gives a map that correlates at r = {mean:.2f}",
     "randomised model": "with the weights shuffled the map stays alike at {mean:.2f} beyond the spectrum itself",
     "randomised labels": "trained on shuffled labels the map stays alike at {mean:.2f} beyond the spectrum itself",
+    "agreement": "with occlusion and integrated gradients of the same windows the map agrees at r = {mean:.2f}",
+    "sensitivity": "a step of 1 % of the spectrum in a random direction changes the map by up to {mean:.0%}",
     "flux noise": "observed again with the same errors the map would correlate at r = {mean:.2f}",
     "refits": "trained on resampled spectra the map would correlate at r = {mean:.2f}",
 }
@@ -224,8 +239,9 @@ def check(
         _judged("infidelity", infidelity(trial, random_state=random_state)[0]),
         _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
     ]
+    findings.append(_judged("agreement", _agreement(trial, curves.alone, model)))
     explain = explainer_of(attribution, trial.question.target, random_state)
-    names = ("reproduction", "randomised model", "randomised labels", "flux noise", "refits")
+    names = ("reproduction", "randomised model", "randomised labels", "sensitivity", "flux noise", "refits")
     if explain is None:
         why = f"agnsal does not know how to ask {attribution.method!r} again"
         findings += [Finding(name, "not done", why) for name in names]
@@ -247,6 +263,9 @@ def check(
     else:
         shuffled = refitted(model, *known, "shuffled labels", random_state)
         findings.append(_judged("randomised labels", similarity(values, explain(shuffled, part), shared)))
+    findings.append(
+        _judged("sensitivity", max_sensitivity(explain, model, trial.question.X, values, random_state=random_state))
+    )
     has_errors = noise is not None or (isinstance(part, SpectralSample) and part.ivar is not None)
     observed = (
         noise_stability(explain, model, part, values, noise=_rows(noise, chosen), random_state=random_state)
@@ -259,6 +278,17 @@ def check(
         again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=random_state)
     findings.append(_judged("refits", again, "give the training set: training=..."))
     return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
+
+
+def _agreement(trial: Trial, alone: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
+    """Mean correlation of a map with what two other methods say of the same windows and the same fill."""
+    found = [row_correlation(trial.window_effects, alone)]
+    question = trial.question
+    with warnings.catch_warnings(), contextlib.suppress(AgnsalError):  # not every model has a gradient
+        warnings.simplefilter("ignore", AgnsalWarning)
+        other = integrated_gradients(model, question.X, question.target, question.output, baseline=trial.fill.copy())
+        found.append(row_correlation(trial.window_effects, trial.regions.sums(other.values)))
+    return np.mean(found, axis=0)
 
 
 def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") -> Finding:

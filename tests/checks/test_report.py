@@ -11,7 +11,7 @@ from agnsal import AgnsalError, SpectralBenchmark, check
 from agnsal.checks.faithfulness import completeness, infidelity, make_trial, removal_curves
 from agnsal.checks.methods import Explanation
 from agnsal.checks.sanity import explainer_of, randomized, refitted
-from agnsal.checks.stability import agreement, noise_stability
+from agnsal.checks.stability import agreement, max_sensitivity, noise_stability
 from agnsal.models.network import Network
 
 
@@ -176,3 +176,15 @@ def test_methods_agree_on_a_linear_function():
     assert names[-1] == "control: random"
     np.testing.assert_allclose(matrix[:3, :3], 1)
     assert abs(matrix[0, 3]) < 0.2
+
+
+def test_a_linear_function_has_no_sensitive_gradient_and_agrees_with_itself():
+    network, X = linear_case()
+    made = agnsal.saliency(network, X, None, "decision")
+    explain = explainer_of(made, np.zeros(len(X), dtype=int))
+    np.testing.assert_allclose(max_sensitivity(explain, network, X, made.values), 0, atol=1e-12)
+    report = check(made, network, X)
+    assert report["agreement"].mean == pytest.approx(1)
+    contribution = agnsal.input_x_gradient(network, X, None, "decision")
+    explain = explainer_of(contribution, np.zeros(len(X), dtype=int))
+    assert 0 < max_sensitivity(explain, network, X, contribution.values).mean() < 0.1
