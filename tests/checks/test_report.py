@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -188,3 +189,17 @@ def test_a_linear_function_has_no_sensitive_gradient_and_agrees_with_itself():
     contribution = agnsal.input_x_gradient(network, X, None, "decision")
     explain = explainer_of(contribution, np.zeros(len(X), dtype=int))
     assert 0 < max_sensitivity(explain, network, X, contribution.values).mean() < 0.1
+
+
+def test_pairs_of_classes_and_black_boxes_can_be_checked():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 8))
+    y = np.array(["a", "b", "c"])[np.digitize(X[:, 2], [-0.4, 0.4])]
+    machine = agnsal.ProbabilisticSVC(random_state=0).fit(X, y)
+    pairs = agnsal.saliency(machine, X, ("a", "c"), "pairwise")
+    assert check(pairs, machine, X, training=(X, y), n_refits=1).passed
+    forest = RandomForestClassifier(30, random_state=0).fit(X, y)
+    removed = agnsal.occlusion(forest, X, "a", baseline="zero")
+    report = check(removed, forest, X, training=(X, y), n_refits=1)
+    assert report.passed
+    assert report["randomised model"].verdict == "not done"
