@@ -247,8 +247,8 @@ def main() -> None:
     fits(table, [(300, 200)] if options.quick else [(2141, 1000), (750, 3500)], rounds)
     searches(table, (200, 200) if options.quick else (600, 1000))
     if not options.quick:
-        predictions(table, 2 * rounds)
-        gradients(table, 3 * rounds)
+        predictions(table, 10 * rounds)
+        gradients(table, 6 * rounds)
     resampling(table, 2 * rounds)
     print("\n" + table.markdown())
     if options.output:

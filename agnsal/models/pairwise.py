@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from agnsal.models.coupling import class_pairs, fit_sigmoid
 from agnsal.models.kernels import Kernel, KernelExpansion
 
-#: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it halves the iterations.
-FOLD_TOLERANCE = 10.0
+#: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it saves half of the iterations.
+FOLD_TOLERANCE = 30.0
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
