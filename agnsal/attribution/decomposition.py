@@ -101,7 +101,7 @@ def interaction(
     X : array_like, shape (n, n_features)
         Spectra as the network takes them.
     a, b : array_like of bool, shape (n_features,)
-        The groups, with no bin in common.
+        The groups. What two share counts twice in their sum, so take groups with no bin in common.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
 
@@ -113,7 +113,7 @@ def interaction(
     Raises
     ------
     AgnsalError
-        If the groups are no masks, or share a bin.
+        If the groups are no masks.
 
     Examples
     --------
@@ -123,8 +123,6 @@ def interaction(
     array([[-1.]])
     """
     a, b = _mask(a, np.shape(X)[-1]), _mask(b, np.shape(X)[-1])
-    if (a & b).any():
-        raise AgnsalError(f"the groups share {(a & b).sum()} bins; an interaction is between groups that share none.")
     both, first, second = contextual_decomposition(network, X, np.stack([a | b, a, b]), rule=rule)[0]
     return both - first - second
 

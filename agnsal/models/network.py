@@ -135,13 +135,16 @@ class Network:
         return cls(tuple(layers), None if classes is None else np.asarray(classes))
 
     @classmethod
-    def from_sklearn(cls, perceptron: Any) -> Network:
+    def from_sklearn(cls, perceptron: Any, *, scaler: Any = None) -> Network:
         """Take the layers of a fitted multilayer perceptron.
 
         Parameters
         ----------
         perceptron : MLPClassifier or MLPRegressor
             Fitted. Not a Pipeline: transform the spectra with its scaler first.
+        scaler : StandardScaler, optional
+            Fitted, to be folded into the first layer, so that the network takes spectra as the scaler does. Leave it
+            out for contextual decomposition and relevance: what is absent is 0, and 0 should be the training mean.
 
         Returns
         -------
@@ -151,28 +154,12 @@ class Network:
         Raises
         ------
         AgnsalError
-            If it is something else, not fitted, or a classifier of several labels at once.
+            If they are something else, not fitted, or a classifier of several labels at once.
         """
-        from sklearn.neural_network import MLPClassifier, MLPRegressor
+        from agnsal.models.network_sklearn import arrays_of
 
-        if not isinstance(perceptron, MLPClassifier | MLPRegressor):
-            raise AgnsalError(
-                f"from_sklearn takes a fitted MLPClassifier or MLPRegressor, got {type(perceptron).__name__}; of a "
-                "Pipeline take the last step, and transform the spectra with the steps before it."
-            )
-        if not hasattr(perceptron, "coefs_"):
-            raise AgnsalError(f"this {type(perceptron).__name__} is not fitted yet; call fit first.")
-        classes = None
-        if isinstance(perceptron, MLPClassifier):
-            classes = perceptron.classes_
-            if perceptron.out_activation_ == "logistic" and (perceptron.n_outputs_ > 1 or len(classes) != 2):
-                raise AgnsalError("a perceptron that gives several labels at once is not supported; fit one per label.")
-        return cls.dense(
-            [coefficient.T for coefficient in perceptron.coefs_],
-            perceptron.intercepts_,
-            activation=perceptron.activation,
-            classes=classes,
-        )
+        weights, biases, activation, labels = arrays_of(perceptron, scaler)
+        return cls.dense(weights, biases, activation=activation, classes=labels)
 
     @classmethod
     def from_torch(cls, module: Any, *, classes: ArrayLike | None = None, n_features: int | None = None) -> Network:

@@ -68,6 +68,8 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         Labels.
     n_features_in_ : int
         Number of wavelengths.
+    training_mean_ : ndarray, shape (n_features,)
+        Mean of the spectra, the default baseline of the methods that need one.
     n_epochs_ : int
         Epochs done.
     loss_curve_, penalty_curve_ : list of float
@@ -194,7 +196,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
                 best, waited = ((now, parameters), 0) if now < best[0] else (best, waited + 1)
                 if waited >= self.patience:
                     break
-        self.n_epochs_ = len(self.loss_curve_)
+        self.n_epochs_, self.training_mean_ = len(self.loss_curve_), spectra.mean(axis=0)
         layers = unpack(best[1] if held_out.size else parameters, shapes)
         self.network_ = Network.dense(*zip(*layers, strict=True), classes=self.classes_)
         return self
@@ -307,4 +309,6 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         DifferentiableModel
         """
         check_is_fitted(self)
-        return self.network_.as_differentiable()
+        model = self.network_.as_differentiable()
+        model.baseline_mean = self.training_mean_
+        return model

@@ -176,10 +176,8 @@ def test_what_is_no_group_is_refused(relevant):
         contextual_decomposition(networks(0)["relu"], case(0)[0], relevant)
 
 
-def test_overlapping_groups_do_not_interact():
+def test_a_matrix_of_overlapping_groups_is_refused():
     network, (X, _) = networks(0)["relu"], case(0)
-    with pytest.raises(AgnsalError, match="share 16 bins"):
-        interaction(network, X, np.ones(16, dtype=bool), np.ones(16, dtype=bool))
     with pytest.raises(AgnsalError, match="share bins"):
         interaction_matrix(network, X, {"a": np.ones(16, dtype=bool), "b": np.ones(16, dtype=bool)})
 

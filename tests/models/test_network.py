@@ -163,6 +163,22 @@ def test_from_sklearn_regressor():
     assert as_differentiable(network).gradient(X, kind="decision").shape == X.shape
 
 
+@pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}])
+def test_a_scaler_is_folded_in_on_request(options):
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.preprocessing import StandardScaler
+
+    X = np.random.default_rng(0).normal(3.0, 2.0, size=(60, 4))
+    scaler = StandardScaler(**options).fit(X)
+    estimator = MLPClassifier((5,), max_iter=2000, tol=1e-3, random_state=0).fit(scaler.transform(X), X[:, 0] > 3)
+    outside, folded = Network.from_sklearn(estimator), Network.from_sklearn(estimator, scaler=scaler)
+    np.testing.assert_allclose(folded.forward(X), outside.forward(scaler.transform(X)), rtol=0, atol=1e-12)
+    with pytest.raises(AgnsalError, match="StandardScaler"):
+        Network.from_sklearn(estimator, scaler=object())
+    with pytest.raises(AgnsalError, match="3 features"):
+        Network.from_sklearn(estimator, scaler=StandardScaler().fit(X[:, :3]))
+
+
 def test_attribution_of_a_network():
     from agnsal import saliency
 

@@ -125,6 +125,7 @@ def test_in_a_pipeline_and_explained():
     np.testing.assert_allclose(as_differentiable(pipeline).outputs(X), pipeline.predict_proba(X), rtol=0, atol=1e-12)
     three = ExplanationRegularizedMLP((8,), max_epochs=3, random_state=0).fit(X, np.digitize(X[:, 0], [-0.4, 0.4]))
     np.testing.assert_allclose(as_differentiable(three).outputs(X), three.predict_proba(X), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(as_differentiable(three).baseline_mean, X.mean(axis=0))
 
 
 @pytest.mark.parametrize(
