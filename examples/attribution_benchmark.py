@@ -4,7 +4,8 @@
     python examples/attribution_benchmark.py --quick    # one seed, smaller networks, under a minute
 
 Writes the scores of every method of the package on piecewise-linear functions (Mamalakis et al. 2022, small version)
-and on simulated spectra whose class depends on broad Hbeta alone, as tables (ECSV, Markdown) and figures.
+and on simulated spectra whose class depends on broad Hbeta alone, as tables (ECSV, Markdown) and figures. Methods of
+captum and shap stand beside them where these are installed.
 """
 
 from __future__ import annotations
@@ -60,13 +61,13 @@ def piecewise_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.sc
     """Train the network on one seed's functions and judge every method."""
     benchmark = agnsal.PiecewiseLinearBenchmark(random_state=seed)
     network = benchmark.fit(epochs=(15, 6) if options.quick else (40, 15), random_state=seed)
-    return benchmark.score(network, n_explained=200 if options.quick else 500, seed=seed)
+    return benchmark.score(network, n_explained=200 if options.quick else 500, peers=True, seed=seed)
 
 
 def spectral_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.spectral_scores.SpectralScores:
     """Train a kernel machine on one seed's spectra and judge every method."""
     benchmark = agnsal.SpectralBenchmark(300 if options.quick else 1200, random_state=seed)
-    return benchmark.score(benchmark.fit(), n_explained=30 if options.quick else 100, seed=seed)
+    return benchmark.score(benchmark.fit(), n_explained=30 if options.quick else 100, peers=True, seed=seed)
 
 
 def piecewise_table(scores: list, output: Path) -> list[str]:

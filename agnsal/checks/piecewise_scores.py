@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.checks.methods import Explanation, methods_for, random_control
+from agnsal.checks.peers import peers_for
 from agnsal.checks.scoring import BenchmarkScores
 from agnsal.models.network import Network
 
@@ -75,6 +76,7 @@ def score_network(
     *,
     methods: Sequence[str] | None = None,
     n_explained: int = 500,
+    peers: bool = False,
     seed: int = 0,
 ) -> BenchmarkScores:
     """Judge every method of the package on a trained network against the truth.
@@ -94,6 +96,8 @@ def score_network(
         Names as in `agnsal.checks.methods.methods_for`; by default all.
     n_explained : int
         Number of test inputs to explain.
+    peers : bool
+        Judge the methods of captum and shap as well, where these are installed.
     seed : int
         For the methods that draw.
 
@@ -105,7 +109,8 @@ def score_network(
     X_train, y_train, X_test, y_test = benchmark.training_set()
     X = X_test[:n_explained]
     asked = Explanation(network, X, None, "decision", baseline="zero", noise=1.0, seed=seed)
-    maps = {name: method(asked) for name, method in methods_for(network, methods).items()}
+    known = methods_for(network, methods) | (peers_for(network) if peers else {})
+    maps = {name: method(asked) for name, method in known.items()}
     facts = {"r2": _r2(network.forward(X_test)[:, 0], y_test)}
     for name, intercept in (("linear model", True), ("linear model, no intercept", False)):
         weight, offset = _least_squares(X_train, y_train, intercept)

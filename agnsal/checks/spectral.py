@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.checks.methods import CONTROLS, Explanation, methods_for
+from agnsal.checks.peers import peers_for
 from agnsal.checks.spectral_scores import SpectralScores, judge
 from agnsal.errors import AgnsalError
 from agnsal.spectra import instrument
@@ -201,6 +202,7 @@ class SpectralBenchmark:
         output: str = "log_odds",
         n_explained: int = 100,
         controls: bool = True,
+        peers: bool = False,
         seed: int = 0,
     ) -> SpectralScores:
         """Judge every method of the package on a classifier against the truth.
@@ -217,6 +219,8 @@ class SpectralBenchmark:
             Number of test spectra.
         controls : bool
             Judge a random map, the edges of the input, and the same machine trained on shuffled labels beside them.
+        peers : bool
+            Judge the methods of captum and shap as well, where these are installed.
         seed : int
             For the methods that draw.
 
@@ -233,7 +237,8 @@ class SpectralBenchmark:
             "window": 10,
         }
         asked = Explanation(model, test, "strong", output, **options)
-        maps = {name: method(asked) for name, method in methods_for(model, methods).items()}
+        known = methods_for(model, methods) | (peers_for(model) if peers else {})
+        maps = {name: method(asked) for name, method in known.items()}
         if controls:
             maps |= {name: control(asked) for name, control in CONTROLS.items()}
             untrained = Explanation(self.fit(model, shuffle_labels=seed), test, "strong", output, **options)
