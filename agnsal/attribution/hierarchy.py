@@ -106,7 +106,7 @@ def agglomerate(
         Which output; None for the predicted class, or the single output.
     units : array_like of int, shape (n_features,), optional
         Unit of each bin, numbered from 0 along the wavelengths; -1 for bins that take no part. By default every bin
-        is one. See `window_units` and `line_units`.
+        is one; ``np.arange(n_features) // 5`` makes units of five, `line_units` units of lines.
     percentile : float
         Share in per cent of the units that is not selected at each level.
     absolute : bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.layer_chain import flat, input_length, pull_back, trace
 from agnsal.models.layers import Conv1d, Dense, Layer, Logistic, ReLU, Tanh
 from agnsal.models.model import DifferentiableModel
+from agnsal.models.network_file import read_network, write_network
 from agnsal.models.network_outputs import differentiable
 from agnsal.models.validation import refuse_units_and_masks
 
@@ -330,6 +332,41 @@ class Network:
         if self.classes is None:
             return outputs
         return self.classes[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write to one file of arrays with a JSON header.
+
+        Parameters
+        ----------
+        path : path
+            Usually ``*.npz``.
+
+        Raises
+        ------
+        AgnsalError
+            If it holds a layer of one's own.
+        """
+        write_network(self, path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Network:
+        """Read a network written by `write`, bit-equal.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        AgnsalError
+            If the file is missing, damaged or not a network.
+        """
+        return read_network(cls, path)
 
     def as_differentiable(self) -> DifferentiableModel:
         """Make the model that the attribution methods explain.

@@ -237,3 +237,34 @@ def test_unfitted_perceptron_is_refused():
 
     with pytest.raises(AgnsalError, match="not fitted"):
         Network.from_sklearn(MLPClassifier())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_written_and_read_bit_equal(kind, tmp_path):
+    network = networks()[kind]
+    network.write(tmp_path / "network.npz")
+    again = Network.read(tmp_path / "network.npz")
+    X = np.random.default_rng(0).normal(size=(5, 20))
+    np.testing.assert_array_equal(again.forward(X), network.forward(X))
+    np.testing.assert_array_equal(again.gradient(X, 1), network.gradient(X, 1))
+    assert repr(again) == repr(network)
+
+
+def test_classes_are_kept_and_damage_is_told(tmp_path):
+    from agnsal.store import read_arrays, write_arrays
+
+    network = Network.dense([[[1.0, 2.0]]], [[0.5]], classes=np.array(["a", "b"], dtype=object))
+    network.write(tmp_path / "network.npz")
+    assert Network.read(tmp_path / "network.npz").classes.tolist() == ["a", "b"]
+    arrays, header = read_arrays(tmp_path / "network.npz", "Network")
+    for damaged in (
+        {**header, "layers": [{"layer": "eval"}]},
+        {**header, "layers": [{"layer": "Dense", "weight": {"array": "array_0"}}]},
+        {**header, "layers": [{"layer": "Dense", "weight": {"array": "none"}, "bias": {"array": "array_1"}}]},
+        {"n_features": 2},
+    ):
+        write_arrays(tmp_path / "damaged.npz", "Network", arrays, damaged)
+        with pytest.raises(AgnsalError, match="incomplete or was changed"):
+            Network.read(tmp_path / "damaged.npz")
+    with pytest.raises(AgnsalError):
+        Network.read(tmp_path / "missing.npz")
