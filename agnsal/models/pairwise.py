@@ -69,6 +69,41 @@ def pair_coefficients(dual: NDArray, n_support: NDArray) -> NDArray[np.float64]:
     return coefficients
 
 
+def memory_plan(n: int, n_threads: int, max_memory: float, n_matrices: int = 1) -> tuple[bool, int]:
+    """Whether kernel matrices fit in memory, and how many threads may then train at the same time.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the training data.
+    n_threads : int
+        Threads wanted.
+    max_memory : float
+        MiB allowed.
+    n_matrices : int
+        Matrices of all rows that are held whatever the threads do.
+
+    Returns
+    -------
+    fits : bool
+        If not, libsvm has to evaluate kernel rows itself.
+    n_threads : int
+        Each holds the matrix of its fold, and libsvm's copy of that in float32.
+
+    Examples
+    --------
+    >>> memory_plan(2000, 4, max_memory=1024)
+    (True, 4)
+    >>> memory_plan(8000, 4, max_memory=2048)
+    (True, 2)
+    >>> memory_plan(100_000, 4, max_memory=1024)
+    (False, 4)
+    """
+    matrix = 8 * n**2 / 2**20
+    room = int((max_memory / matrix - n_matrices) / 1.5)
+    return room >= 1, min(n_threads, room) if room >= 1 else n_threads
+
+
 class PairTrainer:
     """Fit one-vs-one machines on subsets of one training set.
 

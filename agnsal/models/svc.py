@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.pairwise import PairTrainer
+from agnsal.models.pairwise import PairTrainer, memory_plan
 from agnsal.models.prediction import CoupledPrediction
 from agnsal.models.validation import refuse_units_and_masks, weighted_variance
 
@@ -62,11 +62,13 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
     tol : float
         Stopping tolerance of libsvm.
     max_memory : float
-        MiB allowed for the kernel matrix shared by folds and final fit. If it would not fit, libsvm evaluates kernel
-        rows itself, with a cache of this size: the same machine, more slowly.
+        MiB allowed for the kernel matrix shared by folds and final fit, and the parts of it that are trained on. If
+        they do not fit, fewer threads are used; if the matrix alone does not fit (above about 10,000 spectra), libsvm
+        evaluates kernel rows itself, with a cache of this size, and decision values are evaluated in blocks: the same
+        machine, more slowly.
     n_jobs : int or None
-        Threads that train folds at the same time; None or -1 is one per core (at most 6). The result does not depend
-        on it.
+        Threads that train folds at the same time; None or -1 is one per core (at most 6). The result depends
+        on it within the rounding of BLAS only.
 
     Attributes
     ----------
@@ -83,6 +85,11 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         ``P(first class of the pair) = 1 / (1 + exp(a f + b))``.
     training_mean_ : ndarray, shape (n_features,), or None
         Mean training spectrum, the default baseline of attributions; None if imported from a fitted `SVC`.
+
+    Notes
+    -----
+    The decision value of a class of more than two is the sum over its pairs; its maximum is not always the most
+    probable class, because the sum also counts pairs of classes that are out of the question.
 
     Examples
     --------
@@ -115,7 +122,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         coupling: Literal["exact", "libsvm"] = "exact",
         nu: float | None = None,
         tol: float = 1e-3,
-        max_memory: float = 1024.0,
+        max_memory: float = 2048.0,
         n_jobs: int | None = None,
     ) -> None:
         self.kernel = kernel
@@ -172,20 +179,21 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
             )
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
         kernel = self._resolve_kernel(X, weight)
+        fits, n_threads = memory_plan(len(X), self._n_threads(len(X)), self.max_memory)
         trainer = PairTrainer(
             X,
             codes,
             kernel,
-            self._gram(kernel, X),
+            kernel(X, X) if fits else None,
             weight=weight,
             class_weight=dict(enumerate(class_weight)),
             C=self.C,
             nu=self.nu,
             tol=self.tol,
-            max_memory=self.max_memory,
+            max_memory=self.max_memory / n_threads,
         )
         folds = list(self._folds(X, codes, kept))
-        machine, rows, values = trainer.fit_with_folds(folds, self._n_threads(len(X)))
+        machine, rows, values = trainer.fit_with_folds(folds, n_threads)
         self.sigmoid_a_, self.sigmoid_b_ = trainer.sigmoids(rows, values)
         self.support_ = machine.support
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
@@ -208,11 +216,6 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         if gamma < 0:
             raise AgnsalError(f"gamma must not be negative, got {gamma}.")
         return Kernel(self.kernel, gamma=float(gamma), coef0=float(self.coef0), degree=self.degree)
-
-    def _gram(self, kernel: Kernel, X: NDArray) -> NDArray | None:
-        """The kernel matrix of the training data, or None if it and each thread's copy of it would not fit."""
-        needed = (1 + self._n_threads(len(X))) * 8 * len(X) ** 2 / 2**20
-        return kernel(X, X) if needed <= self.max_memory else None
 
     def _n_threads(self, n: int) -> int:
         """Threads for the folds: below a few hundred rows starting them costs more than it gains."""

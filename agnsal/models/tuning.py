@@ -23,7 +23,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.coupling import pair_log_odds
 from agnsal.models.kernels import Kernel, squared_distances
 from agnsal.models.log_odds import log_couple
-from agnsal.models.pairwise import FOLD_TOLERANCE, Fold, PairTrainer
+from agnsal.models.pairwise import FOLD_TOLERANCE, Fold, PairTrainer, memory_plan
 from agnsal.models.svc import ProbabilisticSVC
 from agnsal.models.validation import refuse_units_and_masks
 
@@ -155,7 +155,8 @@ def tune(
 
     rows: list[list[Any]] = []
     points: list[dict[str, Any]] = []
-    matrices = _Matrices(X, len(X) ** 2 * 8 * (2 + n_threads) / 2**20 <= max_memory)
+    fits, n_threads = memory_plan(len(X), n_threads, max_memory, n_matrices=2)
+    matrices = _Matrices(X, fits)
     bar = tqdm(total=len(grid) * len(C), disable=not progress, desc="tuning", unit="point")
     with bar, threadpool_limits(1) if n_threads > 1 else nullcontext():
         for name, value in grid:
