@@ -34,7 +34,8 @@ class ConfoundReport:
         A row a nuisance: ``nuisance``; ``auc`` with ``auc_low`` and ``auc_high``, how well it tells a class from the
         rest by itself (0.5: not at all), and ``of_class``, which one; ``explained``, share of the variation of the
         maps within the classes that goes with it, and ``p_value``; ``matched``, number of pairs of that class
-        with others of equal nuisance, and ``matched_share``, how much of the class they are; ``verdict`` and ``words``.
+        with others of equal nuisance, and ``matched_share``, how much of the class they are; ``accuracy`` over the
+        sample and ``matched_accuracy`` over the pairs, where predictions were given; ``verdict`` and ``words``.
     sky : dict of str to float
         ``excess``, attribution on observed sky lines over what lies there otherwise, with ``low`` and ``high``.
         Empty where redshifts are not known.
@@ -69,6 +70,7 @@ def check_confounds(
     *,
     nuisances: Mapping[str, ArrayLike] | None = None,
     labels: ArrayLike | None = None,
+    predicted: ArrayLike | None = None,
     n_shuffles: int = 200,
     random_state: Any = 0,
 ) -> ConfoundReport:
@@ -88,6 +90,8 @@ def check_confounds(
         What else the class should not depend on; in place of the two above if their names are given.
     labels : array_like, shape (n,), optional
         Classes; by default those of the sample.
+    predicted : array_like, shape (n,), optional
+        Classes a model predicts: how right it is on matched pairs is then compared with how right it is elsewhere.
     n_shuffles : int
         Permutations for the p-values, which are never below one over this number plus one.
     random_state : int or Generator
@@ -120,7 +124,10 @@ def check_confounds(
     rng = np.random.default_rng(random_state)
     found = {**_known_nuisances(sample), **{name: np.asarray(v, float) for name, v in (nuisances or {}).items()}}
     bands = None if attribution is None else _band_shares(attribution.values)
-    rows = [_examined(name, values, classes, bands, n_shuffles, rng) for name, values in found.items()]
+    right = None
+    if predicted is not None:
+        right = np.asarray(predicted).astype(str) == classes
+    rows = [_examined(name, values, classes, bands, right, n_shuffles, rng) for name, values in found.items()]
     if not rows:
         raise AgnsalError("no nuisance is known: the sample has neither redshift nor errors; give nuisances=....")
     sky: dict[str, float] = {}
@@ -240,7 +247,13 @@ def _known_nuisances(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
 
 
 def _examined(
-    name: str, values: NDArray, classes: NDArray, bands: NDArray | None, n_shuffles: int, rng: np.random.Generator
+    name: str,
+    values: NDArray,
+    classes: NDArray,
+    bands: NDArray | None,
+    right: NDArray | None,
+    n_shuffles: int,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """One row of the report."""
     if values.shape != classes.shape or not np.isfinite(values).all():
@@ -249,7 +262,9 @@ def _examined(
     explained, p_value = (float("nan"), float("nan"))
     if bands is not None:
         explained, p_value = _follows(values, classes, bands, n_shuffles, rng)
-    matched = len(matched_pairs(values, classes == which))
+    pairs = matched_pairs(values, classes == which)
+    matched = len(pairs)
+    accuracy = float("nan") if right is None or not matched else float(right[pairs].mean())
     share = matched / max(min((classes == which).sum(), (classes != which).sum()), 1)
     if low > TELLS_CLASS:
         verdict = "confounded"
@@ -271,6 +286,8 @@ def _examined(
         "p_value": p_value,
         "matched": matched,
         "matched_share": share,
+        "accuracy": float("nan") if right is None else float(right.mean()),
+        "matched_accuracy": accuracy,
         "verdict": verdict,
         "words": words,
     }

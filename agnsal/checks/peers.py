@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,10 @@ def _of_captum(name: str) -> Method:
         outputs = asked.model.output_weights(asked.matrix, asked.target).argmax(axis=1)
         options = {"n_steps": 64} if name == "IntegratedGradients" else {}
         method = getattr(attr, name)(module)
-        return method.attribute(X, start, target=torch.from_numpy(outputs), **options).detach().numpy()
+        with warnings.catch_warnings():  # DeepLift announces that it sets hooks
+            warnings.simplefilter("ignore", UserWarning)
+            found = method.attribute(X, start, target=torch.from_numpy(outputs), **options)
+        return found.detach().numpy()
 
     return explain
 

@@ -83,3 +83,17 @@ def test_what_cannot_be_examined_is_refused(explained):
         check_confounds(bare)
     with pytest.raises(AgnsalError, match="no nuisance"):
         check_confounds(bare, labels=sample.labels)
+
+
+def test_a_model_that_learnt_the_nuisance_fails_on_matched_pairs():
+    sample = simulate_agn(60, 60, 60, seed=4)
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b"], 90)
+    seeing = rng.normal(size=180) + 1.5 * (labels == "b")
+    cheat = np.where(seeing > 0.75, "b", "a")
+    row = check_confounds(sample, nuisances={"seeing": seeing}, labels=labels, predicted=cheat).table[-1]
+    assert row["verdict"] == "confounded"
+    assert row["accuracy"] > 0.7
+    assert row["matched_accuracy"] == pytest.approx(0.5, abs=0.1)
+    honest = check_confounds(sample, nuisances={"seeing": seeing}, labels=labels, predicted=labels).table[-1]
+    assert honest["matched_accuracy"] == 1
