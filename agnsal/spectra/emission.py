@@ -184,7 +184,7 @@ def balmer_continuum(edges: NDArray, strength: NDArray, sigma: NDArray) -> NDArr
         # a line of the height of the continuum that fills the gap to the next; the first ones are thinner than that
         position = _BALMER_EDGE / (1 - 4.0 / level**2)
         gap = 8 * _BALMER_EDGE / level**3
-        flux = strength * gap * (1 - np.exp(-((level / 14.0) ** 2)))
+        flux = strength * gap * (1 - np.exp(-((level / 10.0) ** 2)))
         gaussian_line(edges, np.full(sigma.size, position), position * sigma / SPEED_OF_LIGHT, flux, out)
     return out
 

@@ -43,10 +43,10 @@ class AGNClass:
         Dirichlet parameters of the stellar populations.
     oxygen_width : (median, scatter)
         Equivalent width of [O III] 5007 in Angstrom.
-    oxygen_lean : float
-        How much ln of it changes with eigenvector 1.
     excitation : float
         Mean log of [O III] 5007 / narrow Hbeta.
+    oxygen_lean : float
+        How much ln of the width of [O III] changes with eigenvector 1.
     narrow_velocity : float
         Median FWHM of the narrow lines in km/s.
     redshift_error : float
@@ -58,6 +58,8 @@ class AGNClass:
         `broad_width` is that of the AGN continuum alone. 0: broad Hbeta is reddened and may be hidden.
     broad_velocity : (median, scatter)
         FWHM of the broad lines in km/s.
+    base_shift : float
+        Mean shift of the very broad base, in units of the FWHM.
     horns : float
         Fraction of objects whose broad lines have two horns, as discs have (Strateva et al. 2003).
     """
@@ -69,13 +71,14 @@ class AGNClass:
     nuclear_reddening: float
     populations: tuple[float, float, float, float]
     oxygen_width: tuple[float, float]
+    excitation: float
     oxygen_lean: float = -0.1
-    excitation: float = 0.92
-    narrow_velocity: float = 400.0
+    narrow_velocity: float = 475.0
     redshift_error: float = 35.0
     broad_width: tuple[float, float] | None = None
     broad_floor: float = 0.0
     broad_velocity: tuple[float, float] = (3000.0, 0.4)
+    base_shift: float = 0.0
     horns: float = 0.25
 
 
@@ -83,38 +86,42 @@ TYPE1 = AGNClass(
     "type 1",
     redshift=(0.40, 0.75, 0.55),
     signal_to_noise=(18.0, 0.5),
-    nuclear_fraction=(6.0, 1.2),
+    nuclear_fraction=(5.0, 1.2),
     nuclear_reddening=0.05,
     populations=(1.2, 1.0, 0.6, 0.4),
     oxygen_width=(22.0, 1.0),
+    excitation=1.25,
     oxygen_lean=-0.45,
-    excitation=1.02,
-    narrow_velocity=430.0,
+    narrow_velocity=400.0,
     redshift_error=50.0,
-    broad_width=(80.0, 0.38),
+    broad_width=(90.0, 0.42),
     broad_floor=28.0,
     broad_velocity=(5000.0, 0.45),
+    base_shift=0.18,
     horns=0.12,
 )
 TYPE2 = AGNClass(
     "type 2",
     redshift=(0.02, 0.11, 0.07),
-    signal_to_noise=(20.0, 0.55),
-    nuclear_fraction=(1.1, 3.5),
-    nuclear_reddening=0.5,
+    signal_to_noise=(18.0, 0.6),
+    nuclear_fraction=(1.0, 5.0),
+    nuclear_reddening=0.3,
     populations=(1.5, 1.2, 0.6, 0.35),
-    oxygen_width=(25.0, 1.3),
+    oxygen_width=(30.0, 1.3),
+    excitation=0.6,
 )
 INTERMEDIATE = AGNClass(
     "intermediate",
     redshift=(0.021, 0.10, 0.074),
     signal_to_noise=(29.0, 0.42),
     nuclear_fraction=(2.0, 2.0),
-    nuclear_reddening=0.4,
+    nuclear_reddening=0.3,
     populations=(1.5, 1.2, 0.5, 0.25),
-    oxygen_width=(30.0, 1.2),
-    broad_width=(28.0, 0.5),
-    broad_velocity=(8500.0, 0.3),
+    oxygen_width=(30.0, 1.4),
+    excitation=0.7,
+    broad_width=(34.0, 0.5),
+    broad_velocity=(9500.0, 0.3),
+    horns=0.6,
 )
 #: In the order of the arguments of `simulate_agn`.
 CLASSES = (TYPE1, TYPE2, INTERMEDIATE)
@@ -182,9 +189,10 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
             extinction = np.minimum(random.exponential(0.08, n), 0.8)
         else:
             concealed = random.permutation(n) < round(hidden * n)
-            alpha = np.clip(_log_normal(random, (120.0, 0.7), n), 12.0, 500.0)
+            alpha = np.where(concealed, 80.0, 220.0) * np.exp(0.6 * random.standard_normal(n))
+            alpha = np.clip(alpha, 12.0, 800.0)
             faint = np.minimum(VISIBLE_WIDTH * random.uniform(0.05, 0.95, n), 0.1 * alpha)
-            beta = np.where(concealed, faint, np.clip(beta, 1.2 * VISIBLE_WIDTH, 0.33 * alpha))
+            beta = np.where(concealed, faint, np.clip(beta, 1.2 * VISIBLE_WIDTH, 0.25 * alpha))
             velocity = np.where(concealed, HIDDEN_VELOCITY_RATIO * velocity, velocity)
             # what weakens or hides Hbeta is dust: the decrement gives its E(B-V)
             extinction = np.maximum(2.5 * np.log10(alpha / beta / _DECREMENT), 0.0) / _SELECTIVE
@@ -197,10 +205,10 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
     table["broad_shift"] = random.normal(0.0, 0.06, n) * velocity * _SPEED
     # a very broad base, mostly redshifted (population B of Sulentic et al. 2000)
     table["very_broad_fraction"] = np.clip(random.normal(0.45, 0.15, n), 0.0, 0.8)
-    table["very_broad_shift"] = random.normal(0.14, 0.14, n) * velocity * _SPEED
+    table["very_broad_shift"] = random.normal(agn.base_shift, 0.20, n) * velocity * _SPEED
     horned = random.random(n) < agn.horns
     table["horn_velocity"] = np.where(horned, random.uniform(0.3, 0.6, n), 0.0) * velocity * _SPEED
-    table["horn_balance"] = np.clip(random.normal(0.5, 0.12, n), 0.2, 0.8)
+    table["horn_balance"] = np.clip(random.normal(0.55, 0.12, n), 0.2, 0.85)
     iron = 0.36 * np.exp(0.5 * eigenvector + 0.35 * random.standard_normal(n))
     table["iron_ratio"] = np.clip(iron, 0.02, 2.0)
     table["helium_ratio"] = np.clip(_log_normal(random, (0.08, 0.6), n), 0.0, 0.4)
@@ -218,7 +226,7 @@ def _draw_narrow(table: QTable, agn: AGNClass, random: np.random.Generator, eige
     table["narrow_fwhm"] = np.clip(_log_normal(random, (agn.narrow_velocity, 0.30), n), 200.0, 600.0) * _SPEED
     table["narrow_shift"] = np.clip(random.standard_t(3, n), -6.0, 6.0) * agn.redshift_error * _SPEED
     table["narrow_reddening"] = np.minimum(random.exponential(0.25, n), 1.2) * u.mag
-    excitation = 10 ** np.clip(random.normal(agn.excitation, 0.20, n) + 0.04 * strong, 0.3, 1.3)
+    excitation = 10 ** np.clip(random.normal(agn.excitation, 0.23, n) + 0.05 * strong, 0.3, 1.3)
     table["oxygen_to_hbeta"] = excitation
     for group, mean, scatter in _RATIOS_TO_OXYGEN:
         table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n)
