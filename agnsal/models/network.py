@@ -15,7 +15,7 @@ from agnsal.models.layer_chain import flat, input_length, pull_back, trace
 from agnsal.models.layers import Conv1d, Dense, Layer, Logistic, ReLU, Tanh
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.network_file import read_network, write_network
-from agnsal.models.network_outputs import differentiable
+from agnsal.models.network_outputs import differentiable, select
 from agnsal.models.validation import refuse_units_and_masks
 
 #: Activations by the name scikit-learn gives them.
@@ -294,21 +294,7 @@ class Network:
         AgnsalError
             If there is no such class.
         """
-        n, outputs = len(np.asarray(X)), self.n_outputs
-        labels = np.arange(outputs) if self.classes is None else self.classes
-        selectors = np.array([[-1.0], [1.0]]) if outputs < len(labels) else np.eye(outputs)
-        if target is None:
-            if outputs == len(labels) == 1:
-                return np.ones((n, 1))
-            return selectors[(self.forward(X) @ selectors.T).argmax(axis=1)]
-        places = {label: place for place, label in enumerate(labels.tolist())}
-        wanted = np.broadcast_to(np.asarray(target), (n,)) if np.ndim(target) == 0 else np.asarray(target)
-        if wanted.shape != (n,):
-            raise AgnsalError(f"target must be one class, or one for each of {n} spectra, got shape {wanted.shape}.")
-        try:
-            return selectors[[places[label] for label in wanted.tolist()]]
-        except KeyError as error:
-            raise AgnsalError(f"target {error.args[0]!r} is not among {labels.tolist()}.") from None
+        return select(target, len(np.asarray(X)), self.n_outputs, self.classes, lambda: self.forward(X))
 
     def label_of(self, weights: NDArray[np.float64]) -> Any:
         """Label of the output that a row of `output_weights` selects."""
