@@ -107,7 +107,7 @@ def _is_scaler(step: Any) -> bool:
 def _of_probabilistic(machine: ProbabilisticSVC, scalers: tuple) -> KernelMachine | None:
     a, b = machine.sigmoid_a_, machine.sigmoid_b_
     links = {
-        "probability": lambda F: np.exp(log_couple(pair_log_odds(F, a, b))),
+        "probability": lambda F: anp.exp(log_couple(pair_log_odds(F, a, b))),
         "log_odds": lambda F: class_log_odds(pair_log_odds(F, a, b)),
     }
     return _of_pairs(machine.pair_functions_, machine.classes_.size, scalers, links, (a, b))
