@@ -302,11 +302,23 @@ class KernelExpansion:
         """Values, shape (n, n_outputs); traceable by autograd."""
         if self.kernel.name == "linear":
             return linear_kernel(X, self.weights) + self.intercepts
-        dtype = np.float32 if _SINGLE.get() else np.float64
-        if dtype == np.float32:
-            X = X.astype(dtype)
-        support_vectors, squares = self._vectors(dtype)
-        return anp.dot(self.kernel(X, support_vectors, squares), self.coefficients) + self.intercepts
+        if _SINGLE.get():
+            return self._in_single_precision(X)
+        if "squares" not in self._cache:
+            self._cache["squares"] = np.einsum("ij,ij->i", self.support_vectors, self.support_vectors)
+        K = self.kernel(X, self.support_vectors, self._cache["squares"])
+        return anp.dot(K, self.coefficients) + self.intercepts
+
+    def _in_single_precision(self, X: Any) -> Any:
+        """Kernel matrix in float32; distances are taken from the mean, where fewer digits cancel."""
+        if "single" not in self._cache:
+            center = self.support_vectors.mean(axis=0) if self.kernel.name == "rbf" else np.zeros(1)
+            vectors = (self.support_vectors - center).astype(np.float32)
+            squares = np.einsum("ij,ij->i", vectors, vectors)
+            self._cache.update({"center": center, "single": vectors, "single squares": squares})
+        X = (X - self._cache["center"]).astype(np.float32)
+        K = self.kernel(X, self._cache["single"], self._cache["single squares"])
+        return anp.dot(K, self.coefficients) + self.intercepts
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -314,14 +326,6 @@ class KernelExpansion:
         if "weights" not in self._cache:
             self._cache["weights"] = self.coefficients.T @ self.support_vectors
         return self._cache["weights"]
-
-    def _vectors(self, dtype: Any) -> tuple[NDArray, NDArray]:
-        """Support vectors and their squares in single or double precision, made once."""
-        name = f"squares {dtype.__name__}"
-        if name not in self._cache:
-            vectors = self.support_vectors.astype(dtype, copy=False)
-            self._cache[name], self._cache[dtype.__name__] = np.einsum("ij,ij->i", vectors, vectors), vectors
-        return self._cache[dtype.__name__], self._cache[name]
 
     def in_blocks(self, X: NDArray) -> NDArray[np.float64]:
         """Values without ever holding more than a block of the kernel matrix, shape (n, n_outputs)."""

@@ -109,6 +109,14 @@ def test_single_precision_is_close(blobs):
         assert_allclose(model.outputs(X, precision="single"), model.outputs(X), atol=1e-5)
 
 
+def test_single_precision_does_not_mind_an_offset(blobs):
+    X, y = blobs(3)
+    X = 1 + 1e-3 * X  # normalised spectra that differ by parts in a thousand
+    model = as_differentiable(ProbabilisticSVC(random_state=0).fit(X, y))
+    double = model.gradient(X, y)
+    assert_allclose(model.gradient(X, y, precision="single"), double, atol=1e-4 * np.abs(double).max())
+
+
 def test_second_derivatives_of_decisions(blobs, central_differences):
     X, y = blobs(2)
     model = as_differentiable(ProbabilisticSVC(gamma=0.1, random_state=0).fit(X, y))
