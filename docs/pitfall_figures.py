@@ -1,10 +1,11 @@
-"""Make the figures of pitfalls.md, and print the numbers it quotes.
+"""Make the figures of pitfalls.md and checks.md, and print the numbers the first quotes.
 
 python docs/pitfall_figures.py
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -37,6 +38,7 @@ def main() -> None:
     alike(sample, linear, curved)
     causality()
     neighbours(sample)
+    leaderboards(sample)
 
 
 def panels(columns: int, width: float = 5.6, height: float = 2.1):
@@ -223,6 +225,31 @@ def neighbours(sample) -> None:
     right.set_ylabel("Correlation of refits")
     save(fig, "neighbours")
     print("neighbours", dict(zip(widths, [round(float(mean), 2) for mean in means], strict=True)))
+
+
+def leaderboards(sample) -> None:
+    """Box plots of all methods on both benchmarks, and the deletion curves of a map and of a control."""
+    piecewise = agnsal.PiecewiseLinearBenchmark(random_state=0)
+    spectral = agnsal.SpectralBenchmark(900, random_state=0)
+    for name, scores in (
+        ("benchmark_piecewise", piecewise.score(piecewise.fit())),
+        ("benchmark_spectral", spectral.score(spectral.fit())),
+    ):
+        fig, ax = plt.subplots(figsize=(4.6, 0.9 + 0.24 * len(scores.maps)), layout="constrained")
+        figures.plot_scores(scores, ax=ax)
+        save(fig, name)
+    training, test = sample[::2], sample[1::8]
+    model = agnsal.ProbabilisticSVC(kernel="rbf", C=10.0, random_state=0).fit(training.flux, training.labels)
+    good = agnsal.integrated_gradients(model, test, output="log_odds")
+    noise = np.random.default_rng(0).normal(size=good.values.shape)
+    fig, axes = panels(2, height=2.6)
+    maps = (("integrated gradients", good), ("control: white noise", replace(good, values=noise, residual=None)))
+    for ax, (name, each) in zip(axes[0], maps, strict=True):
+        report = agnsal.check(each, model, test)
+        report.plot(ax=ax)
+        ax.set_title(f"{name}: {report.verdict}", fontsize=8)
+    axes[0, 1].sharey(axes[0, 0])
+    save(fig, "removal")
 
 
 if __name__ == "__main__":

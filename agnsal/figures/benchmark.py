@@ -75,7 +75,7 @@ def plot_scores(
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-1, 1)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1])
-    ax.set_xlabel("Correlation with the truth, one value a spectrum")
+    ax.set_xlabel("Correlation with the truth")
     ax.legend(
         handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=len(handles), loc="lower left",
         bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2,
