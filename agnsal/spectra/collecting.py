@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
 from agnsal.spectra.resampling import interpolate, resample
-from agnsal.spectra.sample import SpectralSample
 
 #: Samples of calibrated spectra are in this unit, the one of SDSS and DESI.
 FLUX_UNIT = u.Unit("1e-17 erg s-1 cm-2 Angstrom-1")
@@ -49,8 +48,8 @@ def collect(
     method: str,
     frame: str,
     on_error: str,
-) -> SpectralSample:
-    """Do the work of `SpectralSample.from_spectra`, which documents it."""
+) -> dict[str, Any]:
+    """Do the work of `SpectralSample.from_spectra`, which documents it; returns what the constructor takes."""
     _check_options(grid, min_coverage, method, frame, on_error)
     if hasattr(spectra, "spectral_axis"):
         spectra = [spectra]
@@ -93,14 +92,14 @@ def collect(
         rows, [row.calibrated for row in rows], "calibrated flux", "is in relative flux; normalise it"
     )
     errors = _all_or_none(rows, [value is not None for value in matrix["ivar"]], "flux errors", "has none")
-    return SpectralSample(
-        np.array(matrix["flux"]),
-        grid,
-        ivar=np.array(matrix["ivar"]) if errors else None,
-        mask=np.array(matrix["mask"]),
-        unit=FLUX_UNIT if calibrated else u.dimensionless_unscaled,
-        table=_table(rows, matrix, None if classes is None else classes[kept]),
-    )
+    return {
+        "flux": np.array(matrix["flux"]),
+        "grid": grid,
+        "ivar": np.array(matrix["ivar"]) if errors else None,
+        "mask": np.array(matrix["mask"]),
+        "unit": FLUX_UNIT if calibrated else u.dimensionless_unscaled,
+        "table": _table(rows, matrix, None if classes is None else classes[kept]),
+    }
 
 
 def _check_options(grid: WavelengthGrid, min_coverage: float, method: str, frame: str, on_error: str) -> None:

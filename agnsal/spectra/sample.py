@@ -150,16 +150,18 @@ class SpectralSample:
         """
         from agnsal.spectra.collecting import collect
 
-        return collect(
-            spectra,
-            grid,
-            redshift=redshift,
-            labels=labels,
-            ids=ids,
-            min_coverage=min_coverage,
-            method=method,
-            frame=frame,
-            on_error=on_error,
+        return cls(
+            **collect(
+                spectra,
+                grid,
+                redshift=redshift,
+                labels=labels,
+                ids=ids,
+                min_coverage=min_coverage,
+                method=method,
+                frame=frame,
+                on_error=on_error,
+            )
         )
 
     @property
