@@ -36,7 +36,8 @@ BROAD_BALMER = (
     (6564.61, 2.86), (4862.68, 1.0), (4341.68, 0.46), (4102.89, 0.25), (3971.20, 0.15), (3890.16, 0.10),
     (3836.47, 0.07), (3798.98, 0.05),
 )  # fmt: skip
-#: Broad helium lines relative to one strength.
+#: Broad Mg II relative to broad Hbeta, and broad helium lines relative to one strength.
+BROAD_MAGNESIUM = ((2799.12, 1.3),)
 BROAD_HELIUM = ((4687.02, 1.0), (5877.25, 0.8), (4472.73, 0.15), (3204.0, 0.4), (7067.14, 0.3))
 
 # Fe II: air wavelength and relative strength of the strong members of multiplets 27, 28, 37, 38, 41, 42, 48, 49, ...

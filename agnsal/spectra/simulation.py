@@ -25,7 +25,7 @@ COMPONENTS = (
     "Fe II",
     "starlight",
     "broad Balmer lines",
-    "broad helium lines",
+    "other broad lines",
     "narrow lines",
     "narrow wings",
 )
@@ -81,10 +81,10 @@ def simulate_agn(
 ) -> SpectralSample:
     """Simulate spectra of type 1, type 2 and intermediate AGN as SDSS would have seen them.
 
-    A spectrum is the sum of a reddened power law, Balmer continuum, Fe II, starlight of the host galaxy, broad Balmer
-    and helium lines, narrow lines and their blue wings, observed with the resolution, noise, sky residuals and bad
-    pixels of SDSS. Numbers, redshifts and signal-to-noise are those of Peruzzi et al. 2021; see `docs/simulation.md`
-    for the physics and for how well a classifier trained on it does on real spectra.
+    A spectrum is the sum of a reddened power law, Balmer continuum, Fe II, starlight of the host galaxy, broad Balmer,
+    helium and Mg II lines, narrow lines and their blue wings, observed with the resolution, noise, sky residuals and
+    bad pixels of SDSS. Numbers, redshifts and signal-to-noise are those of Peruzzi et al. 2021; `docs/simulation.md`
+    tells the physics, and how well a classifier trained on it does on real spectra.
 
     Parameters
     ----------
@@ -183,6 +183,8 @@ def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.f
     width = _gaussian_width(column("broad_fwhm"))
     beta, extinction = column("broad_hbeta_width"), column("broad_reddening")
     at_5100 = beta / emission.reddening(np.array([4862.68]), extinction)[:, 0]
+    helium, no_dust = beta * column("helium_ratio"), np.zeros_like(beta)
+    plain = (np.ones_like(beta), no_dust, 1.2 * width)
     wing = column("wing_fraction")
     strengths = _narrow_strengths(column)
     found = {
@@ -192,13 +194,8 @@ def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.f
         "Fe II": emission.iron(edges, beta * column("iron_ratio"), 0.8 * width, column("broad_shift")),
         "starlight": (1 - nuclear)[:, None] * stars,
         "broad Balmer lines": emission.broad_lines(edges, emission.BROAD_BALMER, at_5100, parts, extinction),
-        "broad helium lines": emission.broad_lines(
-            edges,
-            emission.BROAD_HELIUM,
-            beta * column("helium_ratio"),
-            [(np.ones_like(beta), 0 * beta, 1.2 * width)],
-            0 * beta,
-        ),
+        "other broad lines": emission.broad_lines(edges, emission.BROAD_HELIUM, helium, [plain], no_dust)
+        + emission.broad_lines(edges, emission.BROAD_MAGNESIUM, beta, [plain], no_dust),
         "narrow lines": emission.narrow_lines(
             edges,
             {group: (1 - wing) * flux for group, flux in strengths.items()},

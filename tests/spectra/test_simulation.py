@@ -94,7 +94,7 @@ def test_truth_is_sliced_with_the_sample(sample, item):
 
 def test_type2_has_nothing_broad(sample):
     two = sample[np.asarray(sample.labels) == "type 2"].truth
-    for name in ("Fe II", "Balmer continuum", "broad Balmer lines", "broad helium lines"):
+    for name in ("Fe II", "Balmer continuum", "broad Balmer lines", "other broad lines"):
         assert not two.components[name].any()
     assert (two.table["broad_halpha_width"] == 0).all()
 
