@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.baselines import resolve_baseline
 from agnsal.attribution.question import Question, ask
-from agnsal.attribution.regions import Regions, make_regions
+from agnsal.attribution.regions import REST, Regions, make_regions
 from agnsal.attribution.result import Attribution
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
@@ -73,6 +73,28 @@ class Trial:
         return self.question.value[:, None] - after.reshape(n, m)
 
 
+def own_windows(attribution: Attribution) -> Any:
+    """Windows in which a map was made, as `agnsal.occlusion` takes them.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Of occlusion or of grouped Shapley values.
+
+    Returns
+    -------
+    list of str, int, or None
+        Names of lines, a number of features, or None for maps of single features.
+    """
+    names = attribution.provenance.get("windows", attribution.provenance.get("groups"))
+    if not isinstance(names, list | tuple) or not names:
+        return None
+    lines = [str(name) for name in names if name != REST]
+    if any(name[:1].isalpha() or name[:1] == "[" for name in lines):
+        return lines
+    return -(-attribution.values.shape[1] // len(names))
+
+
 def make_trial(
     attribution: Attribution, model: Any, sample_or_X: Any, *, fill: Any = None, window: Any = None
 ) -> Trial:
@@ -91,7 +113,8 @@ def make_trial(
         a map says what differs from that. For maps without one the continuum under the emission lines where the grid
         is known, so that what is left still looks like a spectrum; else the mean of the spectra.
     window : object, optional
-        What is removed together, see `agnsal.occlusion`; by default a hundredth of the features.
+        What is removed together, see `agnsal.occlusion`; by default the windows the map was made in, else a hundredth
+        of the features.
 
     Returns
     -------
@@ -107,7 +130,10 @@ def make_trial(
         target = np.array([str(name).split(" over ") for name in target])
     question = ask(model, sample_or_X, target, attribution.output, differentiable=False)
     if attribution.values.shape != question.X.shape:
-        raise AgnsalError(f"the map has shape {attribution.values.shape}, the spectra {question.X.shape}.")
+        raise AgnsalError(
+            f"the map has shape {attribution.values.shape}, the spectra {question.X.shape}; maps on the axis of a "
+            "transform cannot be checked, explain over wavelength."
+        )
     if not np.allclose(attribution.inputs, question.X, rtol=1e-6, atol=1e-9):
         raise AgnsalError("the map explains other spectra than these; give the ones it was made from, in that order.")
     grid = None if question.sample is None else question.sample.grid
@@ -121,7 +147,9 @@ def make_trial(
     if attribution.method in GRADIENTS:
         effects = effects * (question.X - filled)
     d = question.X.shape[1]
-    regions = make_regions(max(1, d // 100) if window is None else window, d, grid)
+    if window is None:
+        window = own_windows(attribution) or max(1, d // 100)
+    regions = make_regions(window, d, grid)
     return Trial(question, effects, filled, regions)
 
 

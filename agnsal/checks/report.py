@@ -263,9 +263,7 @@ def check(
     else:
         shuffled = refitted(model, *known, "shuffled labels", random_state)
         findings.append(_judged("randomised labels", similarity(values, explain(shuffled, part), shared)))
-    findings.append(
-        _judged("sensitivity", max_sensitivity(explain, model, trial.question.X, values, random_state=random_state))
-    )
+    findings.append(_judged("sensitivity", max_sensitivity(explain, model, part, values, random_state=random_state)))
     has_errors = noise is not None or (isinstance(part, SpectralSample) and part.ivar is not None)
     observed = (
         noise_stability(explain, model, part, values, noise=_rows(noise, chosen), random_state=random_state)

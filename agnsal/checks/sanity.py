@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
 from agnsal.attribution.path_gradients import integrated_gradients
 from agnsal.attribution.perturbation import occlusion
-from agnsal.attribution.regions import REST
 from agnsal.attribution.result import Attribution
 from agnsal.attribution.shapley import shapley
+from agnsal.checks.faithfulness import own_windows
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalWarning
 from agnsal.models.kernels import KernelExpansion
@@ -50,14 +50,15 @@ def explainer_of(attribution: Attribution, target: Any, seed: int = 0) -> Explai
     drawn: dict[str, Any] = {"random_state": seed}
     path = {name: made[name] for name in ("n_steps", "rule") if name in made}
     smooth = {"n_samples": made.get("n_samples", 64), "noise": _noise(made.get("noise"))}
-    window = _window(made.get("windows"), attribution.values.shape[1])
+    draws = {"n_permutations": made["n_permutations"]} if "n_permutations" in made else {}
+    window = own_windows(attribution)
     known: dict[str, Callable[[Any, Any], Attribution]] = {
         "saliency": lambda model, X: saliency(model, X, target, output),
         "input_x_gradient": lambda model, X: input_x_gradient(model, X, target, output),
         "smooth_gradient": lambda model, X: smooth_gradient(model, X, target, output, **smooth, **drawn),
         "integrated_gradients": lambda model, X: integrated_gradients(model, X, target, output, **path, **compared),
         "occlusion": lambda model, X: occlusion(model, X, target, output, window=window, **compared),
-        "shapley": lambda model, X: shapley(model, X, target, output, **drawn, **compared),
+        "shapley": lambda model, X: shapley(model, X, target, output, groups=window, **draws, **drawn, **compared),
     }
     if attribution.method not in known:
         return None
@@ -74,14 +75,6 @@ def explainer_of(attribution: Attribution, target: Any, seed: int = 0) -> Explai
 def _noise(said: Any) -> Any:
     """Noise of SmoothGrad from what the provenance says of it."""
     return said if isinstance(said, int | float) or said == "flux errors" else None
-
-
-def _window(names: list[str] | None, n_features: int) -> Any:
-    """Window of occlusion from the names of its windows: lines, or equal widths."""
-    if names is None:
-        return None
-    lines = [name for name in names if name != REST]
-    return lines if any(name[:1].isalpha() or name[:1] == "[" for name in lines) else -(-n_features // len(names))
 
 
 def randomized(model: Any, random_state: Any = 0) -> dict[str, Any]:

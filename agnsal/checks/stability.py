@@ -63,14 +63,17 @@ def noise_stability(
             raise AgnsalError("the flux errors are not known: give noise=..., or a SpectralSample with ivar.")
         sigma = noise_level(X, sample_or_X.ivar)
     rng = np.random.default_rng(random_state)
-    found = [row_correlation(values, explain(model, X + sigma * rng.standard_normal(X.shape))) for _ in range(n_draws)]
+    found = []
+    for _ in range(n_draws):
+        observed = _with_flux(sample_or_X, X + sigma * rng.standard_normal(X.shape))
+        found.append(row_correlation(values, explain(model, observed)))
     return np.mean(found, axis=0)
 
 
 def max_sensitivity(
     explain: Explainer,
     model: Any,
-    X: ArrayLike,
+    sample_or_X: SpectralSample | ArrayLike,
     values: NDArray[np.float64],
     *,
     radius: float = 0.01,
@@ -83,7 +86,7 @@ def max_sensitivity(
     ----------
     explain, model, values
         As in `noise_stability`.
-    X : array_like, shape (n, n_features)
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
         The spectra.
     radius : float
         Length of the step over that of the spectrum.
@@ -101,16 +104,24 @@ def max_sensitivity(
     ----------
     Yeh et al. 2019, arXiv:1901.09392.
     """
-    spectra = np.asarray(X, dtype=np.float64)
+    spectra = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
     rng = np.random.default_rng(random_state)
     largest = np.zeros(len(spectra))
     for _ in range(n_draws):
         step = rng.standard_normal(spectra.shape)
         step *= radius * np.linalg.norm(spectra, axis=1, keepdims=True) / np.linalg.norm(step, axis=1, keepdims=True)
-        change = np.linalg.norm(explain(model, spectra + step) - values, axis=1)
+        change = np.linalg.norm(explain(model, _with_flux(sample_or_X, spectra + step)) - values, axis=1)
         largest = np.maximum(largest, change)
     size = np.linalg.norm(values, axis=1)
     return np.where(size > 0, largest / np.where(size > 0, size, 1.0), np.nan)
+
+
+def _with_flux(sample_or_X: Any, flux: NDArray[np.float64]) -> Any:
+    """Put other flux in the place of that of a sample, which keeps its wavelengths, errors and mask."""
+    if not isinstance(sample_or_X, SpectralSample):
+        return flux
+    sample = sample_or_X
+    return SpectralSample(flux, sample.grid, ivar=sample.ivar, mask=sample.mask, unit=sample.unit, table=sample.table)
 
 
 def refit_stability(

@@ -203,3 +203,18 @@ def test_pairs_of_classes_and_black_boxes_can_be_checked():
     report = check(removed, forest, X, training=(X, y), n_refits=1)
     assert report.passed
     assert report["randomised model"].verdict == "not done"
+
+
+def test_maps_that_need_wavelengths_or_errors_are_asked_again_with_them(case):
+    _, model, _, _, test = case
+    by_line = agnsal.occlusion(model, test[:3], output="log_odds", window=["Hbeta", "[O III] 5007"])
+    report = check(by_line, model, test[:3], n_refits=0)
+    assert report["reproduction"].mean == pytest.approx(1)
+    assert report["deletion and insertion"].mean == pytest.approx(1)  # three windows, removed as they were
+    smooth = agnsal.smooth_gradient(model, test[:3], noise="flux errors", n_samples=8, random_state=0)
+    assert check(smooth, model, test[:3], n_refits=0)["reproduction"].mean == pytest.approx(1)
+
+
+def test_one_spectrum_will_do(case):
+    _, model, _, _, test = case
+    assert check(agnsal.saliency(model, test[:1]), model, test[:1]).n == 1
