@@ -7,6 +7,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     BayesianRidge,
@@ -110,6 +111,20 @@ def linear_regression(estimator: Any) -> DifferentiableModel:
     scores, weights = linear_function(estimator)
     return DifferentiableModel(
         {"decision": scores}, np.arange(len(weights)), weights.shape[1], predict=estimator.predict
+    )
+
+
+@register_estimator(PLSRegression)
+def partial_least_squares(estimator: PLSRegression) -> DifferentiableModel:
+    """The regression functions."""
+    scores, weights = linear_function(estimator)
+    mean = estimator._x_mean
+    return DifferentiableModel(
+        {"decision": lambda X: scores(X - mean)},
+        np.arange(len(weights)),
+        weights.shape[1],
+        baseline_mean=mean,
+        predict=estimator.predict,
     )
 
 

@@ -292,7 +292,10 @@ class DifferentiableModel:
     def function(self, kind: str) -> Callable[[Any], Any]:
         """The function of one kind of output as it was given, for composing; see `outputs` for its meaning."""
         if kind not in self._outputs:
-            raise AgnsalError(f"this model has no {kind!r} output; it has {', '.join(self.kinds)}.")
+            advice = ""
+            if kind in ("probability", "log_odds") and "pairwise" in self.kinds:
+                advice = " Fit a ProbabilisticSVC in its place for probabilities."
+            raise AgnsalError(f"this model has no {kind!r} output; it has {', '.join(self.kinds)}.{advice}")
         return self._outputs[kind]
 
     def _checked(self, X: Any) -> NDArray[np.float64]:

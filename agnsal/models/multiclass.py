@@ -9,6 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, NuSVC
@@ -116,6 +117,37 @@ def calibrated(estimator: CalibratedClassifierCV) -> DifferentiableModel:
     def log_probability(X: Any) -> Any:
         members = anp.stack([function(X) for function in functions], axis=2)
         return log_sum_exp(members, axis=2) - np.log(len(functions))
+
+    return DifferentiableModel(
+        {
+            "probability": lambda X: anp.exp(log_probability(X)),
+            "log_odds": lambda X: odds_against_rest(log_probability(X)),
+        },
+        estimator.classes_,
+        parts[0].n_features,
+        predict=estimator.predict,
+        **shared_traits(parts),
+    )
+
+
+@register_estimator(VotingClassifier)
+def soft_vote(estimator: VotingClassifier) -> DifferentiableModel:
+    """Weighted mean of the probabilities of several classifiers."""
+    if estimator.voting != "soft":
+        raise AgnsalError(
+            "VotingClassifier with voting='hard' cannot be differentiated: it counts votes. Use voting='soft', or "
+            "explain the model with `occlusion`."
+        )
+    parts = [convert_estimator(part) for part in estimator.estimators_]
+    if not all("probability" in part.kinds for part in parts):
+        raise AgnsalError("every member of the VotingClassifier must have probabilities.")
+    given = estimator._weights_not_none
+    weights = np.ones(len(parts)) if given is None else np.asarray(given, dtype=np.float64)
+    functions = [part.function("log_odds") for part in parts]
+
+    def log_probability(X: Any) -> Any:
+        members = anp.stack([log_sigmoid(function(X)) for function in functions], axis=2)
+        return log_sum_exp(members + np.log(weights / weights.sum()), axis=2)
 
     return DifferentiableModel(
         {

@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import make_vjp
 from numpy.typing import ArrayLike, NDArray
-from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.preprocessing import (
@@ -117,6 +117,14 @@ def principal_components(step: PCA) -> Step:
         basis = basis / np.maximum(deviation, smallest)
     shift = step.mean_ @ basis
     return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=step.mean_)
+
+
+@register_step(FastICA)
+def independent_components(step: FastICA) -> Step:
+    """Independent components."""
+    basis, mean = step.components_.T, step.mean_ if step.whiten else None
+    shift = 0.0 if mean is None else mean @ basis
+    return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=mean)
 
 
 @register_step(TruncatedSVD)

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from packaging.version import Version
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor, kernels
@@ -78,6 +79,11 @@ CLASSIFIERS = {
     "one-vs-rest of calibrated": OneVsRestClassifier(calibrated(SVC(), ensemble=False)),
     "one-vs-one of LinearSVC": OneVsOneClassifier(LinearSVC()),
     "one-vs-one of SVC": OneVsOneClassifier(SVC()),
+    "soft vote": VotingClassifier(
+        [("a", LogisticRegression()), ("b", GaussianNB()), ("c", LinearDiscriminantAnalysis())],
+        voting="soft",
+        weights=[1, 2, 3],
+    ),
     "search": GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
 }
 for method in TEMPERATURE:
@@ -91,6 +97,7 @@ REGRESSORS = {
     "MLPRegressor": MLPRegressor(hidden_layer_sizes=(8,), max_iter=60, random_state=0),
     "LinearRegression": LinearRegression(),
     "Ridge": Ridge(),
+    "PLSRegression": PLSRegression(3),
     "GaussianProcessRegressor": GaussianProcessRegressor(rbf_process + kernels.DotProduct(), alpha=0.1),
     "rational quadratic": GaussianProcessRegressor(kernels.RationalQuadratic(3.0), optimizer=None, normalize_y=True),
     "power of dot product": GaussianProcessRegressor(kernels.DotProduct() ** 2, alpha=1.0, optimizer=None),
@@ -110,6 +117,8 @@ STEPS = {
     "PCA": PCA(5, random_state=0),
     "PCA whitened": PCA(5, whiten=True, random_state=0),
     "IncrementalPCA": IncrementalPCA(4),
+    "FastICA": FastICA(4, random_state=0, max_iter=1000),
+    "FastICA without whitening": FastICA(whiten=False, random_state=0, max_iter=1000),
     "TruncatedSVD": TruncatedSVD(4, random_state=0),
     "FunctionTransformer": FunctionTransformer(lambda X: anp.log1p(X**2)),
     "FunctionTransformer of nothing": FunctionTransformer(),
@@ -197,7 +206,9 @@ def test_regressor(name, blobs, central_differences):
     check_gradients(model, X[::7], central_differences)
 
 
-@pytest.mark.parametrize("name", ["KernelRidge rbf", "MLPRegressor", "LinearRegression", "GaussianProcessRegressor"])
+@pytest.mark.parametrize(
+    "name", ["KernelRidge rbf", "MLPRegressor", "PLSRegression", "LinearRegression", "GaussianProcessRegressor"]
+)
 def test_regressor_of_several_values(name, blobs, central_differences):
     X, _ = blobs(2, n_per_class=20, n_features=N_FEATURES)
     estimator = fitted(REGRESSORS[name], X, np.stack([X[:, 0], X[:, 1] ** 2], axis=1))
@@ -269,6 +280,7 @@ REFUSED = {
     "KNeighborsClassifier": KNeighborsClassifier(),
     "step 'quantiletransformer'": make_pipeline(QuantileTransformer(n_quantiles=10), LogisticRegression()),
     "isotonic": calibrated(LinearSVC(), method="isotonic"),
+    "voting='hard'": VotingClassifier([("a", LogisticRegression())]),
     "kernel=": SVC(kernel=lambda a, b: a @ b.T),
     "KernelRidge has kernel": KernelRidge(kernel="laplacian"),
     "Nystroem has kernel": make_pipeline(Nystroem("laplacian", n_components=5), LogisticRegression()),
