@@ -157,7 +157,11 @@ def population_outputs(model: Any, X: NDArray[np.float64], target: Any, output: 
         if target not in labels:
             raise AgnsalError(f"target {target!r} is not a class of the model; its classes are {labels}.")
         return values[:, labels.index(target)]
-    return values[:, 1] if values.shape[1] == 2 and classes is not None else values
+    if values.shape[1] == 2 and classes is not None:
+        total = values.sum(axis=1)
+        if np.ptp(total) <= 1e-9 * max(np.ptp(values), np.finfo(float).tiny):  # the first only mirrors the second
+            return values[:, 1]
+    return values
 
 
 def _evaluated(model: Any, X: NDArray, output: str) -> tuple[NDArray[np.float64], list | None]:

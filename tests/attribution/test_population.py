@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from agnsal import AgnsalError, AgnsalWarning, effect_sizes, rate
+from agnsal import AgnsalError, AgnsalWarning, Network, ProbabilisticSVC, effect_sizes, rate
 
 GROUPS = [[0, 1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11]]
 
@@ -160,3 +160,15 @@ def test_bad_effects_are_refused():
         effect_sizes(np.ones(5), np.ones((5, 2)), "magic")
     with pytest.raises(AgnsalError, match="predictions"):
         effect_sizes(np.ones(4), np.ones((5, 2)))
+
+
+def test_two_classes_have_one_effect_and_two_outputs_have_two():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 3))
+    machine = ProbabilisticSVC(random_state=0).fit(X, np.where(X[:, 0] > 0, "b", "a"))
+    for output in ("decision", "log_odds", "probability"):
+        effects = effect_sizes(machine, X, output=output)
+        assert effects.shape == (3,)
+        assert effects.argmax() == 0
+    network = Network.dense([rng.normal(size=(2, 3))], [np.zeros(2)])
+    assert effect_sizes(network, X).shape == (2, 3)
