@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.population import feature_matrix, population_outputs, projector
+from agnsal.attribution.projection import feature_matrix, population_outputs, projector
 from agnsal.errors import AgnsalError
 
 
