@@ -1,6 +1,6 @@
 """Explain one spectrum: its class probabilities, its saliency map, the lines that decided, its place on the t-SNE map.
 
-    python examples/explain_my_spectrum.py data/spectra/FILE.fits --redshift 0.05
+    python examples/explain_my_spectrum.py data/spec-9901-59000-0001.fits --redshift 0.05
 
 The classifier is trained on the simulated sample of the package, or read from a file that ProbabilisticSVC.write wrote
 (--model). The map is the gradient of the log-odds of the predicted class, which does not vanish where the probability
