@@ -25,6 +25,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_info
 
 import agnsal
 from agnsal.models.tuning import tune
@@ -53,7 +54,10 @@ class Table:
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         found = [name for name in PACKAGES if util.find_spec(IMPORT.get(name, name))]
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in found)
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+        blas = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+        machine = (
+            f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas}, Python {platform.python_version()}"
+        )
         lines += ["", f"Machine: {machine}; {versions}."]
         if self.missing:
             lines += ["", f"Not installed, and so left out: {', '.join(self.missing)}."]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.svm import SVC, NuSVC
 from threadpoolctl import threadpool_limits
 
@@ -149,7 +150,11 @@ class PairTrainer:
     def block(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """What libsvm trains on: the kernel matrix of some rows, or the rows themselves where there is none."""
         rows = rows[self.weight[rows] > 0]
-        return self.X[rows] if self.gram is None else self.gram[np.ix_(rows, rows)]
+        data = self.X if self.gram is None else self.gram
+        if np.array_equal(rows, np.arange(len(data))):
+            return data
+        # two takes, whose first copies whole rows, are more than twice as fast as one indexing by both
+        return data[rows] if self.gram is None else data.take(rows, axis=0).take(rows, axis=1)
 
     def fit(
         self, rows: NDArray[np.intp], slack: float = 1.0, *, C: float | None = None, block: NDArray | None = None
@@ -165,7 +170,8 @@ class PairTrainer:
         if present.size < 2:
             return PairMachine(rows[:0], np.zeros((0, first.size)), intercepts)
         machine = self._machine(present, slack, self.C if C is None else C)
-        machine.fit(self.block(rows) if block is None else block, self.codes[rows], sample_weight=self.weight[rows])
+        with config_context(assume_finite=True):  # the data were checked before
+            machine.fit(self.block(rows) if block is None else block, self.codes[rows], sample_weight=self.weight[rows])
         # scikit-learn turns the sign of two-class machines: positive for the second class
         sign = -1.0 if present.size == 2 else 1.0
         coefficients = np.zeros((machine.support_.size, first.size))
