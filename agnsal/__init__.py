@@ -46,6 +46,7 @@ _HOMES = {
     "attribution.maps": ("MeanMaps", "cluster_maps", "mean_maps", "suspicious_labels"),
     "attribution.exchange": ("from_arrays", "from_shap", "to_quantus", "to_shap"),
     "attribution.importance": ("line_importance",),
+    "attribution.posterior": ("bootstrap_posterior", "laplace_posterior"),
     "attribution.population": ("RateResult", "effect_sizes", "rate"),
     "attribution.decomposition": ("contextual_decomposition", "interaction", "transformed_decomposition"),
     "attribution.group_tables": ("decomposition_table", "interaction_matrix", "line_groups", "line_units"),

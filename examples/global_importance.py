@@ -22,7 +22,6 @@ from sklearn.neural_network import MLPClassifier
 import agnsal
 from agnsal import figures
 from agnsal.attribution.features import bin_windows, line_strengths, window_means
-from agnsal.attribution.posterior import bootstrap_posterior, laplace_posterior
 
 SEED = 0
 # neighbours that measure the same thing share all of RATE between them, so each is here once
@@ -53,8 +52,10 @@ def main(arguments: list[str] | None = None) -> None:
     text = ["# Which lines decide AGN type?", "", f"{len(sample)} simulated spectra."]
     for target in ("type 1", "intermediate"):
         posteriors = {
-            "machine": bootstrap_posterior(machine, sample.flux, labels, target, n_refits=refits, random_state=SEED),
-            "network": laplace_posterior(network, sample.flux, target),
+            "machine": agnsal.bootstrap_posterior(
+                machine, sample.flux, labels, target, n_refits=refits, random_state=SEED
+            ),
+            "network": agnsal.laplace_posterior(network, sample.flux, target),
         }
         for name, model in (("machine", machine), ("network", network)):
             table = agnsal.line_importance(model, sample, target, lines=LINES, posterior=posteriors[name])

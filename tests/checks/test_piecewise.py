@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agnsal import AgnsalError, PiecewiseLinearBenchmark
+from agnsal import AgnsalError, PiecewiseLinearBenchmark, interaction
 
 PARTS = ("positive", "absolute")
 
@@ -153,3 +153,17 @@ def test_impossible_benchmarks_are_refused(benchmark):
         PiecewiseLinearBenchmark(5, n_samples=50, interactions=[(0, 9, 1.0)])
     with pytest.raises(AgnsalError, match="\\(n, 12\\)"):
         benchmark.predict(np.zeros((2, 5)))
+
+
+def test_declared_interaction_is_the_first_that_contextual_decomposition_finds():
+    benchmark = PiecewiseLinearBenchmark(
+        6, n_samples=12_000, correlation=np.eye(6), interactions=[(1, 4, 4.0)], random_state=0
+    )
+    network = benchmark.fit((32, 16), epochs=(12, 4))
+    each = np.eye(6, dtype=bool)
+    found = {
+        (i, j): np.abs(interaction(network, benchmark.X[-200:], each[i], each[j])).mean()
+        for i in range(6)
+        for j in range(i + 1, 6)
+    }
+    assert max(found, key=found.get) == (1, 4)
