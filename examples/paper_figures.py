@@ -40,7 +40,6 @@ KERNELS = {
 }
 STATED = {"two classes": {"F": 1.0}, "three classes": {"F": 0.942, "precision": 0.948, "recall": 0.936}}
 PERPLEXITY = 50
-NARROW_CORE = 250.0  # km/s from the centre of Hβ, about the half-width of narrow lines in SDSS spectra
 SATURATED = 1 - 1e-6  # beyond, a probability hardly has a gradient to show
 PAGE, COLUMN = 180 / 25.4, 88 / 25.4  # widths of the journal in inches
 PALE = {"type 1, simulated": "#BFDDEE", "type 2, simulated": "#F6D6BF", "intermediate, simulated": "#BFE7DC"}
@@ -192,13 +191,11 @@ def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample
     if "type 1" in of_class:
         # log-odds: the gradient has the sign of that of the probability, but does not vanish where that saturates
         towards = agnsal.saliency(model, right["type 1"], target="type 1", output="log_odds")
-        wings = towards.by_line(["Hbeta"])["wings"]
-        velocity = np.abs(test.wavelength.value / agnsal.find_line("Hbeta").wavelength - 1) * 299792.458
-        core = towards.values[:, velocity < NARROW_CORE].sum(axis=1)
+        hbeta = towards.by_line(["Hbeta"])
         note += (
-            f" The gradient towards type 1, summed over the wings of Hβ, is positive in {np.mean(wings > 0):.0%} of "
-            f"the {len(core)} of type 1; summed over its narrow core (within {NARROW_CORE:.0f} km/s) it is negative in "
-            f"{np.mean(core < 0):.0%}."
+            f" The gradient towards type 1, summed over the wings of Hβ, is positive in "
+            f"{np.mean(hbeta['wings'] > 0):.0%} of the {len(hbeta)} of type 1; summed over its narrow core (within "
+            f"{agnsal.find_line('Hbeta').core:.0f} km/s) it is negative in {np.mean(hbeta['core'] < 0):.0%}."
         )
     return note
 
