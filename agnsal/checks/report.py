@@ -22,6 +22,7 @@ from agnsal.checks.faithfulness import (
     make_trial,
     removal_curves,
 )
+from agnsal.checks.familiarity import Familiarity
 from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
@@ -39,6 +40,7 @@ LIMITS = {
     "reproduction": (0.99, 0.8, True),
     "randomised model": (0.5, 0.8, False),
     "randomised labels": (0.5, 0.8, False),
+    "familiarity": (0.1, 0.5, False),
     "agreement": (0.5, 0.2, True),
     "sensitivity": (0.5, 1.0, False),
     "flux noise": (0.8, 0.5, True),
@@ -53,6 +55,7 @@ _WORDS = {
     "reproduction": "the stated method, asked again, gives a map that correlates at r = {mean:.2f}",
     "randomised model": "with the weights shuffled the map stays alike at {mean:.2f} beyond the spectrum itself",
     "randomised labels": "trained on shuffled labels the map stays alike at {mean:.2f} beyond the spectrum itself",
+    "familiarity": "{mean:.0%} of the spectra are unlike the training set",
     "agreement": "with occlusion and integrated gradients of the same windows the map agrees at r = {mean:.2f}",
     "sensitivity": "a step of 1 % of the spectrum in a random direction changes the map by up to {mean:.0%}",
     "flux noise": "observed again with the same errors the map would correlate at r = {mean:.2f}",
@@ -240,6 +243,7 @@ def check(
         _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
     ]
     findings.append(_judged("agreement", _agreement(trial, curves.alone, model)))
+    findings.append(_familiarity(training, part))
     explain = explainer_of(attribution, trial.question.target, random_state)
     names = ("reproduction", "randomised model", "randomised labels", "sensitivity", "flux noise", "refits")
     if explain is None:
@@ -287,6 +291,16 @@ def _agreement(trial: Trial, alone: NDArray[np.float64], model: Any) -> NDArray[
         other = integrated_gradients(model, question.X, question.target, question.output, baseline=trial.fill.copy())
         found.append(row_correlation(trial.window_effects, trial.regions.sums(other.values)))
     return np.mean(found, axis=0)
+
+
+def _familiarity(training: Any, part: Any) -> Finding:
+    """Share of the spectra that are flagged as unlike the training set."""
+    if not isinstance(training, SpectralSample) or not isinstance(part, SpectralSample):
+        return Finding("familiarity", "not done", "give the training set as a SpectralSample: training=...")
+    try:
+        return _judged("familiarity", Familiarity().fit(training).flag(part).astype(np.float64))
+    except AgnsalError as error:
+        return Finding("familiarity", "not done", str(error))
 
 
 def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") -> Finding:

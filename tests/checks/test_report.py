@@ -218,3 +218,12 @@ def test_maps_that_need_wavelengths_or_errors_are_asked_again_with_them(case):
 def test_one_spectrum_will_do(case):
     _, model, _, _, test = case
     assert check(agnsal.saliency(model, test[:1]), model, test[:1]).n == 1
+
+
+def test_strangers_are_reported(case):
+    _, model, _, training, test = case
+    assert check(agnsal.saliency(model, test), model, test, training=training, n_refits=0)["familiarity"].mean < 0.3
+    strange = agnsal.SpectralSample(2 * test.flux[:, ::-1], test.grid)
+    report = check(agnsal.saliency(model, strange), model, strange, training=training, n_refits=0)
+    assert report["familiarity"].verdict == "fail"
+    assert report.verdict != "trustworthy"
