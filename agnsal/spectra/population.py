@@ -95,8 +95,8 @@ TYPE1 = AGNClass(
     narrow_velocity=400.0,
     redshift_error=50.0,
     broad_width=(90.0, 0.42),
-    broad_floor=28.0,
-    broad_velocity=(5000.0, 0.45),
+    broad_floor=25.0,
+    broad_velocity=(4600.0, 0.45),
     base_shift=0.18,
     horns=0.12,
 )
@@ -121,7 +121,7 @@ INTERMEDIATE = AGNClass(
     excitation=0.7,
     broad_width=(34.0, 0.5),
     broad_velocity=(9500.0, 0.3),
-    horns=0.6,
+    horns=0.75,
 )
 #: In the order of the arguments of `simulate_agn`.
 CLASSES = (TYPE1, TYPE2, INTERMEDIATE)
