@@ -54,10 +54,7 @@ class Table:
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         found = [name for name in PACKAGES if util.find_spec(IMPORT.get(name, name))]
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in found)
-        blas = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-        machine = (
-            f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas}, Python {platform.python_version()}"
-        )
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas_threads()}, Python {platform.python_version()}"
         lines += ["", f"Machine: {machine}; {versions}."]
         if self.missing:
             lines += ["", f"Not installed, and so left out: {', '.join(self.missing)}."]
@@ -66,6 +63,11 @@ class Table:
 
 PACKAGES = ("numpy", "scikit-learn", "autograd", "torch", "captum", "shap", "specutils")
 IMPORT = {"scikit-learn": "sklearn"}
+
+
+def blas_threads() -> int:
+    """Threads of NumPy's BLAS; torch is given as many."""
+    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
 
 
 def shortest(*works: Callable[[], object], rounds: int = 5) -> list[float]:
@@ -180,6 +182,7 @@ def captum_row(table, work, machine, X, ours, rounds) -> None:
     import torch
     from captum.attr import Saliency
 
+    torch.set_num_threads(blas_threads())
     S, C = (torch.as_tensor(a) for a in (machine.support_vectors_, machine.pair_coefficients_))
     a, b = torch.as_tensor(machine.sigmoid_a_), torch.as_tensor(machine.sigmoid_b_)
     first, second = np.triu_indices(3, 1)
