@@ -54,8 +54,8 @@ class Table:
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         found = [name for name in PACKAGES if util.find_spec(IMPORT.get(name, name))]
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in found)
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas_threads()}, Python {platform.python_version()}"
-        lines += ["", f"Machine: {machine}; {versions}."]
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas_threads()}"
+        lines += ["", f"Machine: {machine}, Python {platform.python_version()}; {versions}."]
         if self.missing:
             lines += ["", f"Not installed, and so left out: {', '.join(self.missing)}."]
         return "\n".join(lines) + "\n"
