@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from agnsal.models.kernels import Kernel, KernelExpansion
 
 #: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it saves half of the iterations.
 FOLD_TOLERANCE = 30.0
+
+#: Rows and columns of the blocks in which threads fill a kernel matrix.
+GRAM_BLOCK = 384
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -103,6 +108,49 @@ def memory_plan(n: int, n_threads: int, max_memory: float, n_matrices: int = 1) 
     matrix = 8 * n**2 / 2**20
     room = int((max_memory / matrix - n_matrices) / 1.5)
     return room >= 1, min(n_threads, room) if room >= 1 else n_threads
+
+
+def one_core_each(n_threads: int) -> AbstractContextManager:
+    """Keep BLAS to one core while `n_threads` threads call it, so that cores are not oversubscribed."""
+    return threadpool_limits(1) if n_threads > 1 else nullcontext()
+
+
+def gram_matrix(kernel: Kernel, X: NDArray, n_threads: int = 1) -> NDArray[np.float64]:
+    """Kernel matrix of a training set, in threads if wanted.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    X : ndarray, shape (n, n_features)
+        Training data.
+    n_threads : int
+        More than one fill blocks of the upper triangle, each mirrored.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+
+    Examples
+    --------
+    >>> gram_matrix(Kernel("linear"), np.array([[1.0], [2.0]]), n_threads=2)
+    array([[1., 2.],
+           [2., 4.]])
+    """
+    if n_threads == 1:
+        return kernel(X, X)
+    K = np.empty((len(X), len(X)))
+    parts = [slice(start, start + GRAM_BLOCK) for start in range(0, len(X), GRAM_BLOCK)]
+
+    def fill(pair: tuple[slice, slice]) -> None:
+        rows, columns = pair
+        K[rows, columns] = kernel(X[rows], X[columns])
+        if rows != columns:
+            K[columns, rows] = K[rows, columns].T
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fill, combinations_with_replacement(parts, 2)))
+    return K
 
 
 class PairTrainer:
@@ -233,7 +281,7 @@ class PairTrainer:
         if n_threads == 1:
             machine, values = self.fit(everything), [test_fold(fold) for fold in folds]
         else:
-            with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+            with one_core_each(n_threads), ThreadPoolExecutor(n_threads) as pool:
                 final = pool.submit(self.fit, everything)  # first, for it takes longest
                 values = list(pool.map(test_fold, folds))
                 machine = final.result()

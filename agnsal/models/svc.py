@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.pairwise import PairTrainer, memory_plan
+from agnsal.models.pairwise import PairTrainer, gram_matrix, memory_plan, one_core_each
 from agnsal.models.prediction import CoupledPrediction
 from agnsal.models.validation import refuse_units_and_masks, weighted_variance
 
@@ -180,20 +180,21 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
         kernel = self._resolve_kernel(X, weight)
         fits, n_threads = memory_plan(len(X), self._n_threads(len(X)), self.max_memory)
-        trainer = PairTrainer(
-            X,
-            codes,
-            kernel,
-            kernel(X, X) if fits else None,
-            weight=weight,
-            class_weight=dict(enumerate(class_weight)),
-            C=self.C,
-            nu=self.nu,
-            tol=self.tol,
-            max_memory=self.max_memory / n_threads,
-        )
         folds = list(self._folds(X, codes, kept))
-        machine, rows, values = trainer.fit_with_folds(folds, n_threads)
+        with one_core_each(n_threads):
+            trainer = PairTrainer(
+                X,
+                codes,
+                kernel,
+                gram_matrix(kernel, X, n_threads) if fits else None,
+                weight=weight,
+                class_weight=dict(enumerate(class_weight)),
+                C=self.C,
+                nu=self.nu,
+                tol=self.tol,
+                max_memory=self.max_memory / n_threads,
+            )
+            machine, rows, values = trainer.fit_with_folds(folds, n_threads)
         self.sigmoid_a_, self.sigmoid_b_ = trainer.sigmoids(rows, values)
         self.support_ = machine.support
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,14 +15,13 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_X_y
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from agnsal.errors import AgnsalError
 from agnsal.models.coupling import pair_log_odds
 from agnsal.models.kernels import Kernel, squared_distances
 from agnsal.models.log_odds import log_couple
-from agnsal.models.pairwise import FOLD_TOLERANCE, Fold, PairTrainer, memory_plan
+from agnsal.models.pairwise import FOLD_TOLERANCE, Fold, PairTrainer, memory_plan, one_core_each
 from agnsal.models.svc import ProbabilisticSVC
 from agnsal.models.validation import refuse_units_and_masks
 
@@ -158,7 +156,7 @@ def tune(
     fits, n_threads = memory_plan(len(X), n_threads, max_memory, n_matrices=2)
     matrices = _Matrices(X, fits)
     bar = tqdm(total=len(grid) * len(C), disable=not progress, desc="tuning", unit="point")
-    with bar, threadpool_limits(1) if n_threads > 1 else nullcontext():
+    with bar, one_core_each(n_threads):
         for name, value in grid:
             settings = ProbabilisticSVC(kernel=name, gamma=value, degree=degree, coef0=coef0)
             kernel = settings._resolve_kernel(X, np.ones(len(X)))

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from agnsal import AgnsalError, AgnsalWarning, ProbabilisticSVC
 from agnsal.models.kernels import KERNEL_NAMES
+from agnsal.models.pairwise import gram_matrix
 
 OPTIONS = {
     "linear": {"kernel": "linear"},
@@ -166,6 +167,17 @@ def test_pipeline_and_cross_validation(blobs):
     X, y = blobs(3)
     scores = cross_val_score(make_pipeline(StandardScaler(), ProbabilisticSVC(random_state=0)), 10 + 5 * X, y, cv=3)
     assert scores.min() > 0.6
+
+
+@pytest.mark.parametrize("kernel", KERNEL_NAMES)
+def test_threads_do_not_change_the_machine(kernel, blobs, monkeypatch):
+    monkeypatch.setattr("agnsal.models.pairwise.GRAM_BLOCK", 20)
+    X, y = blobs(3)
+    one, three = (ProbabilisticSVC(**OPTIONS[kernel], n_jobs=n, random_state=0).fit(X, y) for n in (1, 3))
+    assert_allclose(three.predict_proba(X), one.predict_proba(X), atol=1e-3)
+    full = gram_matrix(one.kernel_, X, 3)
+    assert_allclose(full, one.kernel_(X, X), rtol=1e-12, atol=1e-12)
+    assert_allclose(full, full.T, rtol=1e-12)
 
 
 def test_nu_machine(blobs):
