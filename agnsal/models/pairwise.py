@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.svm import SVC, NuSVC
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from agnsal.models.coupling import class_pairs, fit_sigmoid
 from agnsal.models.kernels import Kernel, KernelExpansion
@@ -110,9 +111,15 @@ def memory_plan(n: int, n_threads: int, max_memory: float, n_matrices: int = 1) 
     return room >= 1, min(n_threads, room) if room >= 1 else n_threads
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """Find the linear algebra libraries once: looking for them takes as long as a small fit."""
+    return ThreadpoolController()
+
+
 def one_core_each(n_threads: int) -> AbstractContextManager:
     """Keep BLAS to one core while `n_threads` threads call it, so that cores are not oversubscribed."""
-    return threadpool_limits(1) if n_threads > 1 else nullcontext()
+    return _blas().limit(limits=1) if n_threads > 1 else nullcontext()
 
 
 def gram_matrix(kernel: Kernel, X: NDArray, n_threads: int = 1) -> NDArray[np.float64]:
