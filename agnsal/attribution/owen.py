@@ -124,7 +124,10 @@ def extension(
         # the factor relative to the larger end, (1 - t) k' + t k over max(k', k), is keep + t change
         change[:, :n_regions] = np.copysign(np.expm1(-np.abs(ratio)), ratio)
         keep = 1.0 - np.maximum(change, 0.0)
-        largest = np.maximum(ratio, 0.0).sum(axis=1) - gamma * np.square(start - S).sum(axis=1)
+        # the larger end of every factor, from its own distance: a difference of large numbers would lose digits
+        largest = -gamma * np.where(ratio > 0, regions.sums(np.square(x - S)), regions.sums(np.square(start - S))).sum(
+            axis=1
+        )
         factor, slope = np.empty_like(change), np.empty_like(change)
         for k, place in enumerate(t):
             np.multiply(change, place, out=factor)
