@@ -217,7 +217,8 @@ def _on_grid(
             f"{row.name}: only {100 * good:.0f} % of the grid ({grid.centers.value[0]:.0f} to "
             f"{grid.centers.value[-1]:.0f} A) has good pixels, {100 * min_coverage:.0f} % are asked for; "
             f"the spectrum covers {row.wavelength[0] / stretch:.0f} to {row.wavelength[-1] / stretch:.0f} A there "
-            f"(redshift {row.redshift}). Lower min_coverage, or use another grid."
+            f"({'no redshift' if row.redshift is None else f'redshift {row.redshift:.6g}'}). "
+            "Lower min_coverage, or use another grid."
         )
     return put.flux, put.ivar, put.mask
 
