@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal import store
 from agnsal.errors import AgnsalError
+from agnsal.models.validation import refuse_units_and_masks
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.sample import SpectralSample
 
@@ -199,10 +200,7 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         grid = X.grid if isinstance(X, SpectralSample) else None
         if isinstance(X, SpectralSample):
             X = X.flux
-        if isinstance(X, u.Quantity):
-            raise AgnsalError("the spectra came with a unit attached; give a SpectralSample, or pass .value.")
-        if isinstance(X, np.ma.MaskedArray):
-            raise AgnsalError("the spectra came as a masked array; give a SpectralSample, which bridges its bad bins.")
+        refuse_units_and_masks(X)
         try:
             least = 2 if fitting else 1
             return validate_data(self, X, reset=fitting, dtype=np.float64, ensure_min_features=least), grid

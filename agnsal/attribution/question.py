@@ -16,10 +16,9 @@ from agnsal.attribution.black_box import as_function
 from agnsal.attribution.result import Attribution, versions
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.differentiable import as_differentiable
-from agnsal.models.model import LARGEST
+from agnsal.models.model import KINDS, LARGEST
+from agnsal.models.validation import refuse_units_and_masks
 from agnsal.spectra.sample import SpectralSample
-
-OUTPUTS = ("probability", "log_odds", "decision", "pairwise")
 
 #: Inputs made and evaluated at once: at most this many rows, and this many numbers (16 MiB).
 BLOCK_ROWS = 2048
@@ -247,8 +246,8 @@ def ask(
     >>> ask(model, X[:2], target="up").target.tolist()
     ['up', 'up']
     """
-    if output not in OUTPUTS:
-        raise AgnsalError(f"output must be one of {', '.join(map(repr, OUTPUTS))}, got {output!r}.")
+    if output not in KINDS:
+        raise AgnsalError(f"output must be one of {', '.join(map(repr, KINDS))}, got {output!r}.")
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = _matrix(sample_or_X if sample is None else sample.flux)
@@ -303,10 +302,7 @@ def names_of(target: NDArray) -> NDArray:
 
 def _matrix(X: Any) -> NDArray[np.float64]:
     """A finite float64 matrix, with nothing dropped in silence."""
-    if isinstance(X, u.Quantity):
-        raise AgnsalError("the spectra came with a unit attached; explain a SpectralSample, or pass .value.")
-    if isinstance(X, np.ma.MaskedArray):
-        raise AgnsalError("the spectra came as a masked array; explain a SpectralSample, which keeps the mask.")
+    refuse_units_and_masks(X)
     try:
         matrix = np.asarray(X, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
+from agnsal.spectra.loaders.record import FLAM17
 from agnsal.spectra.resampling import interpolate, resample
 
-#: Samples of calibrated spectra are in this unit, the one of SDSS and DESI.
-FLUX_UNIT = u.Unit("1e-17 erg s-1 cm-2 Angstrom-1")
 _METHODS = ("flux_conserving", "linear")
 _META_COLUMNS = ("source", "survey")
 
@@ -97,7 +96,7 @@ def collect(
         "grid": grid,
         "ivar": np.array(matrix["ivar"]) if errors else None,
         "mask": np.array(matrix["mask"]),
-        "unit": FLUX_UNIT if calibrated else u.dimensionless_unscaled,
+        "unit": FLAM17 if calibrated else u.dimensionless_unscaled,
         "table": _table(rows, matrix, None if classes is None else classes[kept]),
     }
 
@@ -153,9 +152,9 @@ def _rows(spectra: Sequence[Any]) -> Iterator[_Row]:
 
 
 def _flux_factor(unit: u.UnitBase, wavelength: NDArray, name: str) -> tuple[float | NDArray, bool]:
-    """What to multiply by to get `FLUX_UNIT` (F_nu differs per pixel), and whether the flux is calibrated at all."""
-    if unit.is_equivalent(FLUX_UNIT, u.spectral_density(wavelength[0] * u.AA)):
-        return (np.ones(wavelength.size) * unit).to_value(FLUX_UNIT, u.spectral_density(wavelength * u.AA)), True
+    """What to multiply by to get `FLAM17` (F_nu differs per pixel), and whether the flux is calibrated at all."""
+    if unit.is_equivalent(FLAM17, u.spectral_density(wavelength[0] * u.AA)):
+        return (np.ones(wavelength.size) * unit).to_value(FLAM17, u.spectral_density(wavelength * u.AA)), True
     if unit.physical_type in ("dimensionless", "unknown") or unit.is_equivalent(u.ct) or unit.is_equivalent(u.ct / u.s):
         return 1.0, False
     raise AgnsalError(

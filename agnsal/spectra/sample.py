@@ -15,8 +15,6 @@ from agnsal import store
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import Frame, WavelengthGrid, to_angstrom
 
-F_LAMBDA = u.Unit("erg s-1 cm-2 Angstrom-1")
-
 
 class SpectralSample:
     """Spectra on one wavelength grid: the matrix a classifier is trained on, with everything known about each row.

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError
 from agnsal.spectra import emission, instrument
 from agnsal.spectra.grid import PERUZZI2021_GRID, WavelengthGrid
+from agnsal.spectra.loaders.record import FLAM17
 from agnsal.spectra.population import CLASSES, HIDDEN_FRACTION, draw_population
 from agnsal.spectra.sample import SpectralSample
 from agnsal.spectra.starlight import POPULATIONS, RANGE, starlight, vacuum
 
-#: Flux unit of simulated spectra, that of SDSS.
-UNIT = 1e-17 * u.erg / u.s / u.cm**2 / u.AA
 #: The components, in the order in which they are added.
 COMPONENTS = (
     "power law",
@@ -142,7 +141,7 @@ def simulate_agn(
     truth = SimulationTruth(components, table)
     known = table["object_id", "label", "redshift", "signal_to_noise"]
     if not noise:
-        return SpectralSample(truth.noiseless, grid, unit=UNIT, table=known, truth=truth)
+        return SpectralSample(truth.noiseless, grid, unit=FLAM17, table=known, truth=truth)
     seen = instrument.expose(
         truth.noiseless,
         table["continuum"].value,
@@ -151,7 +150,7 @@ def simulate_agn(
         np.asarray(table["signal_to_noise"]),
         noise_stream,
     )
-    return SpectralSample(seen.flux, grid, ivar=seen.ivar, mask=seen.mask, unit=UNIT, table=known, truth=truth)
+    return SpectralSample(seen.flux, grid, ivar=seen.ivar, mask=seen.mask, unit=FLAM17, table=known, truth=truth)
 
 
 def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 
-#: What SDSS, BOSS, eBOSS, SDSS-V, GAMA and DESI publish.
+#: What SDSS, BOSS, eBOSS, SDSS-V, GAMA and DESI publish; calibrated samples and the simulation are in it too.
 FLAM17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")
 
 
