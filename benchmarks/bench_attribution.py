@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 import agnsal
-from agnsal.models.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
 
 N_SUPPORT, N_BINS, BATCH = 1500, 3500, 64
 

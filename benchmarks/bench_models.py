@@ -9,10 +9,10 @@ import time
 import numpy as np
 
 import agnsal
-from agnsal.models.coupling import couple, fit_sigmoid
-from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.log_odds import class_log_odds
-from agnsal.models.tuning import tune
+from agnsal.models.machine.coupling import couple, fit_sigmoid
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.log_odds import class_log_odds
+from agnsal.models.machine.tuning import tune
 
 SIZES = ((2141, 1000), (750, 3500))
 

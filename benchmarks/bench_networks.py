@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from agnsal.attribution.decomposition import contextual_decomposition
-from agnsal.attribution.hierarchy import agglomerate
-from agnsal.attribution.relevance import layerwise_relevance
-from agnsal.models.network import Network
+from agnsal.attribution.networks.decomposition import contextual_decomposition
+from agnsal.attribution.networks.hierarchy import agglomerate
+from agnsal.attribution.networks.relevance import layerwise_relevance
+from agnsal.models.networks.network import Network
 from agnsal.training.perceptron import ExplanationRegularizedMLP
 
 

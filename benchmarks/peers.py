@@ -28,7 +28,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
 import agnsal
-from agnsal.models.tuning import tune
+from agnsal.models.machine.tuning import tune
 
 BATCH = 64
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
-from agnsal.checks.spectral_scores import METRICS
+from agnsal.checks.benchmarks.spectral_scores import METRICS
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,7 +64,7 @@ def piecewise_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.sc
     return benchmark.score(network, n_explained=200 if options.quick else 500, peers=True, seed=seed)
 
 
-def spectral_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.spectral_scores.SpectralScores:
+def spectral_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.benchmarks.spectral_scores.SpectralScores:
     """Train a kernel machine on one seed's spectra and judge every method."""
     benchmark = agnsal.SpectralBenchmark(300 if options.quick else 1200, random_state=seed)
     return benchmark.score(benchmark.fit(), n_explained=30 if options.quick else 100, peers=True, seed=seed)

@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 
 import agnsal
 from agnsal import figures
-from agnsal.attribution.features import bin_windows, line_strengths, window_means
+from agnsal.spectra.features import bin_windows, line_strengths, window_means
 
 SEED = 0
 # neighbours that measure the same thing share all of RATE between them, so each is here once

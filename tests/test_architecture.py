@@ -11,7 +11,7 @@ import pytest
 import agnsal
 
 PACKAGE = Path(agnsal.__file__).parent
-FLOORS = ["errors", "store", "spectra", "models", "attribution", "training", "checks", "embedding", "figures"]
+FLOORS = ["errors", "store", "spectra", "figures", "models", "attribution", "training", "checks", "embedding"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from agnsal.attribution.filling import noise_level
-from agnsal.attribution.question import Question, ask
-from agnsal.attribution.result import Attribution
-from agnsal.attribution.sampling import Moments, seed_name
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.question.question import Question, ask
+from agnsal.attribution.question.sampling import Moments, seed_name
 from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
 
 

@@ -10,15 +10,15 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from agnsal.attribution.baselines import resolve_baseline
-from agnsal.attribution.filling import neighbours, noise_level, straight_line, stretches
-from agnsal.attribution.line_removal import Ablation, line_ablations
-from agnsal.attribution.question import Question, ask, names_of
-from agnsal.attribution.regions import Regions, make_regions
-from agnsal.attribution.result import Attribution, versions
-from agnsal.attribution.sampling import Moments, seed_name
+from agnsal.attribution.answer.attribution import Attribution, versions
+from agnsal.attribution.question.baselines import resolve_baseline
+from agnsal.attribution.question.question import Question, ask, names_of
+from agnsal.attribution.question.sampling import Moments, seed_name
 from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
+from agnsal.spectra.editing.line_removal import Ablation, line_ablations
 from agnsal.spectra.lines import LINES
+from agnsal.spectra.regions import Regions, make_regions
 from agnsal.spectra.sample import SpectralSample
 
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from agnsal.attribution.question import ask
-from agnsal.attribution.result import Attribution
-from agnsal.attribution.sampling import seed_name
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.question.question import ask
+from agnsal.attribution.question.sampling import seed_name
 from agnsal.errors import AgnsalError
 from agnsal.spectra.sample import SpectralSample, bridge
 

@@ -10,10 +10,10 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.result import Attribution
+from agnsal.attribution.answer.attribution import Attribution
 from agnsal.errors import AgnsalError
-from agnsal.spectra.instrument import SKY_LINES
 from agnsal.spectra.sample import SpectralSample
+from agnsal.spectra.simulation.instrument import SKY_LINES
 
 #: A nuisance that tells a class from the rest better than this (lower end of the interval) is a confound.
 TELLS_CLASS = 0.75

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agnsal.attribution.baselines import resolve_baseline
-from agnsal.attribution.question import Question, ask
-from agnsal.attribution.regions import REST, Regions, make_regions
-from agnsal.attribution.result import Attribution
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.question.baselines import resolve_baseline
+from agnsal.attribution.question.question import Question, ask
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
+from agnsal.spectra.regions import REST, Regions, make_regions
 
 #: Methods whose values are per unit of flux: times the flux that is removed they say what its removal does.
 GRADIENTS = ("saliency", "smooth_gradient")

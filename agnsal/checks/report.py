@@ -11,8 +11,8 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.path_gradients import integrated_gradients
-from agnsal.attribution.result import Attribution
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.paths import integrated_gradients
 from agnsal.checks.faithfulness import (
     GRADIENTS,
     RemovalCurves,

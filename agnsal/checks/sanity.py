@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
-from agnsal.attribution.path_gradients import integrated_gradients
+from agnsal.attribution.paths import integrated_gradients
 from agnsal.attribution.perturbation import occlusion
-from agnsal.attribution.result import Attribution
-from agnsal.attribution.shapley import shapley
+from agnsal.attribution.shapley.shapley import shapley
 from agnsal.checks.faithfulness import own_windows
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalWarning
-from agnsal.models.kernels import KernelExpansion
-from agnsal.models.layers import Dense
-from agnsal.models.network import Network
-from agnsal.models.svc import ProbabilisticSVC
+from agnsal.models.machine.kernels import KernelExpansion
+from agnsal.models.machine.svc import ProbabilisticSVC
+from agnsal.models.networks.layers import Dense
+from agnsal.models.networks.network import Network
 
 #: Makes the values of a map again for another model or other spectra.
 Explainer = Callable[[Any, Any], NDArray[np.float64]]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.filling import noise_level
-from agnsal.checks.methods import Explanation, methods_for
+from agnsal.checks.benchmarks.methods import Explanation, methods_for
 from agnsal.checks.sanity import Explainer, refitted
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -167,7 +167,7 @@ def agreement(asked: Explanation, methods: ArrayLike | None = None) -> tuple[tup
     asked : Explanation
         What is explained.
     methods : sequence of str, optional
-        Names as in `agnsal.checks.methods.methods_for`; by default all that serve the model.
+        Names as in `agnsal.checks.benchmarks.methods.methods_for`; by default all that serve the model.
 
     Returns
     -------

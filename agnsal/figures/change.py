@@ -14,7 +14,7 @@ from agnsal.figures.style import new_axes, plain, rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 
 def plot_change(

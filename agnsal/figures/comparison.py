@@ -15,7 +15,7 @@ from agnsal.figures.style import axis_of, new_axes, plain, rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 _SPECTRUM_ROWS = 3.0
 

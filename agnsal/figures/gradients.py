@@ -14,7 +14,7 @@ from agnsal.figures.style import attribution_label, axis_of, class_color, class_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 
 def plot_class_gradients(

@@ -17,7 +17,7 @@ from agnsal.spectra.grid import WavelengthGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.hierarchy import Hierarchy
+    from agnsal.attribution.networks.hierarchy import Hierarchy
 
 _SPECTRUM_HEIGHT = 0.3  # of the height of the tree
 _GAP = 0.05

@@ -14,7 +14,7 @@ from agnsal.figures.style import attribution_label, axis_of, class_color, class_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.maps import MeanMaps
+    from agnsal.attribution.populations.maps import MeanMaps
 
 
 def plot_mean_maps(

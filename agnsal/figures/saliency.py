@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 #: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
 COLORMAP = "RdBu"

@@ -15,7 +15,7 @@ from agnsal.spectra.grid import WavelengthGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 #: Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

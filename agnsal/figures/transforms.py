@@ -14,7 +14,7 @@ from agnsal.spectra.lines import LINES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.result import Attribution
+    from agnsal.attribution.answer.attribution import Attribution
 
 #: Colour and hatching of a bar: of what has one component, and of lines with two.
 _STYLES = {"": ("0.45", ""), "narrow": ("#0072B2", ""), "broad": ("#E69F00", "////"), "unexplained": ("0.8", "....")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agnsal.models.adapters.registry import Step, convert_estimator, register_estimator, register_step
 from agnsal.models.model import DifferentiableModel
-from agnsal.models.registry import Step, convert_estimator, register_estimator, register_step
 
 __all__ = ["DifferentiableModel", "Step", "as_differentiable", "register_estimator", "register_step"]
 

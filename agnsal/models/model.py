@@ -11,8 +11,8 @@ from autograd.tracer import isbox
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.models.coupling import class_pairs
-from agnsal.models.kernels import single_precision
+from agnsal.models.machine.coupling import class_pairs
+from agnsal.models.machine.kernels import single_precision
 from agnsal.models.validation import refuse_units_and_masks
 
 KINDS = ("probability", "log_odds", "decision", "pairwise")

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError
-from agnsal.models.registry import Step, register_step
+from agnsal.models.adapters.registry import Step, register_step
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.spectra.grid import WavelengthGrid, to_angstrom
 

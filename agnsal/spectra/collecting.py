@@ -14,8 +14,8 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.spectra.files.record import FLAM17
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
-from agnsal.spectra.loaders.record import FLAM17
 from agnsal.spectra.resampling import interpolate, resample
 
 _METHODS = ("flux_conserving", "linear")

@@ -12,7 +12,7 @@ from typing import Any
 
 import autograd.numpy as anp
 
-from agnsal.models.coupling import sigmoid
+from agnsal.models.machine.coupling import sigmoid
 
 Parameters = Sequence[tuple[Any, Any]]
 Penalty = Callable[[Parameters, Any, Any], Any]

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.training.optimization import adam, epochs, initial, unpack
 from agnsal.training.penalties import PENALTIES, logits

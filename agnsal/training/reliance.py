@@ -9,9 +9,9 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.decomposition import contextual_decomposition
+from agnsal.attribution.networks.decomposition import contextual_decomposition
 from agnsal.errors import AgnsalError
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 
 def reliance(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from agnsal.errors import AgnsalError
-from agnsal.models.network_torch import is_torch
+from agnsal.models.networks.from_torch import is_torch
 
 _TINY = 1e-19
 _HANDED_ON = ("Flatten", "Unflatten")

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 import agnsal
 from agnsal import AgnsalError, SpectralSample, WavelengthGrid
-from agnsal.attribution.baselines import named_baseline
-from agnsal.attribution.filling import neighbours, noise_level, straight_line, stretches
-from agnsal.attribution.question import ask
-from agnsal.attribution.regions import make_regions
+from agnsal.attribution.question.question import ask
+from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
+from agnsal.spectra.editing.reference import named_baseline
+from agnsal.spectra.regions import make_regions
 
 GRID = WavelengthGrid.linear(4600 * u.AA, 5100 * u.AA, 500)
 WAVELENGTH = GRID.centers.value

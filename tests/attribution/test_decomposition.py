@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnsal import AgnsalError, FourierBands, PCABasis, WavelengthGrid, Wavelet
-from agnsal.attribution.decomposition import contextual_decomposition, interaction, transformed_decomposition
-from agnsal.attribution.group_tables import decomposition_table, interaction_matrix, line_groups
-from agnsal.attribution.splitting import split
-from agnsal.models.layer_chain import Residual
-from agnsal.models.layers import (
+from agnsal.attribution.networks.decomposition import contextual_decomposition, interaction, transformed_decomposition
+from agnsal.attribution.networks.group_tables import decomposition_table, interaction_matrix, line_groups
+from agnsal.attribution.networks.splitting import split
+from agnsal.models.networks.chain import Residual
+from agnsal.models.networks.layers import (
     AveragePool,
     BatchNorm,
     Conv1d,
@@ -26,7 +26,7 @@ from agnsal.models.layers import (
     ReLU,
     Tanh,
 )
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 RULES = ["authors", "symmetric"]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import agnsal
 from agnsal import AgnsalError, AgnsalWarning
-from agnsal.attribution import question as question_module
-from agnsal.attribution.path_gradients import path_rule
+from agnsal.attribution.paths import path_rule
+from agnsal.attribution.question import question as question_module
 from agnsal.models.differentiable import DifferentiableModel
 
 OUTPUTS = ("probability", "log_odds", "decision")

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnsal import AgnsalError, WavelengthGrid, contextual_decomposition
-from agnsal.attribution.group_tables import line_units
-from agnsal.attribution.group_tree import join_groups
-from agnsal.attribution.hierarchy import agglomerate
-from agnsal.models.network import Network
+from agnsal.attribution.networks.group_tables import line_units
+from agnsal.attribution.networks.group_tree import join_groups
+from agnsal.attribution.networks.hierarchy import agglomerate
+from agnsal.models.networks.network import Network
 
 
 def perceptron(seed=0, d=24):

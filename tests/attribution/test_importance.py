@@ -3,7 +3,7 @@ import pytest
 
 import agnsal
 from agnsal import AgnsalError, ProbabilisticSVC, SpectralBenchmark, line_importance
-from agnsal.attribution.posterior import bootstrap_posterior
+from agnsal.attribution.populations.posterior import bootstrap_posterior
 from agnsal.figures import plot_population_importance
 
 LINES = ["Hbeta", "Hgamma", "Hdelta", "[O III] 5007", "Mg b"]

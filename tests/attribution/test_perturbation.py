@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import agnsal
 from agnsal import AgnsalError, SpectralSample, WavelengthGrid
-from agnsal.attribution import question as question_module
+from agnsal.attribution.question import question as question_module
 from agnsal.models.differentiable import DifferentiableModel
 
 GRID = WavelengthGrid.linear(4600 * u.AA, 5100 * u.AA, 500)

@@ -7,8 +7,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from agnsal import AgnsalError, AgnsalWarning, effect_sizes, rate, simulate_agn
-from agnsal.attribution.features import bin_windows, line_strengths, line_windows, window_means
-from agnsal.attribution.posterior import bootstrap_posterior, laplace_posterior
+from agnsal.attribution.populations.posterior import bootstrap_posterior, laplace_posterior
+from agnsal.spectra.features import bin_windows, line_strengths, line_windows, window_means
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnsal import AgnsalError
-from agnsal.attribution.relevance import RULES, layerwise_relevance
-from agnsal.models.layer_chain import Residual
-from agnsal.models.layers import (
+from agnsal.attribution.networks.relevance import RULES, layerwise_relevance
+from agnsal.models.networks.chain import Residual
+from agnsal.models.networks.layers import (
     AveragePool,
     BatchNorm,
     Conv1d,
@@ -18,7 +18,7 @@ from agnsal.models.layers import (
     MaxPool,
     ReLU,
 )
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 
 def dense(n_out, n_in, rng, bias=1.0):

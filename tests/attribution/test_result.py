@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from agnsal import PERUZZI2021_GRID, AgnsalError, Attribution, WavelengthGrid, line_masks
-from agnsal.attribution.result import versions
+from agnsal.attribution.answer.attribution import versions
 
 N = len(PERUZZI2021_GRID)
 

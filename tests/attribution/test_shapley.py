@@ -16,9 +16,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 import agnsal
 from agnsal import AgnsalError, AgnsalWarning
-from agnsal.attribution.owen import owen_values
-from agnsal.attribution.regions import make_regions
-from agnsal.models.kernels import Kernel, KernelExpansion
+from agnsal.attribution.shapley.owen import owen_values
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.spectra.regions import make_regions
 
 D = 7
 

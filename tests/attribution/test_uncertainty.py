@@ -27,7 +27,7 @@ from agnsal import (
     simulate_agn,
     transformed,
 )
-from agnsal.attribution.spread import errors_of
+from agnsal.attribution.answer.spread import errors_of
 from agnsal.attribution.uncertainty import _refit, map_stability
 
 D = 60

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import agnsal
-from agnsal.checks.methods import METHODS, Explanation
-from agnsal.checks.peers import peers_for
-from agnsal.models.network import Network
+from agnsal.checks.benchmarks.methods import METHODS, Explanation
+from agnsal.checks.benchmarks.peers import peers_for
+from agnsal.models.networks.network import Network
 
 
 @pytest.fixture

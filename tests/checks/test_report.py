@@ -9,11 +9,11 @@ from sklearn.preprocessing import StandardScaler
 
 import agnsal
 from agnsal import AgnsalError, SpectralBenchmark, check
+from agnsal.checks.benchmarks.methods import Explanation
 from agnsal.checks.faithfulness import completeness, infidelity, make_trial, removal_curves
-from agnsal.checks.methods import Explanation
 from agnsal.checks.sanity import explainer_of, randomized, refitted
 from agnsal.checks.stability import agreement, max_sensitivity, noise_stability
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agnsal import PERUZZI2021_GRID, AgnsalError, SpectralBenchmark
-from agnsal.checks.spectral_scores import METRICS, average_precision, judge
+from agnsal.checks.benchmarks.spectral_scores import METRICS, average_precision, judge
 
 
 @pytest.fixture(scope="module", params=[0, 1])

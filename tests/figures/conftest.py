@@ -8,7 +8,7 @@ import pytest
 from astropy.table import QTable
 from matplotlib import pyplot as plt
 
-from agnsal.attribution.result import Attribution
+from agnsal.attribution.answer.attribution import Attribution
 from agnsal.spectra.grid import PERUZZI2021_GRID
 from agnsal.spectra.sample import SpectralSample
 

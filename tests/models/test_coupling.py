@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from agnsal import AgnsalError
-from agnsal.models.coupling import (
+from agnsal.models.machine.coupling import (
     class_pairs,
     couple,
     couple_iterated,
@@ -49,7 +49,7 @@ def test_consistent_pairs_give_back_their_probabilities(n_classes):
 
 
 def test_closed_form_of_three_classes_is_the_linear_solution():
-    from agnsal.models.coupling import _bordered, _pair_matrix
+    from agnsal.models.machine.coupling import _bordered, _pair_matrix
 
     r = np.random.default_rng(0).uniform(1e-7, 1 - 1e-7, size=(500, 3))
     unit = np.eye(4)[:, 3:]

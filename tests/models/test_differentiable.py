@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from agnsal import AgnsalError, DifferentiableModel, ProbabilisticSVC, as_differentiable
-from agnsal.models.kernels import KERNEL_NAMES
+from agnsal.models.machine.kernels import KERNEL_NAMES
 
 OPTIONS = {
     "linear": {"kernel": "linear"},

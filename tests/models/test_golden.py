@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from agnsal import ProbabilisticSVC
-from agnsal.models.kernels import Kernel, KernelExpansion
-from agnsal.models.pairwise import pair_coefficients
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.training import pair_coefficients
 
 FILE = Path(__file__).with_name("golden") / "legacy_machines.npz"
 NAMES = sorted({name.split("/")[0] for name in np.load(FILE).files if "/" in name})

@@ -5,7 +5,7 @@ from autograd.test_util import check_grads
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from agnsal import AgnsalError
-from agnsal.models.kernels import KERNEL_NAMES, Kernel, KernelExpansion, single_precision, squared_distances
+from agnsal.models.machine.kernels import KERNEL_NAMES, Kernel, KernelExpansion, single_precision, squared_distances
 
 PARAMETERS = {
     "linear": {},
@@ -55,7 +55,7 @@ def test_expansion_in_blocks_and_in_single_precision(name, matrices, monkeypatch
     coefficients = np.random.default_rng(2).normal(size=(5, 3))
     expansion = KernelExpansion(Kernel(name, **PARAMETERS[name]), S, coefficients, np.arange(3.0))
     whole = expansion(X)
-    monkeypatch.setattr("agnsal.models.kernels.BLOCK", 10)
+    monkeypatch.setattr("agnsal.models.machine.kernels.BLOCK", 10)
     np.testing.assert_allclose(expansion.in_blocks(X), whole, rtol=1e-13)
     with single_precision():
         np.testing.assert_allclose(expansion(X), whole, rtol=1e-5, atol=1e-5)

@@ -5,8 +5,8 @@ import pytest
 from autograd import jacobian
 from autograd.test_util import check_grads
 
-from agnsal.models.coupling import class_pairs, couple, sigmoid
-from agnsal.models.log_odds import _log_couple_many, class_log_odds, log_couple
+from agnsal.models.machine.coupling import class_pairs, couple, sigmoid
+from agnsal.models.machine.log_odds import _log_couple_many, class_log_odds, log_couple
 
 
 def exact_log_probabilities(log_odds, n_classes):

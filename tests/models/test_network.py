@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnsal import AgnsalError, as_differentiable
-from agnsal.models.layer_chain import Residual
-from agnsal.models.layers import (
+from agnsal.models.networks.chain import Residual
+from agnsal.models.networks.layers import (
     AveragePool,
     BatchNorm,
     Conv1d,
@@ -18,7 +18,7 @@ from agnsal.models.layers import (
     ReLU,
     Tanh,
 )
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 
 def dense(n_out, n_in, rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agnsal import AgnsalError, as_differentiable
-from agnsal.models.network import Network
+from agnsal.models.networks.network import Network
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

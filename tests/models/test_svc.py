@@ -14,8 +14,8 @@ from sklearn.svm import SVC, NuSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from agnsal import AgnsalError, AgnsalWarning, ProbabilisticSVC
-from agnsal.models.kernels import KERNEL_NAMES
-from agnsal.models.pairwise import gram_matrix
+from agnsal.models.machine.kernels import KERNEL_NAMES
+from agnsal.models.machine.training import gram_matrix
 
 OPTIONS = {
     "linear": {"kernel": "linear"},
@@ -171,7 +171,7 @@ def test_pipeline_and_cross_validation(blobs):
 
 @pytest.mark.parametrize("kernel", KERNEL_NAMES)
 def test_threads_do_not_change_the_machine(kernel, blobs, monkeypatch):
-    monkeypatch.setattr("agnsal.models.pairwise.GRAM_BLOCK", 20)
+    monkeypatch.setattr("agnsal.models.machine.training.GRAM_BLOCK", 20)
     X, y = blobs(3)
     one, three = (ProbabilisticSVC(**OPTIONS[kernel], n_jobs=n, random_state=0).fit(X, y) for n in (1, 3))
     assert_allclose(three.predict_proba(X), one.predict_proba(X), atol=1e-3)

@@ -4,7 +4,7 @@ from autograd import jacobian
 from numpy.testing import assert_allclose, assert_array_equal
 
 from agnsal import AgnsalError, as_differentiable
-from agnsal.models.torch_modules import differentiable_module
+from agnsal.models.adapters.torch import differentiable_module
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 nn = torch.nn

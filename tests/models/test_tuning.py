@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
 from agnsal import AgnsalError, ProbabilisticSVC
-from agnsal.models.tuning import tune
+from agnsal.models.machine.tuning import tune
 
 # without points where every support vector is at its bound: there libsvm's unstratified inner folds are far worse
 GRID = {"C": [10.0, 100.0], "gamma": [0.0003, 0.03, 0.1]}

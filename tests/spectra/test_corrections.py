@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from specutils import Spectrum
 
 from agnsal import AgnsalError
-from agnsal.spectra.corrections import air_to_vacuum, deredden
+from agnsal.spectra.editing.corrections import air_to_vacuum, deredden
 from tests.spectra.survey_files import to_air
 
 pytest.importorskip("dust_extinction")

@@ -20,10 +20,10 @@ from specutils import Spectrum
 from specutils.io.registers import data_loader
 
 from agnsal import AgnsalError, AgnsalWarning, read_spectra
-from agnsal.spectra.loaders.desi import join_arms
-from agnsal.spectra.loaders.fits_rows import first_row
-from agnsal.spectra.loaders.record import flux_unit, known_redshift, object_id, wavelength_unit
-from agnsal.spectra.loaders.sdss import log_axis, pixel_bits
+from agnsal.spectra.files.desi import join_arms
+from agnsal.spectra.files.fits_rows import first_row
+from agnsal.spectra.files.record import flux_unit, known_redshift, object_id, wavelength_unit
+from agnsal.spectra.files.sdss import log_axis, pixel_bits
 from tests.spectra import survey_files as files
 from tests.spectra.survey_files import LINE, Z, model
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from agnsal import PERUZZI2021_GRID, AgnsalError, SpectralSample, WavelengthGrid, simulate_agn
-from agnsal.spectra.emission import gaussian_line, reddening
-from agnsal.spectra.population import HIDDEN_FRACTION, VISIBLE_WIDTH
-from agnsal.spectra.simulation import COMPONENTS
-from agnsal.spectra.starlight import POPULATIONS, starlight, vacuum
+from agnsal.spectra.simulation.agn import COMPONENTS
+from agnsal.spectra.simulation.emission import gaussian_line, reddening
+from agnsal.spectra.simulation.population import HIDDEN_FRACTION, VISIBLE_WIDTH
+from agnsal.spectra.simulation.starlight import POPULATIONS, starlight, vacuum
 
 WIDE = WavelengthGrid.log(3600 * u.AA, 7200 * u.AA)
 

@@ -1,0 +1,1 @@
+"""What is answered: the one result type, its file, its errors."""

@@ -1,0 +1,212 @@
+"""To and from the packages other people use: shap, captum, Quantus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.answer.attribution import Attribution, versions
+from agnsal.errors import AgnsalError
+from agnsal.spectra.sample import SpectralSample
+
+
+def from_arrays(
+    values: Any,
+    sample_or_X: SpectralSample | Any,
+    target: ArrayLike,
+    *,
+    method: str,
+    output: str = "decision",
+    explained: ArrayLike | None = None,
+    baseline: ArrayLike | None = None,
+) -> Attribution:
+    """Make an `Attribution` of what another package computed, for instance a tensor from captum.
+
+    Parameters
+    ----------
+    values : array or torch tensor, shape (n, n_features) or (n, 1, n_features)
+        The attribution.
+    sample_or_X : SpectralSample, array or torch tensor of the same shape as `values`
+        The spectra it is of. With a sample the result knows its wavelengths, ids and masks.
+    target : label or array_like, shape (n,)
+        What is explained.
+    method : str
+        What it was made with, for instance ``"captum IntegratedGradients"``.
+    output : {"decision", "probability", "log_odds", "pairwise"}
+        Which output of the model is explained; torch modules usually give decision values (logits).
+    explained : array_like, shape (n,), optional
+        Value of the output at each spectrum (NaN where it is not given).
+    baseline : array_like, optional
+        What the spectra were compared with.
+
+    Returns
+    -------
+    Attribution
+
+    Raises
+    ------
+    AgnsalError
+        If shapes do not agree.
+
+    Examples
+    --------
+    >>> result = from_arrays([[0.1, -0.2]], [[1.0, 2.0]], "type 1", method="by hand")
+    >>> result
+    <Attribution: by hand of the decision, 1 spectra x 2 features>
+    """
+    sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
+    inputs = _matrix(sample_or_X) if sample is None else sample.flux
+    matrix = _matrix(values)
+    if matrix.shape != inputs.shape:
+        raise AgnsalError(f"the attribution has shape {matrix.shape}, the spectra {inputs.shape}; they must agree.")
+    n = len(matrix)
+    targets = np.asarray(target)
+    targets = np.repeat(targets[None], n) if targets.ndim == 0 else targets
+    known = np.full(n, np.nan) if explained is None else np.asarray(explained, dtype=np.float64)
+    if targets.shape != (n,) or known.shape != (n,):
+        raise AgnsalError(f"{targets.size} targets and {known.size} explained values given for {n} spectra.")
+    start = None if baseline is None else np.asarray(baseline, dtype=np.float64)
+    return Attribution(
+        values=matrix,
+        target=targets,
+        method=method,
+        output=output,
+        explained=known,
+        inputs=inputs,
+        ids=np.array([f"spectrum {i}" for i in range(n)]) if sample is None else sample.ids,
+        grid=None if sample is None else sample.grid,
+        mask=None if sample is None else sample.mask,
+        baseline=start,
+        provenance={"versions": versions(), "made by": "another package"},
+    )
+
+
+def from_shap(
+    explanation: Any, target: ArrayLike, *, sample: SpectralSample | None = None, output: str = "decision"
+) -> Attribution:
+    """Make an `Attribution` of a ``shap.Explanation`` of one output.
+
+    Parameters
+    ----------
+    explanation : shap.Explanation
+        With values of shape (n, n_features); of several outputs take one first: ``explanation[..., k]``.
+    target : label or array_like, shape (n,)
+        What is explained.
+    sample : SpectralSample, optional
+        The spectra, for their wavelengths and ids; by default ``explanation.data``.
+    output : str
+        Which output of the model was explained.
+
+    Returns
+    -------
+    Attribution
+        Its `explained` is the base value and the sum of the values, as shap guarantees.
+
+    Raises
+    ------
+    AgnsalError
+        If the explanation is of several outputs, or does not fit the sample.
+    """
+    values = np.asarray(explanation.values, dtype=np.float64)
+    if values.ndim != 2:
+        raise AgnsalError(
+            f"an explanation of one output, of shape (n, n_features), is needed, got {values.shape}; "
+            "choose an output with explanation[..., k]."
+        )
+    base = np.broadcast_to(np.asarray(explanation.base_values, dtype=np.float64).squeeze(), (len(values),))
+    return from_arrays(
+        values,
+        explanation.data if sample is None else sample,
+        target,
+        method="shap",
+        output=output,
+        explained=base + values.sum(axis=1),
+    )
+
+
+def to_shap(attribution: Attribution) -> Any:
+    """Give an attribution to shap, for its plots.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Best of a method whose values sum to a difference of outputs.
+
+    Returns
+    -------
+    shap.Explanation
+        Base values are what is explained less the sum of the values; features are named by their wavelengths.
+
+    Raises
+    ------
+    AgnsalError
+        If shap is not installed.
+    """
+    try:
+        import shap
+    except ImportError as error:
+        raise AgnsalError("shap is not installed; `pip install shap` to make a shap.Explanation.") from error
+    if attribution.grid is not None:
+        names = [f"{wavelength:.2f}" for wavelength in attribution.grid.centers.value]
+    elif attribution.features is not None:
+        names = attribution.features.tolist()
+    else:
+        names = [f"feature {i}" for i in range(attribution.values.shape[1])]
+    return shap.Explanation(
+        values=attribution.values.copy(),
+        base_values=attribution.explained - attribution.values.sum(axis=1),
+        data=attribution.inputs.copy(),
+        feature_names=names,
+    )
+
+
+def to_quantus(attribution: Attribution, classes: ArrayLike) -> dict[str, NDArray]:
+    """Arrays in the shapes Quantus' metrics take, as keyword arguments.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Of any method.
+    classes : array_like
+        The classes of the model in order (``model.classes_``); Quantus wants their numbers.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``x_batch`` (n, 1, n_features), ``y_batch`` (n,), ``a_batch`` (n, 1, n_features).
+
+    Raises
+    ------
+    AgnsalError
+        If a target is not among the classes.
+
+    Examples
+    --------
+    >>> result = from_arrays([[0.1, -0.2]], [[1.0, 2.0]], "b", method="by hand")
+    >>> arrays = to_quantus(result, ["a", "b"])
+    >>> arrays["y_batch"], arrays["a_batch"].shape
+    (array([1]), (1, 1, 2))
+    """
+    number = {label: i for i, label in enumerate(np.asarray(classes).tolist())}
+    missing = sorted({str(label) for label in attribution.target.tolist() if label not in number})
+    if missing:
+        raise AgnsalError(f"targets {', '.join(missing)} are not among the classes {list(number)}.")
+    return {
+        "x_batch": attribution.inputs[:, None, :],
+        "y_batch": np.array([number[label] for label in attribution.target.tolist()]),
+        "a_batch": attribution.values[:, None, :],
+    }
+
+
+def _matrix(values: Any) -> NDArray[np.float64]:
+    """A matrix from an array or a torch tensor, with a channel axis of one taken off."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim == 3 and matrix.shape[1] == 1:
+        matrix = matrix[:, 0]
+    if matrix.ndim != 2:
+        raise AgnsalError(f"(n, n_features) was expected, got shape {matrix.shape}.")
+    return matrix

@@ -1,0 +1,1 @@
+"""Many spectra together."""

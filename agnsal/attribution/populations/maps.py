@@ -1,0 +1,212 @@
+"""Attributions of many spectra together: the mean map of a class, kinds of maps, suspicious labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.gradients import saliency
+from agnsal.errors import AgnsalError
+from agnsal.models.differentiable import as_differentiable
+from agnsal.spectra.sample import SpectralSample
+
+
+@dataclass(frozen=True, eq=False)
+class MeanMaps:
+    """Mean and scatter of the maps of each group of spectra.
+
+    Attributes
+    ----------
+    mean : Attribution
+        One map per group, named by it: the means over its spectra. Bins that were bad in all of them are masked.
+    scatter : ndarray, shape (n_groups, n_features)
+        Standard deviation over the spectra of a group (NaN for a group of one).
+    count : ndarray of int, shape (n_groups, n_features)
+        How many good spectra a mean is of.
+    """
+
+    mean: Attribution
+    scatter: NDArray[np.float64]
+    count: NDArray[np.intp]
+
+    @property
+    def groups(self) -> NDArray:
+        """Names of the groups."""
+        return self.mean.ids
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Standard error of the means, shape (n_groups, n_features)."""
+        return self.scatter / np.sqrt(np.maximum(self.count, 1))
+
+
+def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> MeanMaps:
+    """Average the maps of each group of spectra, leaving bad bins out.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Maps of many spectra.
+    groups : array_like, shape (n,), optional
+        Group of each spectrum, for instance its label; by default the target of its map.
+
+    Returns
+    -------
+    MeanMaps
+
+    Raises
+    ------
+    AgnsalError
+        If there is not one group for each spectrum.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(30, 40, 0, seed=1).normalize()
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    >>> maps = mean_maps(agnsal.saliency(model, sample), sample.labels)
+    >>> maps.groups.tolist(), maps.scatter.shape
+    (['type 1', 'type 2'], (2, 1000))
+    """
+    names = attribution.target if groups is None else np.asarray(groups)
+    if names.shape != (len(attribution),):
+        raise AgnsalError(f"{names.size} groups given for {len(attribution)} maps; one for each is needed.")
+    found, member = np.unique(names, return_inverse=True)
+    belongs = (member == np.arange(found.size)[:, None]).astype(np.float64)
+    good = np.ones_like(attribution.values) if attribution.mask is None else (~attribution.mask).astype(np.float64)
+    count = belongs @ good
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = belongs @ (good * attribution.values) / count
+        spread = belongs @ (good * (attribution.values - np.nan_to_num(mean)[member]) ** 2) / (count - 1)
+        inputs = belongs @ (good * attribution.inputs) / count
+    size = belongs.sum(axis=1)
+    targets = [np.unique(attribution.target[member == i]) for i in range(found.size)]
+    return MeanMaps(
+        mean=replace(
+            attribution,
+            values=np.nan_to_num(mean),
+            inputs=np.nan_to_num(inputs),
+            ids=found.astype(str),
+            target=np.array([each[0] if each.size == 1 else "several" for each in targets]),
+            explained=belongs @ attribution.explained / size,
+            mask=count == 0,
+            baseline=None,
+            residual=None,
+            unexplained=None,
+            unexplained_share=None,
+            uncertainty=None,
+            provenance={**attribution.provenance, "mean of": size.astype(int).tolist()},
+        ),
+        scatter=np.sqrt(np.where(count > 1, spread, np.nan)),
+        count=count.astype(np.intp),
+    )
+
+
+def cluster_maps(
+    attribution: Attribution, n_clusters: int = 3, *, scale: bool = True, random_state: Any = None
+) -> NDArray[np.intp]:
+    """Sort maps into kinds by their shape: k-means on the maps.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Maps of many spectra.
+    n_clusters : int
+        Number of kinds, at most the number of maps.
+    scale : bool
+        Whether each map is brought to unit length first, so that kinds differ in shape and not in strength. (The
+        maps of a linear machine with two classes are then all alike but for their sign.)
+    random_state : int, RandomState or None
+        Seeds the starts.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Kind of each map; kind 0 has the most members.
+
+    Raises
+    ------
+    AgnsalError
+        If there are fewer maps than kinds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal import ProbabilisticSVC, saliency
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, np.where(X[:, 1] > 0, "up", "down"))
+    >>> kinds = cluster_maps(saliency(model, X), 2, random_state=0)
+    >>> sorted(set(kinds.tolist()))
+    [0, 1]
+    """
+    from sklearn.cluster import KMeans
+
+    if not 1 <= n_clusters <= len(attribution):
+        raise AgnsalError(f"{n_clusters} kinds of {len(attribution)} maps were asked for.")
+    maps = attribution.values
+    if scale:
+        length = np.linalg.norm(maps, axis=1, keepdims=True)
+        maps = maps / np.where(length > 0, length, 1.0)
+    kind = KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(maps)
+    rank = np.argsort(np.argsort(-np.bincount(kind, minlength=n_clusters), kind="stable"), kind="stable")
+    return rank[kind].astype(np.intp)
+
+
+def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | None = None, *, n: int = 20) -> QTable:
+    """Rank spectra whose label the model finds hardest to believe, and say what in them speaks against it.
+
+    A model that has seen the labels has partly learned their errors: use one fitted to other spectra, for instance
+    fold by fold.
+
+    Parameters
+    ----------
+    model : object
+        A fitted classifier: anything `as_differentiable` takes with probabilities.
+    sample : SpectralSample
+        The spectra, on a grid with named lines.
+    labels : array_like, shape (n_spectra,), optional
+        Their labels; by default the sample's own.
+    n : int
+        How many to list.
+
+    Returns
+    -------
+    QTable
+        Most suspicious first: ``object_id``, ``row``, ``label``, ``predicted``, ``probability`` (of the label),
+        ``loss`` (its negative logarithm), ``line`` and ``part``: where the gradient of the log-odds of the label is
+        most negative in sum over core or wings times the flux there above the class mean - what to look at first.
+
+    Raises
+    ------
+    AgnsalError
+        If there are no labels, or a label is not a class of the model.
+    """
+    labels = sample.labels if labels is None else np.asarray(labels)
+    if labels is None:
+        raise AgnsalError("the sample has no labels; pass labels=.")
+    if labels.shape != (len(sample),):
+        raise AgnsalError(f"{labels.size} labels given for {len(sample)} spectra.")
+    machine = as_differentiable(model)
+    log_odds = (machine.outputs(sample.flux, "log_odds") * machine.weights(labels, len(sample), "log_odds")).sum(axis=1)
+    loss = np.logaddexp(0.0, -log_odds)
+    worst = np.argsort(-loss, kind="stable")[:n]
+    chosen = sample[worst]
+    evidence = saliency(model, chosen, labels[worst], "log_odds")
+    usual = {label: sample.flux[labels == label].mean(axis=0) for label in np.unique(labels[worst])}
+    departure = chosen.flux - np.array([usual[label] for label in labels[worst]])
+    by_line = replace(evidence, values=evidence.values * departure, unit=evidence.unit * sample.unit).by_line()
+    table = QTable()
+    table["object_id"], table["row"] = chosen.ids, worst
+    table["label"], table["predicted"] = labels[worst], machine.predict(chosen.flux)
+    table["probability"], table["loss"] = np.exp(-loss[worst]), loss[worst]
+    rows = np.arange(len(by_line)).reshape(len(worst), -1)
+    parts = np.stack([by_line["core"].value[rows], by_line["wings"].value[rows]], axis=2).reshape(len(worst), -1)
+    against = parts.argmin(axis=1)
+    table["line"] = np.asarray(by_line["line"])[: rows.shape[1]][against // 2]
+    table["part"] = np.array(["core", "wings"])[against % 2]
+    return table

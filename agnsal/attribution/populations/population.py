@@ -1,0 +1,278 @@
+"""Importance over a whole population: effect sizes, and how central each of them is (RATE)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from astropy.table import QTable
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.spectra.sample import SpectralSample
+
+#: Variance added to every standardised effect where the covariance has no inverse.
+_JITTER = 1e-8
+#: Eigenvalues of the correlation matrix of the effects below this, relative to the largest, count as zero.
+_SINGULAR = 1e-12
+
+
+def effect_sizes(
+    model: Any,
+    X: SpectralSample | ArrayLike,
+    projection: Literal["covariance", "pseudoinverse", "ridge"] = "covariance",
+    *,
+    features: ArrayLike | None = None,
+    target: Any = None,
+    output: str = "decision",
+    center: bool = True,
+) -> NDArray[np.float64]:
+    """Effect size analogue: what a linear summary of a model's predictions over a sample says of each feature.
+
+    The predictions f are projected on the features. ``"covariance"``, ``cov(x_j, f)``, needs no inverse and keeps its
+    sign where features are collinear; a feature merely correlated with one the model uses gets credit as well.
+    ``"pseudoinverse"`` gives the coefficients of a linear model back; ``"ridge"`` shrinks them, with the penalty that
+    leave-one-out cross-validation chooses from 1e-5 to 1e5.
+
+    Parameters
+    ----------
+    model : object
+        Anything `as_differentiable` takes, any other fitted scikit-learn estimator, a function from X to predictions,
+        or the predictions themselves, shape (n,) or (n, n_outputs).
+    X : SpectralSample or array_like, shape (n, n_features)
+        The population, as the model is given it.
+    projection : {"covariance", "pseudoinverse", "ridge"}
+        How predictions are projected on the features.
+    features : array_like, shape (n, p), optional
+        Project on these instead of X, for instance on line fluxes (`agnsal.spectra.features`). Standardise them
+        if their effects are to be compared.
+    target : label, optional
+        Only this output.
+    output : {"decision", "log_odds", "probability"}
+        Which predictions.
+    center : bool
+        Subtract the mean of features and predictions. The published code does not for the pseudoinverse.
+
+    Returns
+    -------
+    ndarray, shape (p,), or (n_classes, p)
+        One row an output; of two classes only the effect on the second (the first is its negative).
+
+    Raises
+    ------
+    AgnsalError
+        If the projection or target is unknown, or the shapes do not agree.
+
+    References
+    ----------
+    Crawford, Flaxman, Runcie & West 2019, Ann. Appl. Stat. 13, 958; Ish-Horowicz et al. 2019, arXiv:1901.09839.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> effect_sizes(X @ [1.0, 0.0, -2.0], X, "pseudoinverse").round(6) + 0.0
+    array([ 1.,  0., -2.])
+    """
+    matrix = X.flux if isinstance(X, SpectralSample) else np.asarray(X, dtype=np.float64)
+    predictions = population_outputs(model, matrix, target, output)
+    Z = feature_matrix(matrix if features is None else features, len(predictions))
+    columns = predictions.T if predictions.ndim == 2 else predictions[None]
+    effects = np.stack([_projected(Z, column, projection, center) for column in columns])
+    return effects if predictions.ndim == 2 else effects[0]
+
+
+def _projected(Z: NDArray, f: NDArray, projection: str, center: bool) -> NDArray[np.float64]:
+    return projector(Z, projection, center=center, predictions=f) @ (f - f.mean() if center else f)
+
+
+@dataclass(frozen=True, eq=False)
+class RateResult:
+    """Relative centrality of effects; with groups, of the groups.
+
+    Attributes
+    ----------
+    kld : ndarray, shape (p,)
+        Kullback-Leibler divergence of the other effects' distribution when this effect is set to zero.
+    rate : ndarray, shape (p,)
+        `kld`, for groups per member, normalised to sum to one. NaN where all `kld` are zero.
+    delta : float
+        Divergence of `rate` from uniform, sum of rate log(p rate).
+    ess : float
+        Effective share of features that matter alike, ``100 / (1 + delta)`` per cent.
+    names : tuple
+        Names of the features or groups left after nullification.
+    form : str
+        ``"quadratic"`` or ``"exact"``.
+    rank, n_features : int
+        Rank of the covariance, and the number of effects; if smaller, `rate` is a degenerate limit.
+    condition : float
+        Condition number of the correlation matrix of the effects.
+    """
+
+    kld: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    delta: float
+    ess: float
+    names: tuple
+    form: str
+    rank: int
+    n_features: int
+    condition: float
+
+    @property
+    def central(self) -> NDArray[np.bool_]:
+        """Which features have more than an equal share, ``rate > 1 / p``."""
+        return self.rate > 1 / len(self.rate)
+
+    def to_table(self) -> QTable:
+        """One row a feature: ``name``, ``kld``, ``rate``, ``central``, in order of importance.
+
+        Returns
+        -------
+        QTable
+        """
+        order = np.argsort(-self.kld, kind="stable")
+        table = QTable()
+        table["name"] = np.array([str(name) for name in self.names])[order]
+        table["kld"], table["rate"], table["central"] = self.kld[order], self.rate[order], self.central[order]
+        table.meta.update(form=self.form, delta=self.delta, ess=self.ess, rank=self.rank, condition=self.condition)
+        return table
+
+
+def rate(
+    mean: ArrayLike,
+    covariance: ArrayLike,
+    groups: Mapping[str, ArrayLike] | Sequence[ArrayLike] | None = None,
+    form: Literal["quadratic", "exact"] = "quadratic",
+    nullify: int | Sequence[int] | None = None,
+) -> RateResult:
+    """Relative centrality of effect sizes with a Gaussian posterior (RATE).
+
+    How much does the joint distribution of all other effects change when the effect of j is set to zero? With the
+    precision Lambda and ``A = Lambda_GG - V_GG^-1`` for a feature or group G: ``KLD = mu_G' A mu_G / 2`` (quadratic),
+    or ``(mu_G' A mu_G + tr(V_GG A) - ln det(I + V_GG A)) / 2`` (exact).
+
+    Several published codes compute other things under the same name; this is the formula of the papers. Two nearly
+    equal features share nearly all of it between them, so bin spectra or sum over lines first, to at most some 30
+    features. It does not beat the plain effect size in finding what matters; it says what else hangs on it.
+
+    Parameters
+    ----------
+    mean : array_like, shape (p,)
+        Posterior mean of the effects.
+    covariance : array_like, shape (p, p)
+        Posterior covariance.
+    groups : mapping or sequence, optional
+        Indices or masks of each group's features; the result then has one entry a group.
+    form : {"quadratic", "exact"}
+        The quadratic form is the papers' and most codes' default.
+    nullify : int or sequence of int, optional
+        Features set to zero beside each of the others: what is central once these are known (second order). They are
+        left out of the result and out of the groups.
+
+    Returns
+    -------
+    RateResult
+
+    Raises
+    ------
+    AgnsalError
+        If shapes do not agree, the covariance is not symmetric and positive, or a group is not made of features.
+
+    Warns
+    -----
+    AgnsalWarning
+        If the rank of the covariance is below p: the result is then a degenerate limit. It is always so for the bins
+        of a spectrum under a posterior of fewer weights.
+
+    References
+    ----------
+    Crawford et al. 2019, Ann. Appl. Stat. 13, 958; Ish-Horowicz et al. 2019, arXiv:1901.09839.
+
+    Examples
+    --------
+    >>> result = rate([1.0, 1.0, 1.0], [[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> result.rate.round(3)
+    array([0.5, 0.5, 0. ])
+    """
+    if form not in ("quadratic", "exact"):
+        raise AgnsalError(f"form must be 'quadratic' or 'exact', got {form!r}.")
+    mu, V = _moments(mean, covariance)
+    p = mu.size
+    scale = np.sqrt(np.diag(V))
+    mu, V = mu / scale, V / np.outer(scale, scale)
+    eigenvalues = np.linalg.eigvalsh(V)
+    rank = int((eigenvalues > _SINGULAR * eigenvalues[-1]).sum())
+    if rank < p:
+        warnings.warn(
+            f"the posterior of {p} effects has rank {rank}: RATE is a degenerate limit in which only |effect| and the "
+            f"null space count. Use at most {rank} lines or broad bins.",
+            AgnsalWarning,
+            stacklevel=2,
+        )
+        V = V + _JITTER * np.eye(p)
+    precision = np.linalg.inv(V)
+    null = [] if nullify is None else _indices(nullify, p)
+    names, members = _units(groups, null, p)
+    kld = np.array([_divergence(mu, V, precision, [*group, *null], form) for group in members])
+    share = kld / np.array([len(group) for group in members])
+    total = share.sum()
+    relative = share / total if total > 0 else np.full(share.shape, np.nan)
+    positive = np.where(relative > 0, relative, 1.0)
+    delta = float((relative * np.log(len(relative) * positive)).sum())
+    condition = float(np.inf if rank < p else eigenvalues[-1] / eigenvalues[0])
+    return RateResult(kld, relative, delta, 100 / (1 + delta), names, form, rank, p, condition)
+
+
+def _divergence(mu: NDArray, V: NDArray, precision: NDArray, group: list[int], form: str) -> float:
+    """KLD of one group; zero where the group is independent of all else to rounding."""
+    block = np.ix_(group, group)
+    A = precision[block] - np.linalg.inv(V[block])
+    if np.abs(A).max() <= 8 * np.finfo(float).eps * np.abs(precision[block]).max():
+        return 0.0
+    quadratic = mu[group] @ A @ mu[group]
+    if form == "quadratic":
+        return max(0.5 * quadratic, 0.0)
+    spread = V[block] @ A
+    return max(0.5 * (quadratic + np.trace(spread) - np.linalg.slogdet(np.eye(len(group)) + spread)[1]), 0.0)
+
+
+def _moments(mean: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mu, V = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    if mu.ndim != 1 or V.shape != (mu.size, mu.size):
+        raise AgnsalError(f"mean must be (p,) and covariance (p, p), got {mu.shape} and {V.shape}.")
+    if not (np.isfinite(mu).all() and np.isfinite(V).all()):
+        raise AgnsalError("mean or covariance holds NaN or infinite values.")
+    if np.abs(V - V.T).max(initial=0.0) > 1e-8 * np.abs(V).max(initial=0.0) or (np.diag(V) <= 0).any():
+        raise AgnsalError("covariance must be symmetric with positive variances; leave constant features out.")
+    return mu, 0.5 * (V + V.T)
+
+
+def _units(groups: Any, null: list[int], p: int) -> tuple[tuple, list[list[int]]]:
+    """Names and members of the features or groups, less what is nullified."""
+    if groups is None:
+        names: tuple = tuple(range(p))
+        members = [[j] for j in range(p)]
+    else:
+        names = tuple(groups) if isinstance(groups, Mapping) else tuple(range(len(groups)))
+        found = groups.values() if isinstance(groups, Mapping) else groups
+        members = [_indices(group, p) for group in found]
+    left = [[j for j in group if j not in null] for group in members]
+    kept = [number for number, group in enumerate(left) if group]
+    if not kept:
+        raise AgnsalError("no feature is left to compare once the nullified ones are out.")
+    return tuple(names[number] for number in kept), [left[number] for number in kept]
+
+
+def _indices(group: Any, p: int) -> list[int]:
+    """Numbers of features from numbers or a mask."""
+    array = np.atleast_1d(np.asarray(group))
+    if array.dtype == bool and array.shape == (p,):
+        array = np.flatnonzero(array)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= p:
+        raise AgnsalError(f"a group must hold numbers from 0 to {p - 1}, or be a mask of {p}, got {group!r:.80}.")
+    return sorted({int(j) for j in array})

@@ -1,0 +1,315 @@
+"""What every attribution method is asked: which output of which model, for which spectra."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.attribution.answer.attribution import Attribution, versions
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.models.black_box import as_function
+from agnsal.models.differentiable import as_differentiable
+from agnsal.models.model import KINDS, LARGEST
+from agnsal.models.validation import refuse_units_and_masks
+from agnsal.spectra.sample import SpectralSample
+
+#: Inputs made and evaluated at once: at most this many rows, and this many numbers (16 MiB).
+BLOCK_ROWS = 2048
+BLOCK = 2**21
+
+#: A completeness residual beyond this share of the difference it belongs to is warned about.
+LARGE_RESIDUAL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One output of a model, asked about for each of some spectra.
+
+    Attributes
+    ----------
+    model : DifferentiableModel
+        What `as_differentiable` made of the classifier.
+    X : ndarray, shape (n, n_features)
+        The spectra, finite float64.
+    sample : SpectralSample or None
+        Where they came from, if not from an array.
+    asked : object
+        The target as the user gave it.
+    output : str
+        One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``.
+    estimator : object
+        The classifier as the user gave it.
+    """
+
+    model: Any
+    X: NDArray[np.float64]
+    sample: SpectralSample | None
+    asked: Any
+    output: str
+    estimator: Any = None
+
+    @cached_property
+    def target(self) -> NDArray:
+        """A class label for each spectrum, shape (n,), or pairs of them, shape (n, 2), explained towards the first."""
+        return _targets(self.model, self.X, self.asked, self.output)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights that select the target from the model's outputs, shape (n, n_outputs)."""
+        return self.model.weights(self.target, len(self.X), self.output)
+
+    @cached_property
+    def value(self) -> NDArray[np.float64]:
+        """Value of the output asked about, shape (n,)."""
+        return self.explained(self.X)
+
+    @cached_property
+    def gradient_here(self) -> NDArray[np.float64]:
+        """Gradient of the output asked about at the spectra; it brings `value`, and a predicted `target`, with it."""
+        lazy = _is_predicted(self.asked) and self.output == "probability" and self.model.predicts_most_probable
+        target = LARGEST if lazy and "target" not in self.__dict__ else self.target
+        value, gradient, weights = self.model.value_and_gradient(self.X, target, self.output)
+        if target is LARGEST:
+            found = {"target": self.model.classes_[weights.argmax(axis=1)], "weights": weights}
+        else:
+            found = {}
+        self.__dict__.update(found, value=value)
+        return gradient
+
+    def explained(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Value of the output asked about at other inputs.
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, n_features)
+            Inputs that stand in for spectra.
+        rows : ndarray of int, shape (m,), optional
+            Which spectrum each input stands in for; by default there is one for each spectrum, in order.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        weights = self.weights if rows is None else self.weights[rows]
+        return (self.model.outputs(X, self.output) * weights).sum(axis=1)
+
+    def gradient(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Gradient of the output asked about at other inputs.
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, n_features)
+            Inputs that stand in for spectra.
+        rows : ndarray of int, shape (m,), optional
+            Which spectrum each input stands in for; by default there is one for each spectrum, in order.
+
+        Returns
+        -------
+        ndarray, shape (m, n_features)
+        """
+        return self.model.gradient(X, self.target if rows is None else self.target[rows], self.output)
+
+    def blocks(self, n_variants: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Pair every spectrum with every number of a variant, in blocks that fit in memory.
+
+        Parameters
+        ----------
+        n_variants : int
+            How many inputs stand in for each spectrum.
+
+        Yields
+        ------
+        rows, variants : ndarray of int, shape (m,)
+            The spectrum and the variant of each input of a block; the variants of a spectrum follow each other.
+        """
+        n, d = self.X.shape
+        step = int(np.clip(BLOCK // d, 1, BLOCK_ROWS))
+        for start in range(0, n * n_variants, step):
+            yield np.divmod(np.arange(start, min(start + step, n * n_variants)), n_variants)
+
+    def residual(
+        self, values: NDArray[np.float64], reference: NDArray[np.float64], remedy: str, scale: Any = 0.0
+    ) -> NDArray[np.float64]:
+        """What is left of the difference to a reference when the values are taken off; warns where it is large.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            An attribution that should sum to the difference.
+        reference : ndarray, shape (n,)
+            Value of the output at the baseline.
+        remedy : str
+            What to do about a large residual, for the warning.
+        scale : float or ndarray, shape (n,)
+            A residual below this is not warned about.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        difference = self.value - reference
+        residual = difference - values.sum(axis=1)
+        tiny = 1e-9 * np.maximum(np.abs(self.value), np.abs(reference))
+        large = np.abs(residual) > np.maximum(LARGE_RESIDUAL * np.abs(difference) + tiny, scale)
+        if large.any():
+            worst = int(np.argmax(np.where(large, np.abs(residual), 0.0)))
+            warnings.warn(
+                f"{large.sum()} of {len(values)} attributions miss more than {LARGE_RESIDUAL:.0%} of the difference "
+                f"they should sum to (worst: {residual[worst]:.2g} of {difference[worst]:.2g}); {remedy}.",
+                AgnsalWarning,
+                stacklevel=3,
+            )
+        return residual
+
+    def answer(self, values: NDArray[np.float64], *, method: str, per_flux: bool = False, **rest: Any) -> Attribution:
+        """Put the result together.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            The attribution.
+        method : str
+            Its name.
+        per_flux : bool
+            Whether the values are per unit of flux (a gradient) rather than shares of the output.
+        **rest
+            Further fields of `Attribution`; `options`, a dict that JSON can hold, goes into the provenance.
+
+        Returns
+        -------
+        Attribution
+        """
+        sample = self.sample
+        options = rest.pop("options", {})
+        return Attribution(
+            values=values,
+            target=names_of(self.target),
+            method=method,
+            output=self.output,
+            explained=self.value,
+            inputs=self.X,
+            ids=np.array([f"spectrum {i}" for i in range(len(self.X))]) if sample is None else sample.ids,
+            unit=sample.unit**-1 if per_flux and sample is not None else u.dimensionless_unscaled,
+            grid=None if sample is None else sample.grid,
+            mask=None if sample is None else sample.mask,
+            provenance={"model": repr(self.model), "versions": versions(), **options},
+            **rest,
+        )
+
+
+def ask(
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: str = "probability",
+    *,
+    differentiable: bool = True,
+) -> Question:
+    """Check what a user asks and make a `Question` of it.
+
+    Parameters
+    ----------
+    model : object
+        Anything `as_differentiable` takes.
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
+        The spectra.
+    target : str, label or array_like, shape (n,)
+        ``"predicted"`` for the class the model predicts, one label for all, or one for each spectrum. For
+        ``output="pairwise"`` pairs of labels instead; ``"predicted"`` is the predicted class against the runner-up.
+    output : str
+        Which output of the model.
+    differentiable : bool
+        Whether the method needs gradients; if not, anything that predicts will do.
+
+    Returns
+    -------
+    Question
+
+    Raises
+    ------
+    AgnsalError
+        If the spectra do not fit the model, or the target or the output is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal import ProbabilisticSVC
+    >>> X = np.random.default_rng(0).normal(size=(40, 3))
+    >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, np.where(X[:, 0] > 0, "up", "down"))
+    >>> ask(model, X[:2], target="up").target.tolist()
+    ['up', 'up']
+    """
+    if output not in KINDS:
+        raise AgnsalError(f"output must be one of {', '.join(map(repr, KINDS))}, got {output!r}.")
+    estimator = model
+    sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
+    X = _matrix(sample_or_X if sample is None else sample.flux)
+    model = as_differentiable(estimator) if differentiable else as_function(estimator, X)
+    if X.shape[1] != model.n_features:
+        raise AgnsalError(
+            f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "
+            "put them on the grid the model was trained on."
+        )
+    question = Question(model, X, sample, target, output, estimator)
+    if not _is_predicted(target):
+        _ = question.weights  # refuses unknown labels here, before any work is done
+    return question
+
+
+def _is_predicted(target: Any) -> bool:
+    return isinstance(target, str) and target == "predicted"
+
+
+def _targets(model: Any, X: NDArray[np.float64], target: Any, output: str) -> NDArray:
+    """One label, or one pair of labels, for each spectrum."""
+    if not _is_predicted(target):
+        labels = np.asarray(model.classes_[0] if target is None and len(model.classes_) == 1 else target)
+        single = labels.ndim == (1 if output == "pairwise" else 0)
+        return np.repeat(labels[None], len(X), axis=0) if single else labels
+    predicted = model.predict(X)
+    if output != "pairwise":
+        return predicted
+    others = np.where(model.classes_ == predicted[:, None], -np.inf, model.outputs(X, "decision"))
+    return np.stack([predicted, model.classes_[others.argmax(axis=1)]], axis=1)
+
+
+def names_of(target: NDArray) -> NDArray:
+    """One name for each target; a pair is named by what it asks.
+
+    Parameters
+    ----------
+    target : ndarray, shape (n,) or (n, 2)
+        Labels, or pairs of labels.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> names_of(np.array([["type 1", "type 2"]])).tolist()
+    ['type 1 over type 2']
+    """
+    return target if target.ndim == 1 else np.array([f"{towards} over {against}" for towards, against in target])
+
+
+def _matrix(X: Any) -> NDArray[np.float64]:
+    """A finite float64 matrix, with nothing dropped in silence."""
+    refuse_units_and_masks(X)
+    try:
+        matrix = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise AgnsalError(f"the spectra are not an array of numbers: {error}.") from error
+    if matrix.ndim != 2:
+        raise AgnsalError(f"spectra are expected as (n, n_features), got shape {matrix.shape}; one is x[None, :].")
+    if not np.isfinite(matrix).all():
+        rows = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        raise AgnsalError(f"spectra {rows[:5].tolist()} hold NaN or infinite flux; a SpectralSample bridges bad bins.")
+    return matrix

@@ -1,0 +1,1 @@
+"""Shapley values, exact where the machine allows it."""

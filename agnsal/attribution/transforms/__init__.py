@@ -1,0 +1,1 @@
+"""Importance in a transformed space."""

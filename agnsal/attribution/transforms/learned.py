@@ -1,0 +1,155 @@
+"""Bases learned from a sample: principal components, and parts that only add."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
+
+from agnsal.attribution.transforms.basis import Basis, MatrixBasis, flux_of
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.spectra.sample import SpectralSample
+
+
+class PCABasis(Basis):
+    """Principal components of a sample. The mean belongs to no component: it is kept fixed, as the residual is.
+
+    Parameters
+    ----------
+    n_components : int
+        How many components to keep.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (n_features,)
+        Mean spectrum; coordinates of zero stand for it.
+    directions : ndarray, shape (n_components, n_features)
+        Orthonormal components, the one of largest variance first; the sign makes the largest bin positive.
+    variance_share : ndarray, shape (n_components,)
+        Share of the variance of the sample in each.
+
+    Raises
+    ------
+    AgnsalError
+        If the sample has no such number of components.
+
+    Examples
+    --------
+    >>> X = np.outer(np.linspace(-1, 1, 5), [3.0, 4.0]) + 10
+    >>> basis = PCABasis(n_components=1).fit(X)
+    >>> basis.directions.round(6), basis.forward(X).round(6)[-1]
+    (array([[0.6, 0.8]]), array([5.]))
+    """
+
+    learns = True
+    keeps_unit = True
+
+    def __init__(self, n_components: int = 10) -> None:
+        self.n_components = n_components
+
+    def fit(self, X: SpectralSample | ArrayLike) -> PCABasis:
+        """Learn mean and components from a sample, usually the training one; see `Basis.fit`."""
+        flux = flux_of(X)
+        most = min(len(flux) - 1, flux.shape[1])
+        if int(self.n_components) != self.n_components or not 1 <= self.n_components <= most:
+            raise AgnsalError(
+                f"{len(flux)} spectra of {flux.shape[1]} bins have at most {most} components, "
+                f"got n_components={self.n_components!r}."
+            )
+        self.mean = flux.mean(axis=0)
+        _, size, directions = np.linalg.svd(flux - self.mean, full_matrices=False)
+        directions = directions[: self.n_components]
+        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+        self.directions = directions * np.sign(largest)
+        total = (size**2).sum()
+        self.variance_share = (size**2)[: self.n_components] / (total if total > 0 else 1.0)
+        self.n_features = flux.shape[1]
+        self._name([f"component {k + 1}" for k in range(self.n_components)])
+        return self
+
+    def forward(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
+        """Scalar products of the components with what differs from the mean; see `Basis.forward`."""
+        flux = self._flux(X)
+        return (flux - self.mean) @ self.directions.T
+
+    def inverse(self, S: ArrayLike) -> NDArray[np.float64]:
+        """The mean and the components; see `Basis.inverse`."""
+        return self.mean + self._coordinates(S) @ self.directions
+
+    def pullback(self, S: ArrayLike, G: ArrayLike) -> NDArray[np.float64]:  # noqa: ARG002
+        """Scalar products with the components; see `Basis.pullback`."""
+        return self._flux(G) @ self.directions.T
+
+
+class NMFBasis(MatrixBasis):
+    """Parts that only add, learned by non-negative matrix factorisation; coordinates by non-negative least squares.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of parts.
+    max_iter : int
+        Largest number of iterations of scikit-learn's `NMF`.
+    random_state : int, RandomState or None
+        Passed to it.
+
+    Raises
+    ------
+    AgnsalError
+        If the number of components is impossible.
+
+    Notes
+    -----
+    Negative flux, which noise makes, counts as zero in `fit` and as it is in `forward`. A sample is fitted in
+    `forward` with its inverse variances, an array with equal weights.
+
+    Examples
+    --------
+    >>> parts = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 2.0]])
+    >>> X = np.random.default_rng(0).uniform(0.1, 1, size=(20, 2)) @ parts
+    >>> basis = NMFBasis(n_components=2, random_state=0).fit(X)
+    >>> bool(np.abs(basis.inverse(basis.forward(X)) - X).max() < 1e-3)
+    True
+    """
+
+    learns = True
+
+    def __init__(self, n_components: int = 10, *, max_iter: int = 2000, random_state: Any = None) -> None:
+        self.n_components = n_components
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X: SpectralSample | ArrayLike) -> NMFBasis:
+        """Learn the parts from a sample, usually the training one; see `Basis.fit`."""
+        from sklearn.decomposition import NMF
+        from sklearn.exceptions import ConvergenceWarning
+
+        flux = flux_of(X)
+        if int(self.n_components) != self.n_components or not 1 <= self.n_components <= min(flux.shape):
+            raise AgnsalError(
+                f"{len(flux)} spectra of {flux.shape[1]} bins allow 1 to {min(flux.shape)} parts, "
+                f"got n_components={self.n_components!r}."
+            )
+        learner = NMF(
+            self.n_components, init="nndsvda", max_iter=self.max_iter, random_state=self.random_state, tol=1e-5
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            learner.fit(np.maximum(flux, 0.0))
+        if learner.n_iter_ >= self.max_iter:
+            warnings.warn(
+                f"the factorisation stopped after {self.max_iter} iterations; the parts may still change. "
+                "Raise max_iter.",
+                AgnsalWarning,
+                stacklevel=2,
+            )
+        self._set(learner.components_.T, [f"part {k + 1}" for k in range(self.n_components)], None)
+        return self
+
+    def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+        if flux.ndim > 1:
+            return np.stack([self._solve(columns, x) for x in flux.T], axis=1)
+        return nnls(columns, flux)[0]

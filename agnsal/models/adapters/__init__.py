@@ -1,0 +1,1 @@
+"""Fitted estimators of other packages as differentiable models."""

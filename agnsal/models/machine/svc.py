@@ -1,0 +1,321 @@
+"""A support vector classifier whose class probabilities are smooth, exact and differentiable."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from joblib import cpu_count
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.svm import SVC, NuSVC
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.prediction import CoupledPrediction
+from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
+from agnsal.models.validation import refuse_units_and_masks, weighted_variance
+
+
+class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
+    """One-vs-one support vector machine with out-of-fold Platt sigmoids and exact pairwise coupling.
+
+    Its probabilities are as good as those of ``SVC(probability=True)``, which scikit-learn removes in 1.11, but they
+    are smooth functions of the spectrum: every pair of classes has a sigmoid fitted to cross-validated decision
+    values (Lin, Lin & Weng 2007), and the pair probabilities are coupled by the exact minimum of the second criterion
+    of Wu, Lin & Weng (2004).
+
+    Parameters
+    ----------
+    kernel : {"rbf", "linear", "poly", "sigmoid"}
+        The kernel.
+    C : float
+        Penalty of the margin.
+    gamma : {"scale", "auto"} or float
+        Kernel coefficient; ``"scale"`` is ``1 / (n_features * X.var())``.
+    degree : int
+        Degree of the polynomial kernel.
+    coef0 : float
+        Offset of the polynomial and sigmoid kernels.
+    class_weight : dict, "balanced" or None
+        Factors on `C` by class label. They weigh the sigmoids too: the probabilities are those of a population with
+        class frequencies changed by these factors ("balanced": equal frequencies).
+    cv : int, splitter or iterable of (train, test)
+        Folds for the sigmoids; a whole number means shuffled stratified folds.
+    random_state : int, RandomState or None
+        Seeds the shuffling of the folds.
+    predict_by : {"probability", "votes"}
+        Whether `predict` takes the most probable class, so that what is explained is what is predicted, or libsvm's
+        vote of the pairs.
+    coupling : {"exact", "libsvm"}
+        How `predict_proba` couples the pairs: the exact minimum, or libsvm's iteration, which stops early and is kept
+        for comparison. What is differentiated is always the exact one.
+    nu : float, optional
+        If given, a `NuSVC` with this bound on the fraction of margin errors; `C` is then not used.
+    tol : float
+        Stopping tolerance of libsvm.
+    max_memory : float
+        MiB allowed for the kernel matrix shared by folds and final fit, and the parts of it that are trained on. If
+        they do not fit, fewer threads are used; if the matrix alone does not fit (above about 10,000 spectra), libsvm
+        evaluates kernel rows itself, with a cache of this size, and decision values are evaluated in blocks: the same
+        machine, more slowly.
+    n_jobs : int or None
+        Threads that train folds at the same time; None or -1 is one per core (at most 6). The result depends
+        on it within the rounding of BLAS only.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        Class labels, sorted.
+    support_ : ndarray of int, shape (n_support,)
+        Rows of the training data that are support vectors.
+    n_support_ : ndarray of int, shape (n_classes,)
+        How many of each class.
+    pair_functions_ : KernelExpansion
+        The decision functions of all pairs; its parts are also `kernel_`, `support_vectors_`, `pair_coefficients_` and
+        `pair_intercepts_`.
+    sigmoid_a_, sigmoid_b_ : ndarray, shape (n_pairs,)
+        ``P(first class of the pair) = 1 / (1 + exp(a f + b))``.
+    training_mean_ : ndarray, shape (n_features,), or None
+        Mean training spectrum, the default baseline of attributions; None if imported from a fitted `SVC`.
+
+    Notes
+    -----
+    The decision value of a class of more than two is the sum over its pairs; its maximum is not always the most
+    probable class, because the sum also counts pairs of classes that are out of the question.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(20, 3)), rng.normal(size=(20, 3)) + 3])
+    >>> y = np.repeat(["type 1", "type 2"], 20)
+    >>> machine = ProbabilisticSVC(kernel="linear", random_state=0).fit(X, y)
+    >>> machine.predict(X[[0, 30]])
+    array(['type 1', 'type 2'], dtype='<U6')
+    >>> machine.predict_proba(X).shape
+    (40, 2)
+    """
+
+    classes_: NDArray
+    training_mean_: NDArray[np.float64] | None
+
+    def __init__(
+        self,
+        kernel: str = "rbf",
+        C: float = 1.0,
+        gamma: str | float = "scale",
+        degree: int = 3,
+        coef0: float = 0.0,
+        class_weight: dict | str | None = None,
+        cv: Any = 5,
+        random_state: Any = None,
+        *,
+        predict_by: Literal["probability", "votes"] = "probability",
+        coupling: Literal["exact", "libsvm"] = "exact",
+        nu: float | None = None,
+        tol: float = 1e-3,
+        max_memory: float = 2048.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.C = C
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.class_weight = class_weight
+        self.cv = cv
+        self.random_state = random_state
+        self.predict_by = predict_by
+        self.coupling = coupling
+        self.nu = nu
+        self.tol = tol
+        self.max_memory = max_memory
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> ProbabilisticSVC:
+        """Train the machine and its sigmoids.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+            Training spectra, finite, without unit or mask.
+        y : array, shape (n,)
+            Class labels, at least two different ones.
+        sample_weight : array, shape (n,), optional
+            Factors on `C` by row, used for the sigmoids too; zero leaves a row out.
+
+        Returns
+        -------
+        ProbabilisticSVC
+            Itself.
+
+        Raises
+        ------
+        AgnsalError
+            For units, masks, a single class, or a class with a single member.
+        """
+        refuse_units_and_masks(X)
+        self._check_choices()
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", ensure_min_samples=2)
+        check_classification_targets(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        kept = weight > 0
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.classes_.size < 2:
+            raise AgnsalError(
+                f"y has one class only ({self.classes_.tolist()}); a classifier needs at least two classes."
+            )
+        if (np.bincount(codes, weights=weight) == 0).any():
+            raise AgnsalError(
+                "a class has no member of positive sample_weight; leave its rows out, or give them weight."
+            )
+        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
+        kernel = self._resolve_kernel(X, weight)
+        fits, n_threads = memory_plan(len(X), self._n_threads(len(X)), self.max_memory)
+        folds = list(self._folds(X, codes, kept))
+        with one_core_each(n_threads):
+            trainer = PairTrainer(
+                X,
+                codes,
+                kernel,
+                gram_matrix(kernel, X, n_threads) if fits else None,
+                weight=weight,
+                class_weight=dict(enumerate(class_weight)),
+                C=self.C,
+                nu=self.nu,
+                tol=self.tol,
+                max_memory=self.max_memory / n_threads,
+            )
+            machine, rows, values = trainer.fit_with_folds(folds, n_threads)
+        self.sigmoid_a_, self.sigmoid_b_ = trainer.sigmoids(rows, values)
+        self.support_ = machine.support
+        self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
+        self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
+        self.training_mean_ = weight @ X / weight.sum()
+        return self
+
+    def _check_choices(self) -> None:
+        for name, choices in (("predict_by", ("probability", "votes")), ("coupling", ("exact", "libsvm"))):
+            if getattr(self, name) not in choices:
+                raise AgnsalError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}.")
+
+    def _resolve_kernel(self, X: NDArray, weight: NDArray) -> Kernel:
+        gamma = self.gamma
+        if isinstance(gamma, str):
+            if gamma not in ("scale", "auto"):
+                raise AgnsalError(f"gamma must be 'scale', 'auto' or a number, got {gamma!r}.")
+            variance = weighted_variance(X, weight) if gamma == "scale" and self.kernel != "linear" else 1.0
+            gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+        if gamma < 0:
+            raise AgnsalError(f"gamma must not be negative, got {gamma}.")
+        return Kernel(self.kernel, gamma=float(gamma), coef0=float(self.coef0), degree=self.degree)
+
+    def _n_threads(self, n: int) -> int:
+        """Threads for the folds: below a few hundred rows starting them costs more than it gains."""
+        if self.n_jobs is not None and (self.n_jobs == 0 or self.n_jobs < -1):
+            raise AgnsalError(f"n_jobs must be a positive number, -1 or None, got {self.n_jobs}.")
+        if self.n_jobs is None and n < 500:
+            return 1
+        return min(cpu_count() if self.n_jobs in (None, -1) else self.n_jobs, 6)
+
+    def _folds(self, X: NDArray, codes: NDArray, kept: NDArray) -> Iterable:
+        if not isinstance(self.cv, int | np.integer):
+            return check_cv(self.cv, codes, classifier=True).split(X, codes)
+        members = np.bincount(codes[kept])
+        fewest, rarest = int(members.min()), self.classes_.tolist()[members.argmin()]
+        if self.cv < 2:
+            raise AgnsalError(f"cv must be at least 2 folds, got {self.cv}.")
+        if fewest < 2:
+            raise AgnsalError(
+                f"class {rarest!r} has 1 member; the sigmoids need at least 2 of each class. "
+                "Add members, merge the class with another or leave it out."
+            )
+        if fewest < self.cv:
+            warnings.warn(
+                f"class {rarest!r} has {fewest} members: {fewest} folds are used instead of {self.cv}.",
+                AgnsalWarning,
+                stacklevel=3,
+            )
+        rows = np.flatnonzero(kept)
+        splitter = StratifiedKFold(min(int(self.cv), fewest), shuffle=True, random_state=self.random_state)
+        return ((rows[train], rows[test]) for train, test in splitter.split(rows, codes[rows]))
+
+    @classmethod
+    def from_svc(
+        cls,
+        machine: SVC | NuSVC,
+        coupling: Literal["exact", "libsvm"] = "exact",
+        *,
+        predict_by: Literal["probability", "votes"] = "probability",
+    ) -> ProbabilisticSVC:
+        """Import a fitted ``SVC(probability=True)`` or ``NuSVC(probability=True)``.
+
+        Parameters
+        ----------
+        machine : SVC or NuSVC
+            Fitted with probabilities.
+        coupling : {"exact", "libsvm"}
+            The exact coupling, or the iteration that reproduces its `predict_proba`.
+        predict_by : {"probability", "votes"}
+            libsvm itself predicts by votes.
+
+        Returns
+        -------
+        ProbabilisticSVC
+            `training_mean_` is None: a fitted `SVC` does not remember it.
+
+        Raises
+        ------
+        AgnsalError
+            If the machine is not fitted, has no probabilities, or has a kernel that is not one of the four.
+        """
+        from agnsal.models.machine.libsvm import import_svc
+
+        return import_svc(cls, machine, coupling=coupling, predict_by=predict_by)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write the fitted machine as arrays with a JSON header.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Raises
+        ------
+        AgnsalError
+            If it is not fitted.
+        """
+        from agnsal.models.machine.file import write_machine
+
+        write_machine(self, path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> ProbabilisticSVC:
+        """Read what `write` wrote; its predictions are equal to the last bit.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        ProbabilisticSVC
+
+        Raises
+        ------
+        AgnsalError
+            If the file is damaged or something else.
+        """
+        from agnsal.models.machine.file import read_machine
+
+        return read_machine(cls, path)

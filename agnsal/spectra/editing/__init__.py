@@ -1,0 +1,1 @@
+"""Spectra changed on purpose: references, fillings, removed lines, corrections."""

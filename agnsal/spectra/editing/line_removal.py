@@ -1,0 +1,153 @@
+"""Spectra without a line: what a classifier would see had it not been there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
+from agnsal.spectra.editing.reference import named_baseline
+from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.sample import SpectralSample
+
+PARTS = ("all", "core", "wings")
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """Which bins are replaced and by what.
+
+    Attributes
+    ----------
+    removed : ndarray of bool, shape (n_bins,)
+        The bins.
+    filled : ndarray, shape (n, n_removed)
+        Their new flux in every spectrum.
+    """
+
+    removed: NDArray[np.bool_]
+    filled: NDArray[np.float64]
+
+
+def remove_lines(
+    sample: SpectralSample, lines: Any, *, part: str = "all", fill: Any = "continuum", random_state: Any = None
+) -> SpectralSample:
+    """Make the sample anew without the named lines.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        In vacuum and rest frame.
+    lines : str or sequence of str
+        Names of lines or windows, removed one after the other.
+    part : {"all", "core", "wings"}
+        What of each line. Bins that a line shares with another belong to one of them only (`agnsal.line_masks`).
+    fill : str, tuple or array_like
+        What takes the place: ``"continuum"``, a straight line between the levels of the good continuum bins left and
+        right (of the bins beside it where a line has no continuum, and for ``part="core"``, so that a narrow line
+        leaves its broad base); ``"noise"``, the same with noise of the size of the flux errors, or of the scatter of
+        the spectrum where they are not known; ``"mean"``, ``("class mean", label)``, ``"zero"``, or spectra of shape
+        (n_bins,) or (n, n_bins).
+    random_state : int, RandomState or None
+        Seeds the noise.
+
+    Returns
+    -------
+    SpectralSample
+        With the same mask, inverse variance and table.
+
+    Raises
+    ------
+    AgnsalError
+        If a line is unknown, off the grid, without bins in that part, or masked out in a spectrum.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(1, 1, 0, seed=1).normalize()
+    >>> bare = remove_lines(sample, ["[O III] 4959", "[O III] 5007"])
+    >>> bool((bare.flux <= sample.flux + 0.1).all())
+    True
+    """
+    names = [lines] if isinstance(lines, str) else list(lines)
+    noisy = isinstance(fill, str) and fill == "noise"
+    result = sample[:]
+    result.flux, result.truth = sample.flux.copy(), None
+    touched = np.zeros(len(sample.grid), dtype=bool)
+    for name in names:
+        for ablation in line_ablations(result, [name], part, "continuum" if noisy else fill).values():
+            result.flux[:, ablation.removed] = ablation.filled
+            touched |= ablation.removed
+    if noisy:
+        # the same draw for all spectra, as in `line_ablation`
+        draw = check_random_state(random_state).standard_normal(len(sample.grid))
+        result.flux += np.where(touched, draw * noise_level(sample.flux, sample.ivar, sample.mask), 0.0)
+    return result
+
+
+def line_ablations(sample: SpectralSample, lines: Any, part: str, fill: Any) -> dict[str, Ablation]:
+    """Work out the removal of each line by itself.
+
+    Parameters
+    ----------
+    sample, lines, part, fill
+        As in `remove_lines`; `lines` may be None for the common ones on the grid, `fill` not ``"noise"``.
+
+    Returns
+    -------
+    dict of str to Ablation
+
+    Raises
+    ------
+    AgnsalError
+        As in `remove_lines`.
+    """
+    if part not in PARTS:
+        raise AgnsalError(f"part must be one of {', '.join(PARTS)}, got {part!r}.")
+    by_continuum = isinstance(fill, str) and fill == "continuum"
+    whole = None if by_continuum else np.broadcast_to(named_baseline(sample.flux, sample, fill)[0], sample.flux.shape)
+    found = {}
+    for name, masks in line_masks(sample.grid, lines).items():
+        removed = {"all": masks["core"] | masks["wings"]}.get(part, masks.get(part))
+        if removed is None or not removed.any():
+            raise AgnsalError(f'{name} has no bins in its {part}; remove "all" or "core" of it.')
+        _refuse_masked(sample, name, part, removed)
+        filled = _under(sample, name, part, removed, masks["continuum"]) if whole is None else whole[:, removed]
+        found[name] = Ablation(removed, filled)
+    if not found:
+        raise AgnsalError(f"no named line lies on {sample.grid!r}.")
+    return found
+
+
+def _under(
+    sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_], continuum: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The continuum under a line."""
+    flux, position, bad = sample.flux, sample.wavelength.value, sample.mask
+    if LINES[name].kind == "window" or part == "core":
+        filled = np.empty(flux.shape)
+        for stretch in stretches(removed):
+            filled[:, stretch] = straight_line(flux, position, stretch, neighbours(stretch), bad)
+        return filled[:, removed]
+    anchors, near = continuum & ~removed, neighbours(removed)
+    inside = np.flatnonzero(removed)
+    for side in (slice(None, inside[0]), slice(inside[-1] + 1, None)):
+        if not anchors[side].any():
+            anchors[side] = near[side]
+    return straight_line(flux, position, removed, anchors, bad)
+
+
+def _refuse_masked(sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_]) -> None:
+    lost = sample.mask[:, removed].all(axis=1)
+    if lost.any():
+        which = "line" if part == "all" else f"{part} of it"
+        ids = ", ".join(str(name) for name in sample.ids[lost][:5])
+        raise AgnsalError(
+            f"{name}: every bin of the {which} is masked in {lost.sum()} spectra ({ids}); there is nothing to remove. "
+            "Leave these spectra or the line out."
+        )

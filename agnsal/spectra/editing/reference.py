@@ -1,0 +1,200 @@
+"""Spectra to compare with: nothing, a mean, a class, the continuum of the spectrum itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.filling import neighbours, straight_line, stretches
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.sample import SpectralSample
+
+_CHOICES = (
+    'an array (n_features,) or (n, n_features), "zero", "mean", ("class mean", label), "continuum", or None for the '
+    "training mean"
+)
+
+
+def mean_spectrum(sample: SpectralSample) -> NDArray[np.float64]:
+    """Mean of the good bins of some spectra.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        At least one spectrum.
+
+    Returns
+    -------
+    ndarray, shape (n_bins,)
+        Where no spectrum has a good bin, the mean of the bridged flux.
+
+    Raises
+    ------
+    AgnsalError
+        If the sample is empty.
+
+    Examples
+    --------
+    >>> from agnsal import simulate_agn
+    >>> sample = simulate_agn(3, 3, 0, seed=1).normalize()
+    >>> mean_spectrum(sample).shape
+    (1000,)
+    """
+    if len(sample) == 0:
+        raise AgnsalError("there are no spectra to take the mean of.")
+    weight = np.where(sample.mask.all(axis=0), 1.0, ~sample.mask)
+    return (weight * sample.flux).sum(axis=0) / weight.sum(axis=0)
+
+
+def class_mean(sample: SpectralSample, label: str) -> NDArray[np.float64]:
+    """Mean spectrum of one class, as a baseline: what makes this spectrum differ from a typical type 2?
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        With labels.
+    label : str
+        The class.
+
+    Returns
+    -------
+    ndarray, shape (n_bins,)
+
+    Raises
+    ------
+    AgnsalError
+        If there are no labels, or none is `label`.
+
+    Examples
+    --------
+    >>> from agnsal import simulate_agn
+    >>> sample = simulate_agn(3, 3, 0, seed=1).normalize()
+    >>> bool(np.array_equal(class_mean(sample, "type 2"), mean_spectrum(sample[sample.labels == "type 2"])))
+    True
+    """
+    if sample.labels is None:
+        raise AgnsalError("the sample has no labels to take the mean of a class; give the baseline as an array.")
+    members = sample.labels == label
+    if not members.any():
+        known = ", ".join(repr(str(name)) for name in np.unique(sample.labels))
+        raise AgnsalError(f"no spectrum is labelled {label!r}; the labels are {known}.")
+    return mean_spectrum(sample[members])
+
+
+def continuum(sample: SpectralSample, lines: Iterable[str] | None = None) -> NDArray[np.float64]:
+    """Every spectrum with its emission lines removed: a baseline that differs from the spectrum in nothing else.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        In vacuum and rest frame.
+    lines : iterable of str, optional
+        Names of the lines to remove, core and wings; by default every emission line of `agnsal.line_table` that
+        reaches onto the grid.
+
+    Returns
+    -------
+    ndarray, shape (n, n_bins)
+        Straight lines under the removed bins, between the levels of the good bins beside them; level at the ends of
+        the grid. Elsewhere the flux.
+
+    Raises
+    ------
+    AgnsalError
+        If a line is unknown or off the grid, or nothing but lines is on the grid.
+
+    Examples
+    --------
+    >>> from agnsal import simulate_agn
+    >>> sample = simulate_agn(2, 0, 0, seed=1).normalize()
+    >>> bare = continuum(sample, ["Hbeta", "[O III] 4959", "[O III] 5007"])
+    >>> bool((sample.flux - bare).sum() > 0)
+    True
+    """
+    removed = np.zeros(len(sample.grid), dtype=bool)
+    for masks in _line_masks(sample.grid, lines).values():
+        removed |= masks["core"] | masks["wings"]
+    flux, position = sample.flux.copy(), sample.wavelength.value
+    for stretch in stretches(removed):
+        flux[:, stretch] = straight_line(sample.flux, position, stretch, neighbours(stretch) & ~removed, sample.mask)
+    return flux
+
+
+def _line_masks(grid: WavelengthGrid, lines: Iterable[str] | None) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """Masks of the lines named, or of every emission line that has bins of its own."""
+    if lines is not None:
+        return line_masks(grid, lines)
+    found = line_masks(grid)  # refuses a grid in air or in the observed frame
+    for line in LINES.values():
+        if line.kind in ("permitted", "forbidden") and line.name not in found:
+            with contextlib.suppress(AgnsalError):
+                found.update(line_masks(grid, [line.name]))
+    return {name: masks for name, masks in found.items() if LINES[name].kind in ("permitted", "forbidden")}
+
+
+def named_baseline(
+    X: NDArray[np.float64], sample: SpectralSample | None, baseline: Any
+) -> tuple[NDArray[np.float64], str]:
+    """Read what a user may say about a baseline that needs no model.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, n_features)
+        The spectra.
+    sample : SpectralSample or None
+        Where they came from.
+    baseline : str, tuple or array_like
+        As in `resolve_baseline`, but not None.
+
+    Returns
+    -------
+    values : ndarray, shape (n_features,) or (n, n_features)
+        The baseline.
+    name : str
+        For the provenance.
+
+    Raises
+    ------
+    AgnsalError
+        If the name is unknown, needs a sample, or the shape is wrong.
+
+    Examples
+    --------
+    >>> named_baseline(np.array([[1.0, 2.0], [3.0, 6.0]]), None, "mean")
+    (array([2., 4.]), 'mean')
+    """
+    n, d = X.shape
+    if isinstance(baseline, str):
+        if baseline == "zero":
+            return np.zeros(d), baseline
+        if baseline == "mean":
+            return (X.mean(axis=0) if sample is None else mean_spectrum(sample)), baseline
+        if baseline == "continuum":
+            return continuum(_needed(sample, baseline)), baseline
+        raise AgnsalError(f"there is no baseline {baseline!r}; give {_CHOICES}.")
+    if isinstance(baseline, tuple) and len(baseline) == 2 and baseline[0] == "class mean":
+        return class_mean(_needed(sample, "class mean"), baseline[1]), f"mean of class {baseline[1]}"
+    if isinstance(baseline, u.Quantity | np.ma.MaskedArray):
+        raise AgnsalError("the baseline came with a unit or a mask; pass plain numbers in the unit of the spectra.")
+    try:
+        values = np.asarray(baseline, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise AgnsalError(f"{baseline!r:.80} is not a baseline; give {_CHOICES}.") from None
+    if values.shape not in ((d,), (n, d)):
+        raise AgnsalError(f"the baseline has shape {values.shape}, the spectra {X.shape}; give {_CHOICES}.")
+    if not np.isfinite(values).all():
+        raise AgnsalError("the baseline holds NaN or infinite flux.")
+    return values, "given"
+
+
+def _needed(sample: SpectralSample | None, what: str) -> SpectralSample:
+    if sample is None:
+        raise AgnsalError(f'"{what}" needs a SpectralSample, got a plain array; give the baseline as an array.')
+    return sample

@@ -1,0 +1,101 @@
+"""DESI coadds and spectra: every target of the file, its arms joined into one spectrum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.files.fits_rows import plain_row, rows_of
+from agnsal.spectra.files.record import FLAM17, FileSpectrum, clean, known_redshift
+
+_CELLS = (
+    *("TARGETID", "OBJTYPE", "TARGET_RA", "TARGET_DEC", "EBV"),
+    *("Z", "ZWARN", "SPECTYPE", "CLASS", "SUBCLASS"),
+)
+_NO_REDSHIFTS = ("FIBERMAP", "EXP_FIBERMAP", "SCORES")
+Arm = tuple[NDArray, NDArray, NDArray]  # wavelength (m,), flux (n, m), inverse variance (n, m)
+
+
+def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpectrum]:
+    """Every target of a coadd or spectra file; sky fibres are left out."""
+    from specutils import SpectrumList
+
+    # the resolution matrices are 11 times the size of all the rest, the tables have up to 81 columns: not for specutils
+    light = [hdu for hdu in hdulist if hdu.name.endswith(("PRIMARY", "_WAVELENGTH", "_FLUX", "_IVAR", "_MASK"))]
+    if "BRZ_FLUX" in hdulist:  # arms joined by the survey; specutils does not know these
+        arms = [tuple(np.array(hdulist[f"BRZ_{part}"].data, float) for part in ("WAVELENGTH", "FLUX", "IVAR"))]
+    else:
+        loaded = SpectrumList.read(fits.HDUList(light), format=label)
+        arms = [(np.asarray(arm.spectral_axis.value), arm.flux.value, arm.uncertainty.array) for arm in loaded]
+    if not arms:
+        raise AgnsalError("it holds none of the arms b, r, z of DESI.")
+    wavelength, flux, ivar = join_arms(arms)  # type: ignore[arg-type]
+    targets, redshifts = rows_of(hdulist["FIBERMAP"], _CELLS), _redshifts(hdulist)
+    if targets is None or len(targets) != len(flux):
+        raise AgnsalError(f"its FIBERMAP was expected to have a row for each of the {len(flux)} spectra.")
+    header = hdulist[0].header
+    records = []
+    for row in range(len(flux)):
+        cell = plain_row(targets, row)
+        if cell.get("OBJTYPE", "TGT") == "SKY":
+            continue
+        target = cell.get("TARGETID", row)
+        meta: dict[str, Any] = {"header": header, "survey": "DESI", "object_id": str(target), "row": row}
+        for key, column in (("ra", "TARGET_RA"), ("dec", "TARGET_DEC"), ("ebv", "EBV")):
+            if column in cell:
+                meta[key] = float(cell[column])
+        known = redshifts.get(target, {})
+        for key, column in (("class", "CLASS"), ("class", "SPECTYPE"), ("subclass", "SUBCLASS"), ("zwarning", "ZWARN")):
+            if column in known:
+                meta[key] = clean(known[column]) if isinstance(known[column], str) else known[column]
+        records.append(
+            FileSpectrum(
+                wavelength=wavelength,
+                flux=flux[row],
+                unit=FLAM17,
+                ivar=ivar[row],
+                medium="vacuum",
+                redshift=known_redshift(known.get("Z")),
+                meta=meta,
+            )
+        )
+    if not records:
+        raise AgnsalError("it holds no target, only sky fibres.")
+    return records
+
+
+def join_arms(arms: list[Arm]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Arms on one wavelength grid: the inverse-variance weighted mean where they overlap.
+
+    Pixels no arm has measured (a gap, or no weight in any arm) get inverse variance 0.
+    """
+    first = min(float(wavelength[0]) for wavelength, _, _ in arms)
+    step = float(np.median(np.diff(arms[0][0])))
+    places = [np.round((wavelength - first) / step).astype(int) for wavelength, _, _ in arms]
+    for (wavelength, _, _), place in zip(arms, places, strict=True):
+        if np.abs(wavelength - first - step * place).max() > 0.01 * step or (np.diff(place) != 1).any():
+            raise AgnsalError(
+                "its arms do not share one wavelength grid, so that they cannot be joined pixel by pixel."
+            )
+    size = 1 + max(int(place[-1]) for place in places)
+    weighted, weight = np.zeros((2, len(arms[0][1]), size))
+    for (_, flux, ivar), place in zip(arms, places, strict=True):
+        good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+        weight[:, place] += np.where(good, ivar, 0.0)
+        weighted[:, place] += np.where(good, np.where(good, flux, 0.0).astype(float) * ivar, 0.0)
+    mean = np.divide(weighted, weight, out=np.zeros_like(weighted), where=weight > 0)
+    return first + step * np.arange(size, dtype=np.float64), mean, weight
+
+
+def _redshifts(hdulist: fits.HDUList) -> dict[Any, dict[str, Any]]:
+    """Redrock's row of each target, where a table of redshifts travels with the spectra."""
+    for hdu in hdulist:
+        table = rows_of(hdu, _CELLS) if isinstance(hdu, fits.BinTableHDU) and hdu.name not in _NO_REDSHIFTS else None
+        if table is not None and {"TARGETID", "Z"} <= set(table.dtype.names or ()):
+            rows = (plain_row(table, row) for row in range(len(table)))
+            return {row["TARGETID"]: row for row in rows}
+    return {}

@@ -1,0 +1,280 @@
+"""Survey files to `specutils.Spectrum`: observed frame, vacuum, ascending Angstrom, True in the mask = bad."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.spectra.editing.corrections import air_to_vacuum
+from agnsal.spectra.files.formats import load
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
+from agnsal.spectra.files.sdss import pixel_bits
+from agnsal.spectra.grid import Frame, Medium
+
+if TYPE_CHECKING:
+    from specutils import Spectrum
+
+PathLike = str | os.PathLike[str]
+
+log = logging.getLogger(__name__)
+
+
+def read_spectra(
+    paths: PathLike | Iterable[PathLike],
+    format: str | None = None,  # noqa: A002 - the name every astropy reader uses
+    redshift: float | Sequence[float] | Mapping[str, float] | None = None,
+    frame: Frame = "observed",
+    medium: Medium | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    *,
+    bad_bits: Iterable[str | int] = (),
+) -> list[Spectrum]:
+    """Read the spectra of survey files.
+
+    Whatever the file, what comes back is in the observed frame and in vacuum, on an ascending axis in Angstrom
+    (float64; the logarithmic axis of SDSS is rebuilt from its header), with `InverseVariance` where the file has
+    errors. Known by their content: spec files of SDSS-III to V and spSpec of SDSS-I/II, DESI coadds (arms joined,
+    all targets), 6dFGS, 2dFGRS, GAMA and what GAMA has collected, one-dimensional images (IRAF, Gemini, specutils'
+    wcs1d-fits), FITS tables, ECSV, IPAC, the text export of NED, CSV and plain columns; and whatever else a
+    specutils loader, also one of your own, recognises.
+
+    Parameters
+    ----------
+    paths : path, or sequence of paths
+        Files; or one folder, which stands for all regular files in it and below, in the order of their names, except
+        hidden files and those that are evidently no spectra.
+    format : str, optional
+        The name of a specutils loader; by default the format is recognised by the content of the file.
+    redshift : float, sequence of float (one per path), or dict by file name, optional
+        Wins over what the file says. Must be positive (with ``frame="rest"`` it may be 0).
+    frame : {"observed", "rest"}
+        Frame of the wavelengths in the files. With ``"rest"`` they are moved to the observed frame by the redshift,
+        which must be known; flux density is not rescaled.
+    medium : {"air", "vacuum"}, optional
+        What the wavelengths in the files are measured in; by default what the survey is known to use (SDSS, DESI:
+        vacuum; 6dFGS, 2dFGRS, GAMA, NED, IRAF: air), and vacuum where that is not known, which is logged.
+    on_error : {"raise", "skip"}
+        What to do with a file that cannot be used: raise, or leave it out with one `AgnsalWarning` that names each
+        file left out and the cause.
+    bad_bits : sequence of str, optional
+        SDSS pixel bits, by name (``"BADSKYCHI"``) or number, that make a pixel bad where they are set in every
+        exposure (``and_mask``). By default none does: many are informational.
+
+    Returns
+    -------
+    list of specutils.Spectrum
+        In the order of the files. ``mask`` is True where the flux or its inverse variance is not finite or the inverse
+        variance is not positive. ``redshift`` is 0 where it is not known, ``meta["redshift"]`` then None.
+        ``meta`` also has ``source`` (the path as given), ``format``, ``object_id`` (plate-mjd-fiber for SDSS),
+        ``survey`` where known, ``medium_of_file``, ``header``, and for SDSS ``class``, ``subclass``, ``sn_median``.
+        Flux that is not calibrated is in counts, or dimensionless where the file knows no unit.
+
+    Raises
+    ------
+    AgnsalError
+        If a file is missing, a folder among files, empty, cut off, of no known layout, without units, without a
+        single good pixel, zero everywhere or without signal; if wavelengths repeat or go to and fro; if redshifts
+        do not match the files. The message names the file and the cause.
+
+    Examples
+    --------
+    >>> import astropy.units as u, tempfile, pathlib
+    >>> from astropy.table import QTable
+    >>> table = QTable({"wavelength": [400, 401, 402] * u.nm, "flux": [1.0, 2.0, 3.0] * u.mJy})
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "object.ecsv"
+    >>> table.write(path)
+    >>> (spectrum,) = read_spectra(path, redshift=0.1)
+    >>> spectrum.spectral_axis.to_value(), spectrum.meta["redshift"]
+    (array([4000., 4010., 4020.]), 0.1)
+    """
+    _check_options(frame, medium, on_error)
+    bits = pixel_bits(bad_bits)
+    files, whole_folder = _files(paths)
+    given = _redshifts(redshift, files)
+    spectra: list[Spectrum] = []
+    refused: list[str] = []
+    guessed: list[str] = []
+    for file, z in zip(files, given, strict=True):
+        try:
+            z = None if z is None else _checked(z, frame)  # noqa: PLW2901
+            records, name = load(file, format, bits)
+        except UnknownLayout as error:
+            if whole_folder and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
+                log.info("passed over %s: %s", file, error)
+                continue
+            records, name = [], ""
+            refused.append(_refused(file, error, on_error))
+        except AgnsalError as error:
+            records, name = [], ""
+            refused.append(_refused(file, error, on_error))
+        for record in records:
+            try:
+                spectra.append(_standard(record, file, name, z, frame, medium))
+            except AgnsalError as error:
+                refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
+        if medium is None and any(record.medium is None for record in records):
+            guessed.append(file)
+    if guessed:
+        log.warning(
+            "wavelengths taken as vacuum in %d files that do not say (pass medium='air' if they are): %s",
+            len(guessed),
+            ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else ""),
+        )
+    if refused:
+        message = f"{len(refused)} spectra in {len(files)} files were not read:\n  " + "\n  ".join(refused)
+        warnings.warn(message, AgnsalWarning, stacklevel=2)
+    return spectra
+
+
+def _refused(file: str, error: AgnsalError, on_error: str, record: FileSpectrum | None = None) -> str:
+    """The file and the cause: raised, or returned for the report of what was skipped."""
+    where = "" if record is None else f" (object {record.meta.get('object_id', record.meta.get('row'))})"
+    message = f"{file}{where}: {error}"
+    if on_error == "raise":
+        raise AgnsalError(message) from error
+    return message
+
+
+def _check_options(frame: Any, medium: Any, on_error: Any) -> None:
+    for name, value, allowed in (
+        ("frame", frame, ("observed", "rest")),
+        ("medium", medium, ("air", "vacuum", None)),
+        ("on_error", on_error, ("raise", "skip")),
+    ):
+        if value not in allowed:
+            raise AgnsalError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+
+
+def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
+    """The files as given, and whether they are all there is in a folder."""
+    if not isinstance(paths, (str, os.PathLike)):
+        return [os.fspath(path) for path in paths], False
+    folder = Path(paths)
+    if not folder.is_dir():
+        return [os.fspath(paths)], False
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    visible = [str(path) for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts)]
+    if not visible:
+        raise AgnsalError(f"{folder}: there is no file in this folder.")
+    return visible, True
+
+
+def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
+    """What was given as the redshift of each file, or None."""
+    if redshift is None:
+        return [None] * len(files)
+    if isinstance(redshift, Mapping):
+        values = [redshift.get(file, redshift.get(Path(file).name)) for file in files]
+        unused = [key for key in redshift if key not in files and key not in {Path(file).name for file in files}]
+        if unused:
+            raise AgnsalError(f"redshifts came for files that are not read: {', '.join(map(str, unused[:5]))}.")
+    else:
+        plain = redshift.to_value(u.dimensionless_unscaled) if isinstance(redshift, u.Quantity) else redshift
+        values = [plain] * len(files) if np.ndim(plain) == 0 else list(plain)
+    if len(values) != len(files):
+        raise AgnsalError(f"{len(values)} redshifts came for {len(files)} files; one for each is needed.")
+    return values
+
+
+def _checked(redshift: Any, frame: str) -> float:
+    try:
+        z = float(redshift)
+    except (TypeError, ValueError) as error:
+        raise AgnsalError(f"the redshift given is {redshift!r}, a number was expected.") from error
+    if not np.isfinite(z) or z < 0 or (z == 0 and frame == "observed"):
+        raise AgnsalError(
+            f"the redshift given is {z}; it must be positive and finite. Leave it out (None) where it is not "
+            "known, or pass frame='rest' for a spectrum that is in the rest frame already."
+        )
+    if z > 20:
+        raise AgnsalError(f"the redshift given is {z}, too large to be one; is it a velocity in km/s?")
+    return z
+
+
+def _standard(
+    record: FileSpectrum, file: str, name: str, redshift: float | None, frame: Frame, medium: Medium | None
+) -> Spectrum:
+    """The record in agnsal's conventions, as a Spectrum."""
+    from astropy.nddata import InverseVariance
+    from specutils import Spectrum
+
+    z = record.redshift if redshift is None else redshift
+    bad = _bad_pixels(record)
+    wavelength, flux = record.wavelength, record.flux
+    ivar = None if record.ivar is None else np.where(bad, 0.0, record.ivar)
+    if wavelength[0] > wavelength[-1]:
+        wavelength, flux, bad = wavelength[::-1], flux[::-1], bad[::-1]
+        ivar = None if ivar is None else ivar[::-1]
+    _check_axis(wavelength)
+    if frame == "rest":
+        if z is None:
+            raise AgnsalError("it is in the rest frame and its redshift is not known; pass redshift=.")
+        wavelength = wavelength * (1.0 + z)
+    elif record.rest is not None:
+        raise AgnsalError(f"it is in the rest frame already: {record.rest}. Pass frame='rest'.")
+    of_file = medium or record.medium or "vacuum"
+    if of_file == "air":
+        wavelength = air_to_vacuum(wavelength * u.AA).to_value(u.AA)
+    meta = {"source": file, "format": name, "object_id": Path(file).name, "redshift": z, "medium_of_file": of_file}
+    return Spectrum(
+        flux=flux * record.unit,
+        spectral_axis=wavelength * u.AA,
+        uncertainty=None if ivar is None else InverseVariance(ivar, unit=record.unit**-2),
+        mask=bad,
+        redshift=z,
+        meta=meta | record.meta,
+    )
+
+
+def _bad_pixels(record: FileSpectrum) -> NDArray[np.bool_]:
+    """True where a pixel is no measurement; a spectrum without any is refused."""
+    flux, ivar = record.flux, record.ivar
+    bad = ~np.isfinite(flux)
+    if ivar is not None:
+        bad |= ~(np.isfinite(ivar) & (ivar > 0))
+    else:  # without errors, zeros at the ends are padding
+        there = np.flatnonzero(~bad & (flux != 0))
+        if there.size:
+            bad[: there[0]] = bad[there[-1] + 1 :] = True
+    if record.bad is not None:
+        bad |= record.bad
+    if bad.all():
+        raise AgnsalError(
+            "it has no good pixel: flux or inverse variance is nowhere finite and positive, or all is masked."
+        )
+    if not flux[~bad].any():
+        raise AgnsalError("its flux is zero in every good pixel.")
+    if ivar is not None:
+        noise = flux[~bad] * np.sqrt(ivar[~bad])
+        if np.median(noise) < 0 and np.mean(noise > 5) < 0.01:
+            raise AgnsalError(
+                f"it holds no signal: the median signal-to-noise of its pixels is {np.median(noise):.2f}."
+            )
+    return bad
+
+
+def _check_axis(wavelength: NDArray[np.float64]) -> None:
+    if wavelength.size < 2:
+        raise AgnsalError(f"it has {wavelength.size} pixels; a spectrum needs at least 2.")
+    if not np.isfinite(wavelength).all() or wavelength[0] <= 0:
+        raise AgnsalError("its wavelengths are not all finite and positive.")
+    step = np.diff(wavelength)
+    if (step == 0).any():
+        at = wavelength[np.flatnonzero(step == 0)[0]]
+        raise AgnsalError(
+            f"{int((step == 0).sum())} of its wavelengths occur twice (the first at {at:.2f} A); join them."
+        )
+    if (step < 0).any():
+        at = wavelength[np.flatnonzero(step < 0)[0]]
+        raise AgnsalError(
+            f"its wavelengths go to and fro (after {at:.2f} A): orders or arms that overlap? Join or sort them."
+        )

@@ -1,0 +1,158 @@
+"""SDSS spectra: spec files of SDSS-III/IV (BOSS, eBOSS, and the re-released SDSS-I/II), SDSS-V, and spSpec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.files.fits_rows import first_row
+from agnsal.spectra.files.record import FLAM17, FileSpectrum, clean, inverse_variance, known_redshift, object_id
+
+#: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
+PIXEL_BITS = {
+    "NOPLUG": 0, "BADTRACE": 1, "BADFLAT": 2, "BADARC": 3, "MANYBADCOLUMNS": 4, "MANYREJECTED": 5, "LARGESHIFT": 6,
+    "BADSKYFIBER": 7, "NEARWHOPPER": 8, "WHOPPER": 9, "SMEARIMAGE": 10, "SMEARHIGHSN": 11, "SMEARMEDSN": 12,
+    "NEARBADPIXEL": 16, "LOWFLAT": 17, "FULLREJECT": 18, "PARTIALREJECT": 19, "SCATTEREDLIGHT": 20, "CROSSTALK": 21,
+    "NOSKY": 22, "BRIGHTSKY": 23, "NODATA": 24, "COMBINEREJ": 25, "BADFLUXFACTOR": 26, "BADSKYCHI": 27,
+    "REDMONSTER": 28, "EMLINE": 30,
+}  # fmt: skip
+
+_UNIT = "1e-17 erg / (Angstrom cm2 s)"
+_CELLS = (
+    "PLATE", "FIELD", "MJD", "FIBERID", "CATALOGID", "Z", "Z_ERR", "ZWARNING", "CLASS", "SUBCLASS", "SN_MEDIAN_ALL",
+    "SN_MEDIAN", "SURVEY", "PLUG_RA", "PLUG_DEC", "RACAT", "DECCAT",
+)  # fmt: skip
+
+
+def pixel_bits(names: Iterable[str | int]) -> int:
+    """The bit mask of named (``"BRIGHTSKY"``) or numbered SDSS pixel bits."""
+    mask = 0
+    for name in names:
+        bit = PIXEL_BITS.get(name.upper()) if isinstance(name, str) else int(name)
+        if bit is None or not 0 <= bit < 32:
+            raise AgnsalError(f"bad_bits holds {name!r}; the pixel bits of SDSS are {', '.join(PIXEL_BITS)}.")
+        mask |= 1 << bit
+    return mask
+
+
+def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[FileSpectrum]:
+    """The coadded spectrum of a spec file, through specutils' loader, with what SPECOBJ or SPALL knows of it."""
+    from specutils import Spectrum
+
+    try:
+        table: Any = hdulist[1].data  # len() would read every header of the file
+    except IndexError:
+        table = None
+    names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
+    if not {"flux", "loglam", "ivar"} <= set(names):
+        raise AgnsalError("HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar.")
+    if len(table) == 0:
+        raise AgnsalError("its table of the coadded spectrum is empty.")
+    header = hdulist[0].header
+    if "BUNIT" in header:
+        header["BUNIT"] = _UNIT  # as written, "1E-17 erg/cm^2/s/Ang", it costs a warning a file; it never differs
+    flux, ivar = table[names["flux"]], table[names["ivar"]]
+    if label == "SDSS-V spec" and {"mask", "or_mask"} & set(names):
+        loaded = Spectrum.read(hdulist, format=label, hdu=1)
+        flux, ivar = loaded.flux.value, loaded.uncertainty.array
+    elif label != "SDSS-V spec" and "and_mask" in names:
+        loaded = Spectrum.read(hdulist, format=label)
+        flux, ivar = loaded.flux.value, loaded.uncertainty.array
+    record = FileSpectrum(
+        wavelength=log_axis(table[names["loglam"]], header.get("COEFF0"), header.get("COEFF1")),
+        flux=flux,
+        unit=FLAM17,
+        ivar=ivar,
+        bad=(table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
+        medium="vacuum",
+        meta={"header": header, "survey": "SDSS-V" if label == "SDSS-V spec" else "SDSS"},
+    )
+    describe(record, catalogue(hdulist), header)
+    return [record]
+
+
+def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
+    """An spSpec file of SDSS-I/II: rows of flux, the same less continuum, error, mask; redshift in the header."""
+    from specutils import Spectrum
+
+    data, header = hdulist[0].data, hdulist[0].header
+    if data is None or data.ndim != 2 or len(data) < 4:
+        raise AgnsalError("HDU 0 was expected to be the image of an spSpec file, at least 4 rows of pixels.")
+    if "BUNIT" in header:
+        header["BUNIT"] = _UNIT
+    loaded = Spectrum.read(hdulist, format="SDSS-I/II spSpec")
+    first, step = header.get("COEFF0", header.get("CRVAL1")), header.get("COEFF1", header.get("CD1_1"))
+    record = FileSpectrum(
+        wavelength=10.0 ** (float(first) + float(step) * np.arange(data.shape[1])),
+        flux=loaded.flux.value,
+        unit=FLAM17,
+        ivar=inverse_variance(data[2], "std"),
+        bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
+        medium="vacuum",
+        meta={"header": header, "survey": "SDSS"},
+    )
+    describe(record, {"Z": header.get("Z"), "Z_ERR": header.get("Z_ERR"), "ZWARNING": header.get("Z_WARNIN")}, header)
+    return [record]
+
+
+def catalogue(hdulist: fits.HDUList) -> dict[str, Any]:
+    """The row of SPECOBJ or SPALL: HDU 2 in what the survey wrote, looked for by name in what others rewrote."""
+    cells = first_row(hdulist[1], _CELLS, after=True)
+    if "Z" in cells:
+        return cells
+    named = next((hdu for hdu in hdulist if hdu.name in ("SPECOBJ", "SPALL", "ZALL")), None)
+    return {} if named is None else first_row(named, _CELLS)
+
+
+def describe(record: FileSpectrum, cells: dict[str, Any], header: fits.Header) -> None:
+    """Put redshift, class, median signal-to-noise and name of the pipeline into the record."""
+    record.redshift = known_redshift(cells.get("Z"))
+    for key in ("class", "subclass", "zwarning", "z_err"):
+        value = cells.get(key.upper())
+        if value is not None:
+            record.meta[key] = clean(value) if isinstance(value, str) else value
+    noise = cells.get("SN_MEDIAN_ALL")
+    if noise is not None:
+        record.meta["sn_median"] = float(noise)
+    for key, names in (("ra", ("PLUG_RA", "RACAT")), ("dec", ("PLUG_DEC", "DECCAT"))):
+        value = next((cells[name] for name in names if name in cells), None)
+        if value is not None:
+            record.meta[key] = float(value)
+    plate = cells.get("PLATE", cells.get("FIELD", header.get("PLATEID", header.get("FIELDID"))))
+    mjd, fiber = cells.get("MJD", header.get("MJD")), cells.get("FIBERID", header.get("FIBERID"))
+    target = cells.get("CATALOGID")
+    if target and plate is not None and mjd is not None:
+        record.meta["object_id"] = f"{int(plate)}-{int(mjd)}-{int(target)}"
+    elif None not in (plate, mjd, fiber):
+        record.meta["object_id"] = object_id(plate, mjd, fiber)
+
+
+def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np.float64]:
+    """Wavelengths in float64 from the float32 log10 of the table.
+
+    The pixels lie on ``first + step * k`` (COEFF0, COEFF1 of the header) with whole k; without those the line that
+    fits best is taken, and where no line fits to float32 precision the column as it is.
+    """
+    written = np.asarray(loglam, dtype=np.float64)
+    number = np.arange(written.size)
+    precision = 4e-7  # of a float32 near 4
+    try:
+        if first is not None and step:
+            start = np.round((written[0] - float(first)) / float(step))
+            exact = float(first) + float(step) * (start + number)
+            if np.abs(exact - written).max() < precision:
+                return 10**exact
+    except (TypeError, ValueError):
+        pass  # the header holds something else there: fit
+    if written.size > 2 and np.isfinite(written).all():
+        slope = np.polyfit(number, written, 1)[0]
+        slope = np.round(slope, 7) if abs(np.round(slope, 7) - slope) * written.size < precision else slope
+        exact = np.mean(written - slope * number) + slope * number
+        if np.abs(exact - written).max() < precision:
+            return 10**exact
+    return 10**written

@@ -1,0 +1,125 @@
+"""Multi-fibre surveys of the Anglo-Australian telescopes: 6dFGS, 2dFGRS, and the spectra collected by GAMA.
+
+They are measured in air, and none but GAMA's own is flux calibrated: those fluxes are counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils, wavelength_unit
+
+#: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
+GAMA_COLLECTIONS = {
+    "2QZ": "GAMA-2QZ",
+    "2SLAQ-QSO": "GAMA-2SLAQ-QSO",
+    "MGC": "GAMA-MGC",
+    "WiggleZ": "GAMA-WiggleZ",
+    "2dFGRS": "GAMA-2dFGRS",
+}
+_NO_DATA = -999.0  # of the tabular variant of 6dFGS
+
+
+def read_sixdfgs_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
+    """The image variants of 6dFGS: rows of counts, variance, sky, and (the fourth) observed wavelength.
+
+    The wavelength row is believed, not the header: IRAF's `dopcor` has moved the axis of the header to the rest frame
+    in some releases, whatever redshift was thought right then. Files with both arms and their sum give the sum.
+    """
+    from specutils import Spectrum, SpectrumList
+
+    for hdu in hdulist:
+        if wavelength_unit(hdu.header.get("CUNIT1")) is not None:
+            hdu.header["CUNIT1"] = "Angstrom"  # "Angstroms", as written, costs astropy 2 ms of bewilderment
+    if len(hdulist) >= 8:
+        loaded, hdus = SpectrumList.read(hdulist, format="6dFGS-combined"), list(hdulist[5:])
+    else:
+        loaded, hdus = [Spectrum.read(hdulist, format="6dFGS-split")], [hdulist[0]]
+    spectrum, hdu = loaded[-1], hdus[-1]
+    record = next(from_specutils(spectrum))
+    if len(hdu.data) > 3:
+        record.wavelength = np.array(hdu.data[3], dtype=np.float64)
+        record.wavelength = even_axis(record.wavelength)
+    else:
+        record.wavelength = record.wavelength * (1.0 + _doppler(hdu.header))
+    record.unit, record.medium = u.ct, "air"
+    record.meta.update(survey="6dFGS", quality=hdu.header.get("QUALITY"))
+    return [record]
+
+
+def read_sixdfgs_table(hdulist: fits.HDUList) -> list[FileSpectrum]:
+    """The tabular variant of 6dFGS: wavelength and counts per second, without errors; -999 where there is no datum."""
+    from specutils import Spectrum
+
+    record = next(from_specutils(Spectrum.read(hdulist, format="6dFGS-tabular")))
+    record.describe(hdulist[0].header)
+    record.wavelength = even_axis(record.wavelength)
+    record.bad, record.unit, record.medium = record.flux == _NO_DATA, u.ct / u.s, "air"
+    record.meta.update(survey="6dFGS", quality=hdulist[0].header.get("QUALITY"))
+    return [record]
+
+
+def read_twodfgrs(hdulist: fits.HDUList) -> list[FileSpectrum]:
+    """Every observation of a 2dFGRS object, in counts per second."""
+    from specutils import SpectrumList
+
+    records = list(from_specutils(SpectrumList.read(hdulist, format="2dFGRS")))
+    if not records:
+        raise AgnsalError("it holds a sky chart and no spectrum.")
+    for record in records:
+        record.describe(hdulist[0].header)
+        record.medium = "air"
+        record.meta["survey"] = "2dFGRS"
+    return records
+
+
+def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
+    """The flux-calibrated spectrum of GAMA itself, or the spectrum of another survey that GAMA has collected."""
+    from specutils import SpectrumList
+
+    header = hdulist[0].header
+    label = gama_label(header) or "GAMA"
+    loaded = SpectrumList.read(hdulist, format=label)
+    spectra = [s for s in loaded if s.meta.get("purpose") in ("reduced", "combined")]
+    if not spectra:
+        raise AgnsalError(f"the {label} layout was expected to hold a reduced spectrum; none is there.")
+    record = next(from_specutils(spectra[0]))
+    record.medium = "air"
+    record.meta["survey"] = clean(label)
+    return [record]
+
+
+def gama_label(header: fits.Header) -> str | None:
+    """The specutils loader of a file of GAMA, or None."""
+    if "GAMANAME" not in header:
+        return None
+    survey, origin = str(header.get("SURVEY", "")), str(header.get("ORIGIN", ""))
+    for name, label in GAMA_COLLECTIONS.items():
+        if name in survey:
+            return label
+    if "Liverpool JMU" in origin:
+        return "GAMA-LT"
+    return "GAMA" if "GAMA" in origin else None
+
+
+def even_axis(wavelength: Any) -> Any:
+    """The even axis behind wavelengths written with few digits, or as they are where none fits within a tenth pixel."""
+    number = np.arange(wavelength.size)
+    if wavelength.size < 3 or not np.isfinite(wavelength).all():
+        return wavelength
+    step, start = np.polyfit(number, wavelength, 1)
+    even = start + step * number
+    return even if np.abs(even - wavelength).max() < 0.1 * abs(step) else wavelength
+
+
+def _doppler(header: fits.Header) -> float:
+    """The redshift by which IRAF's `dopcor` has divided the axis of the header."""
+    try:
+        return float(str(header.get("DOPCOR01", header.get("DOPCOR", "0"))).split()[0])
+    except (IndexError, ValueError):
+        return 0.0

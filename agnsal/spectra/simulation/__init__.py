@@ -1,0 +1,1 @@
+"""Simulated active galaxies, their population, emission, starlight and the instrument."""
