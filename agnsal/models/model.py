@@ -10,7 +10,7 @@ from autograd import make_vjp
 from autograd.tracer import isbox
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import single_precision
 from agnsal.models.validation import refuse_units_and_masks
@@ -319,6 +319,5 @@ class DifferentiableModel:
 
 
 def _is_single(precision: str) -> bool:
-    if precision not in _PRECISIONS:
-        raise AgnsalError(f"precision must be 'double' or 'single', got {precision!r}.")
+    one_of("precision", precision, _PRECISIONS)
     return precision == "single"

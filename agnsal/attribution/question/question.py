@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution, versions
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.black_box import as_function
 from agnsal.models.differentiable import as_differentiable
 from agnsal.models.model import KINDS, LARGEST
@@ -246,8 +246,7 @@ def ask(
     >>> ask(model, X[:2], target="up").target.tolist()
     ['up', 'up']
     """
-    if output not in KINDS:
-        raise AgnsalError(f"output must be one of {', '.join(map(repr, KINDS))}, got {output!r}.")
+    one_of("output", output, KINDS)
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = _matrix(sample_or_X if sample is None else sample.flux)

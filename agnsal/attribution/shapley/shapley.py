@@ -16,7 +16,7 @@ from agnsal.attribution.question.sampling import seed_name
 from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
 from agnsal.attribution.shapley.kernel_machines import KernelMachine, kernel_machine
 from agnsal.attribution.shapley.owen import owen_values
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.black_box import BlackBox
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
@@ -105,8 +105,7 @@ def shapley(
     >>> result.provenance["exact"], bool(np.abs(result.residual).max() < 1e-12)
     (True, True)
     """
-    if method not in _METHODS:
-        raise AgnsalError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
+    one_of("method", method, _METHODS)
     question = ask(model, sample_or_X, target, output, differentiable=False)
     machine = None if isinstance(question.model, BlackBox) else kernel_machine(question.estimator)
     if machine is not None and not _says_the_same(question, machine):

@@ -17,7 +17,7 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 from numpy.typing import NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import one_of
 
 KERNEL_NAMES = ("linear", "poly", "rbf", "sigmoid")
 
@@ -257,8 +257,7 @@ class Kernel:
     degree: float = 3
 
     def __post_init__(self) -> None:
-        if self.name not in KERNEL_NAMES:
-            raise AgnsalError(f"kernel must be one of {', '.join(KERNEL_NAMES)}, got {self.name!r}.")
+        one_of("kernel", self.name, KERNEL_NAMES)
 
     def __call__(self, X: Any, S: Any, squares: NDArray | None = None) -> Any:
         """Kernel matrix, shape (n, m), traceable by autograd in both arguments; `squares` may hold the ``|s|^2``."""

@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.models.machine.prediction import CoupledPrediction
 from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
@@ -204,8 +204,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
 
     def _check_choices(self) -> None:
         for name, choices in (("predict_by", ("probability", "votes")), ("coupling", ("exact", "libsvm"))):
-            if getattr(self, name) not in choices:
-                raise AgnsalError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}.")
+            one_of(name, getattr(self, name), choices)
 
     def _resolve_kernel(self, X: NDArray, weight: NDArray) -> Kernel:
         gamma = self.gamma

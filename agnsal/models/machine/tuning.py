@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_X_y
 from tqdm import tqdm
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.coupling import pair_log_odds
 from agnsal.models.machine.kernels import Kernel, squared_distances
 from agnsal.models.machine.log_odds import log_couple
@@ -135,8 +135,7 @@ def tune(
     classes, codes = np.unique(y, return_inverse=True)
     if classes.size < 2:
         raise AgnsalError(f"y has one class only ({classes.tolist()}); nothing can be tuned.")
-    if scoring not in _SCORES:
-        raise AgnsalError(f"scoring must be one of {', '.join(_SCORES)}, got {scoring!r}.")
+    one_of("scoring", scoring, _SCORES)
     names = [kernels] if isinstance(kernels, str) else list(kernels)
     options: dict[str, Any] = {
         "degree": degree,

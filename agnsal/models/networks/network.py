@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.networks.chain import flat, input_length, pull_back, trace
 from agnsal.models.networks.file import read_network, write_network
@@ -119,8 +119,7 @@ class Network:
         AgnsalError
             If the shapes do not fit, or the activation is unknown.
         """
-        if activation not in ACTIVATIONS:
-            raise AgnsalError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}.")
+        one_of("activation", activation, ACTIVATIONS)
         if len(weights) != len(biases) or not len(weights):
             raise AgnsalError(f"{len(weights)} weights and {len(biases)} biases; there must be one bias per weight.")
         layers: list[Layer] = []
