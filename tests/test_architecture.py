@@ -20,8 +20,11 @@ def floor_of(dotted):
 
 
 def imports_of(path):
-    """Every agnsal module imported in a file, whether at its top or inside a function."""
+    """Every agnsal module imported in a file, at its top or inside a function; what only types name is not imported."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "agnsal":
             yield node.module, node
