@@ -65,5 +65,5 @@ def test_expansion_in_blocks_and_in_single_precision(name, matrices, monkeypatch
 
 
 def test_unknown_kernel():
-    with pytest.raises(AgnsalError, match="one of linear, poly, rbf, sigmoid"):
+    with pytest.raises(AgnsalError, match="one of 'linear', 'poly', 'rbf', 'sigmoid'"):
         Kernel("cosine")
