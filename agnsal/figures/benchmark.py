@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord
 from agnsal.figures.style import axis_of, new_axes
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def plot_scores(
-    scores: Any, *, truths: Sequence[str] | None = None, statistic: str = "pearson", ax: Axes | None = None
+    scores: PiecewiseScoresRecord | SpectralScoresRecord,
+    *,
+    truths: Sequence[str] | None = None,
+    statistic: str = "pearson",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a box plot of the correlation of every method's maps with the truth, spectrum by spectrum.
 
@@ -37,7 +41,7 @@ def plot_scores(
     Axes
         Boxes from the first to the third quartile, whiskers from 5 to 95 %.
     """
-    spectral = hasattr(scores, "metrics")
+    spectral = isinstance(scores, SpectralScoresRecord)
     truths = (("pearson", "profile") if spectral else ("contribution", "slope")) if truths is None else tuple(truths)
     names = list(scores.maps)
     ax = new_axes(ax, (5.6, 0.9 + 0.3 * len(names)))
@@ -46,7 +50,7 @@ def plot_scores(
     for number, truth in enumerate(truths):
         values, places = [], []
         for place, name in enumerate(names):
-            if spectral:
+            if isinstance(scores, SpectralScoresRecord):
                 found = scores.metrics[name][truth]
             elif truth in scores.judged[name]:
                 found = scores.correlation(name, truth, statistic)
@@ -84,7 +88,11 @@ def plot_scores(
 
 
 def plot_truth_and_maps(
-    scores: Any, i: int = 0, *, methods: Sequence[str] | None = None, ax: Axes | None = None
+    scores: PiecewiseScoresRecord | SpectralScoresRecord,
+    i: int = 0,
+    *,
+    methods: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the truth of one spectrum and the map of every method below it, each on its own scale.
 
@@ -108,8 +116,10 @@ def plot_truth_and_maps(
     AgnsalError
         If there is no such spectrum or method.
     """
-    spectral = hasattr(scores, "metrics")
-    truth: NDArray[np.float64] = scores.truth if spectral else scores.truths["contribution"]
+    if isinstance(scores, SpectralScoresRecord):
+        truth, grid = scores.truth, scores.grid
+    else:
+        truth, grid = scores.truths["contribution"], None
     if not -len(truth) <= i < len(truth):
         raise AgnsalError(f"there are {len(truth)} spectra, numbered 0 to {len(truth) - 1}; asked for {i}.")
     names = list(scores.maps) if methods is None else list(methods)
@@ -118,7 +128,7 @@ def plot_truth_and_maps(
         raise AgnsalError(f"there is no {unknown[0]!r} here; there are {', '.join(scores.maps)}.")
     rows = {"truth": truth[i], **{name: scores.maps[name][i] for name in names}}
     image = np.stack([row / max(np.abs(row).max(), 1e-300) for row in rows.values()])
-    _, edges, label = axis_of(scores.grid if spectral else None, image.shape[1])
+    _, edges, label = axis_of(grid, image.shape[1])
     ax = new_axes(ax, (6.4, 0.8 + 0.26 * len(rows)))
     mesh = ax.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, image, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True)
     ax.axhline(0.5, color="black", linewidth=1.2)

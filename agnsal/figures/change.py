@@ -14,11 +14,11 @@ from agnsal.figures.style import new_axes, plain, rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 
 def plot_change(
-    change: Attribution,
+    change: AttributionRecord,
     i: int = 0,
     *,
     ax: Axes | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from agnsal.figures.style import new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from agnsal.figures.records import ReportRecord
 
-def plot_removal(report: Any, *, ax: Axes | None = None) -> Axes:
+
+def plot_removal(report: ReportRecord, *, ax: Axes | None = None) -> Axes:
     """Draw the output of the model while more and more of the spectra is removed.
 
     The wider the two curves open, the better the map knows what the model looks at; for a map that knows nothing they

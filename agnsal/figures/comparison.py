@@ -15,13 +15,13 @@ from agnsal.figures.style import axis_of, new_axes, plain, rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 _SPECTRUM_ROWS = 3.0
 
 
 def plot_comparison(
-    attributions: Mapping[str, Attribution] | Sequence[Attribution],
+    attributions: Mapping[str, AttributionRecord] | Sequence[AttributionRecord],
     i: int = 0,
     *,
     ax: Axes | None = None,

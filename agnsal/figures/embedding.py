@@ -16,9 +16,11 @@ from agnsal.figures.style import MARKERS, class_color, class_places, new_axes, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from agnsal.figures.records import EmbeddingRecord
+
 
 def plot_embedding(
-    embedding_or_coordinates: Any,
+    embedding_or_coordinates: EmbeddingRecord | ArrayLike,
     labels: ArrayLike | None = None,
     *,
     ax: Axes | None = None,

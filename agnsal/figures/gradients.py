@@ -14,11 +14,11 @@ from agnsal.figures.style import attribution_label, axis_of, class_color, class_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 
 def plot_class_gradients(
-    gradients: Mapping[Any, Attribution] | Sequence[Attribution],
+    gradients: Mapping[Any, AttributionRecord] | Sequence[AttributionRecord],
     i: int = 0,
     *,
     ax: Axes | None = None,

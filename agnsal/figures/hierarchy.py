@@ -17,14 +17,14 @@ from agnsal.spectra.grid import WavelengthGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.networks.hierarchy import Hierarchy
+    from agnsal.figures.records import HierarchyRecord
 
 _SPECTRUM_HEIGHT = 0.3  # of the height of the tree
 _GAP = 0.05
 
 
 def plot_hierarchy(
-    hierarchy: Hierarchy,
+    hierarchy: HierarchyRecord,
     flux: ArrayLike | None = None,
     grid: WavelengthGrid | None = None,
     *,

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.population import plot_population_importance
 from agnsal.figures.style import new_axes, plain, unit_text
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from agnsal.figures.records import AttributionRecord
+
 _PARTS = {"core": "#0072B2", "wings": "#E69F00", "continuum": "#999999"}
 _HATCHES = {"core": "", "wings": "////", "continuum": "...."}
 
 
-def plot_line_importance(line_table: Any, *, ax: Axes | None = None, i: int | None = None) -> Axes:
+def plot_line_importance(
+    line_table: QTable | AttributionRecord, *, ax: Axes | None = None, i: int | None = None
+) -> Axes:
     r"""Draw bars of the summed attribution of each line, in its core, its wings and the continuum beside it.
 
     Parameters
     ----------
     line_table : QTable or Attribution
-        What `Attribution.by_line` gives, or the attribution itself.
+        What `Attribution.by_line` gives, or the attribution itself. A table of `agnsal.line_importance` is drawn by
+        `plot_population_importance`.
     ax : Axes, optional
         Where to draw; by default on a new figure.
     i : int, optional
@@ -51,7 +57,11 @@ def plot_line_importance(line_table: Any, *, ax: Axes | None = None, i: int | No
     >>> ax.get_xlabel()
     'Summed saliency, P(type 1)\nmean of 60 spectra'
     """
-    table = line_table if isinstance(line_table, QTable) or not hasattr(line_table, "by_line") else line_table.by_line()
+    table: QTable = line_table.by_line() if hasattr(line_table, "by_line") else line_table
+    if "permutation" in getattr(table, "colnames", ()):
+        if i is not None:
+            raise AgnsalError("a table of line_importance() is about a whole sample; leave out i=.")
+        return plot_population_importance(table, ax=ax)
     lacking = {"line", "target", "object_id", *_PARTS} - set(getattr(table, "colnames", ()))
     if lacking:
         raise AgnsalError(f"a table as Attribution.by_line() gives is expected; columns {sorted(lacking)} are missing.")

@@ -14,11 +14,11 @@ from agnsal.figures.style import attribution_label, axis_of, class_color, class_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.populations.maps import MeanMaps
+    from agnsal.figures.records import MeanMapsRecord
 
 
 def plot_mean_maps(
-    maps: MeanMaps,
+    maps: MeanMapsRecord,
     groups: Iterable[str] | None = None,
     *,
     ax: Axes | None = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 #: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
 COLORMAP = "RdBu"
@@ -27,7 +27,7 @@ _PERCENTILE = 99.0  # of the absolute values, where colours end
 
 
 def plot_saliency(
-    attribution: Attribution,
+    attribution: AttributionRecord,
     i: int = 0,
     *,
     ax: Axes | None = None,
@@ -182,13 +182,13 @@ def _discs(ax: Axes, center: NDArray, flux: NDArray, values: NDArray) -> ScalarM
     return ax.scatter(center, flux, c=values, cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
 
 
-def _flux_label(attribution: Attribution) -> str:
+def _flux_label(attribution: AttributionRecord) -> str:
     """Label of the flux axis; the unit is known where the attribution is per unit of flux."""
     unit = attribution.unit**-1
     return "Flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
 
 
-def _explained(one: Attribution) -> str:
+def _explained(one: AttributionRecord) -> str:
     """What is explained and its value, for one spectrum."""
     target, value = plain(one.target[0]), float(one.explained[0])
     name = {"probability": f"P({target})", "log_odds": f"log-odds({target})"}.get(one.output, f"{one.output}({target})")

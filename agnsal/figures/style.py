@@ -15,7 +15,7 @@ from agnsal.spectra.grid import WavelengthGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 #: Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -155,7 +155,7 @@ def flux_label(unit: u.UnitBase) -> str:
     return "Relative flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
 
 
-def attribution_label(attribution: Attribution, target: Any | None) -> str:
+def attribution_label(attribution: AttributionRecord, target: Any | None) -> str:
     """Say what the values of an attribution are, with their unit.
 
     Parameters

@@ -14,14 +14,14 @@ from agnsal.spectra.lines import LINES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.figures.records import AttributionRecord
 
 #: Colour and hatching of a bar: of what has one component, and of lines with two.
 _STYLES = {"": ("0.45", ""), "narrow": ("#0072B2", ""), "broad": ("#E69F00", "////"), "unexplained": ("0.8", "....")}
 
 
 def plot_transform_importance(
-    attribution: Attribution, *, ax: Axes | None = None, i: int | None = None, most: int = 24
+    attribution: AttributionRecord, *, ax: Axes | None = None, i: int | None = None, most: int = 24
 ) -> Axes:
     """Draw a bar for each band, scale, component or line; narrow and broad components of a line side by side.
 
@@ -108,7 +108,7 @@ def plot_transform_importance(
 _Parts = dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]
 
 
-def _rows(attribution: Attribution, most: int) -> dict[str, _Parts]:
+def _rows(attribution: AttributionRecord, most: int) -> dict[str, _Parts]:
     """By row and component: values of all spectra, and the error of a single one."""
     single = attribution.standard_error is not None and len(attribution) == 1
     rows: dict[str, _Parts] = {}

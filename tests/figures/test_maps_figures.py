@@ -6,8 +6,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from agnsal import AgnsalError, ProbabilisticSVC, explain_change, input_x_gradient, mean_maps, saliency, simulate_agn
-from agnsal.figures import plot_change, plot_comparison, plot_mean_maps
+from agnsal import (
+    AgnsalError,
+    ProbabilisticSVC,
+    explain_change,
+    input_x_gradient,
+    line_importance,
+    mean_maps,
+    saliency,
+    simulate_agn,
+)
+from agnsal.figures import plot_change, plot_comparison, plot_line_importance, plot_mean_maps
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +71,12 @@ def test_mean_maps_have_a_band_each(explained):
         plot_mean_maps(maps, ["type 3"])
     nothing = replace(maps, count=np.zeros_like(maps.count))
     plot_mean_maps(nothing).figure.canvas.draw()
+
+
+def test_line_importance_over_a_sample_is_drawn_too(explained):
+    model, sample = explained
+    table = line_importance(model, sample, "type 1", lines=["Hbeta", "[O III] 5007"], n_permutations=2)
+    ax = plot_line_importance(table)
+    assert "Importance for type 1" in ax.get_xlabel()
+    with pytest.raises(AgnsalError, match="leave out i="):
+        plot_line_importance(table, i=0)

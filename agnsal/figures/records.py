@@ -1,0 +1,139 @@
+"""What a figure needs to know of what it draws; whoever makes such a record need not be known here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from agnsal.spectra.grid import WavelengthGrid
+
+Floats = NDArray[np.float64]
+
+
+class AttributionRecord(Protocol):
+    """Maps of spectra, as an `agnsal.Attribution` holds them."""
+
+    @property
+    def values(self) -> Floats: ...
+    @property
+    def target(self) -> NDArray: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def output(self) -> str: ...
+    @property
+    def explained(self) -> Floats: ...
+    @property
+    def inputs(self) -> Floats: ...
+    @property
+    def ids(self) -> NDArray: ...
+    @property
+    def unit(self) -> u.UnitBase: ...
+    @property
+    def grid(self) -> WavelengthGrid | None: ...
+    @property
+    def baseline(self) -> Floats | None: ...
+    @property
+    def features(self) -> NDArray | None: ...
+    @property
+    def unexplained(self) -> Floats | None: ...
+    @property
+    def standard_error(self) -> Floats | None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> AttributionRecord: ...
+    def by_line(self) -> QTable: ...
+
+
+class MeanMapsRecord(Protocol):
+    """Mean and scatter of the maps of each group, as `agnsal.MeanMaps` holds them."""
+
+    @property
+    def mean(self) -> AttributionRecord: ...
+    @property
+    def scatter(self) -> Floats: ...
+    @property
+    def count(self) -> NDArray[np.intp]: ...
+    @property
+    def groups(self) -> NDArray: ...
+
+
+class HierarchyRecord(Protocol):
+    """How the units of a spectrum join level by level, as `agnsal.Hierarchy` holds it."""
+
+    @property
+    def labels(self) -> NDArray[np.intp]: ...
+    @property
+    def component_scores(self) -> Sequence[Mapping[int, float]]: ...
+    @property
+    def units(self) -> NDArray[np.intp]: ...
+    @property
+    def target(self) -> object: ...
+    @property
+    def n_levels(self) -> int: ...
+
+
+class RemovalCurvesRecord(Protocol):
+    """The output of a model while a spectrum is removed piece by piece."""
+
+    @property
+    def removed(self) -> Floats: ...
+    @property
+    def deletion(self) -> Floats: ...
+    @property
+    def insertion(self) -> Floats: ...
+
+
+class ReportRecord(Protocol):
+    """What `agnsal.check` found."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def output(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def curves(self) -> RemovalCurvesRecord: ...
+
+
+class ScoresRecord(Protocol):
+    """Maps of many methods beside a known truth, as a benchmark makes them."""
+
+    @property
+    def maps(self) -> Mapping[str, Floats]: ...
+
+
+class PiecewiseScoresRecord(ScoresRecord, Protocol):
+    """Of `agnsal.PiecewiseLinearBenchmark`: several truths."""
+
+    @property
+    def truths(self) -> Mapping[str, Floats]: ...
+    @property
+    def judged(self) -> Mapping[str, Sequence[str]]: ...
+    def correlation(self, method: str, truth: str, statistic: str = "pearson") -> Floats: ...
+
+
+@runtime_checkable
+class SpectralScoresRecord(ScoresRecord, Protocol):
+    """Of `agnsal.SpectralBenchmark`: one truth on a grid, several metrics."""
+
+    @property
+    def truth(self) -> Floats: ...
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Floats]]: ...
+    @property
+    def grid(self) -> WavelengthGrid: ...
+
+
+class EmbeddingRecord(Protocol):
+    """A fitted map of spectra, as an `agnsal.SpectralEmbedding` is."""
+
+    @property
+    def coordinates(self) -> Floats: ...
