@@ -11,7 +11,18 @@ import pytest
 import agnsal
 
 PACKAGE = Path(agnsal.__file__).parent
-FLOORS = ["errors", "store", "spectra", "figures", "models", "attribution", "training", "checks", "embedding"]
+FLOORS = (
+    "errors",
+    "display",
+    "store",
+    "spectra",
+    "figures",
+    "models",
+    "attribution",
+    "training",
+    "checks",
+    "embedding",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.display import printable
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
 
@@ -65,8 +66,7 @@ def plain(text: Any) -> str:
     >>> print(plain("spec$_1$\n"))
     spec\$_1\$
     """
-    clean = "".join(letter if letter.isprintable() else " " for letter in str(text)).strip()
-    return clean.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def class_places(labels: Iterable[Any]) -> dict[str, int]:

@@ -1,0 +1,60 @@
+"""Results fit a terminal, and nothing from outside acts in a terminal or a notebook."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agnsal.display import WIDTH, Displayed, Table
+
+TEXT = st.text(max_size=60)
+
+
+class Tags(HTMLParser):
+    """Names of all tags, and the text between them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, attrs))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@given(TEXT, st.lists(st.tuples(TEXT, st.floats(), TEXT), max_size=4), st.booleans())
+def test_any_text_fits_and_is_harmless(title, rows, with_header):
+    table = Table(title, rows, ["name", "value", "words"] if with_header else ())
+    lines = str(table).split("\n")
+    assert all(len(line) <= WIDTH and (line.isprintable() or not line) for line in lines)
+    shown = Tags(table._repr_html_())
+    assert {tag for tag, _ in shown.tags} <= {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+    assert not any(attributes for _, attributes in shown.tags)
+    assert sum(tag == "td" for tag, _ in shown.tags) == 3 * len(rows)
+
+
+def test_long_words_are_folded_and_numbers_stand_right():
+    lines = str(Table("t", [["a", 1, "word " * 40], ["bc", 1234.5678, "x"]])).split("\n")
+    assert lines[1].startswith("  a          1  word word")
+    assert lines[2].startswith(" " * 16 + "word")
+    assert lines[-1] == "  bc  1.23e+03  x"
+
+
+def test_numpy_numbers_are_numbers():
+    assert str(Table("t", [[np.float64(0.123456), np.int64(1234567)]])).split("\n")[1] == "  0.123  1234567"
+
+
+def test_what_is_displayed_says_how():
+    class Thing(Displayed):
+        def _display(self):
+            return Table("a <b>thing</b>", [["is", True]])
+
+    assert str(Thing()) == "a <b>thing</b>\n  is  True"
+    assert "&lt;b&gt;" in Thing()._repr_html_()
+    with pytest.raises(NotImplementedError, match="Displayed does not say"):
+        str(Displayed())
