@@ -9,12 +9,12 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal import store
 from agnsal.errors import AgnsalError
 from agnsal.models.validation import refuse_units_and_masks
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.sample import SpectralSample
 
@@ -36,7 +36,7 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ----------
     perplexity : float
         Number of neighbours each spectrum feels; there must be more than three times as many spectra.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Equal seeds give an equal map on one machine.
     n_jobs : int or None
         Threads; `None` is 1, which is often the fastest on small machines. Negative counts back from all cores.
@@ -73,7 +73,7 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def __init__(
         self,
         perplexity: float = 50,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
         *,
         standardize: bool = True,
@@ -123,7 +123,7 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             spread = matrix.std(axis=0)
             self.mean_, self.scale_ = matrix.mean(axis=0), np.where(spread > 0, spread, 1.0)
         self.training_ = (matrix - self.mean_) / self.scale_
-        self.seed_ = _seed(self.random_state)
+        self.seed_ = seed_of(self.random_state)
         self._affinities: Any = None
         tsne = openTSNE.TSNE(initialization="pca", random_state=self.seed_, n_jobs=self._n_threads())
         found = tsne.fit(self.training_, affinities=self._neighbourhood())
@@ -282,10 +282,3 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         except (KeyError, TypeError) as error:
             raise AgnsalError(f"{path}: not a whole {cls.__name__}, {error} is missing.") from error
         return embedding
-
-
-def _seed(random_state: Any) -> int:
-    """Turn any random state into a whole number that can be kept with the map."""
-    if isinstance(random_state, int | np.integer):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -13,6 +13,7 @@ import agnsal
 PACKAGE = Path(agnsal.__file__).parent
 FLOORS = (
     "errors",
+    "seeds",
     "display",
     "store",
     "spectra",

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.question import Question, ask
-from agnsal.attribution.question.sampling import Moments, seed_name
+from agnsal.attribution.question.sampling import Moments
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
 
@@ -116,7 +117,7 @@ def smooth_gradient(
     n_samples: int = 64,
     noise: ArrayLike | Literal["flux errors"] | None = None,
     statistic: Literal["mean", "variance"] = "mean",
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Attribution:
     """Mean (SmoothGrad) or variance (VarGrad) of the gradient over noisy copies of each spectrum.
 
@@ -132,7 +133,7 @@ def smooth_gradient(
         sample. None is 0.15 of the range of each spectrum, the middle of what the authors recommend for images.
     statistic : {"mean", "variance"}
         The mean, or the unbiased variance.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds the draws.
 
     Returns
@@ -166,11 +167,12 @@ def smooth_gradient(
     if statistic not in ("mean", "variance"):
         raise AgnsalError(f'statistic must be "mean" or "variance", got {statistic!r}.')
     X, sigma = question.X, np.broadcast_to(_noise(question, noise), question.X.shape)
-    draws = check_random_state(random_state).standard_normal((n_samples, X.shape[1]))
+    seed = seed_of(random_state)
+    draws = check_random_state(seed).standard_normal((n_samples, X.shape[1]))
     moments = Moments(X.shape)
     for rows, variants in question.blocks(n_samples):
         moments.add(rows, question.gradient(X[rows] + sigma[rows] * draws[variants], rows))
-    options = {"n_samples": n_samples, "noise": _noise_name(noise), "random_state": seed_name(random_state)}
+    options = {"n_samples": n_samples, "noise": _noise_name(noise), "random_state": seed}
     if statistic == "variance":
         result = question.answer(moments.variance, method="variance_gradient", per_flux=True, options=options)
         return replace(result, unit=u.Unit(result.unit**2))

@@ -11,8 +11,9 @@ from sklearn.utils import check_random_state
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import ask
-from agnsal.attribution.question.sampling import Moments, add_blocks, seed_name
+from agnsal.attribution.question.sampling import Moments, add_blocks
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
 RULES = ("gauss_legendre", "midpoint", "left")
@@ -134,7 +135,7 @@ def expected_gradients(
     *,
     background: SpectralSample | ArrayLike,
     n_samples: int = 256,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Attribution:
     """Integrated gradients averaged over many baselines, by sampling baseline and place on the way together.
 
@@ -151,7 +152,7 @@ def expected_gradients(
     n_samples : int
         Gradients for each spectrum. Places on the way are stratified, baselines are taken in turn from random
         orders; all spectra get the same draws.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds the draws.
 
     Returns
@@ -182,7 +183,8 @@ def expected_gradients(
     baselines = ask(question.model, background, question.model.classes_[0], "decision").X
     if n_samples < 2 or not len(baselines):
         raise AgnsalError(f"at least 2 samples of at least 1 baseline are needed, got {n_samples} of {len(baselines)}.")
-    random = check_random_state(random_state)
+    seed = seed_of(random_state)
+    random = check_random_state(seed)
     orders = [random.permutation(len(baselines)) for _ in range(-(-n_samples // len(baselines)))]
     chosen = baselines[np.concatenate(orders)[:n_samples]]
     places = random.permutation((np.arange(n_samples) + random.random_sample(n_samples)) / n_samples)
@@ -208,6 +210,6 @@ def expected_gradients(
         options={
             "baseline": f"background of {len(baselines)}",
             "n_samples": n_samples,
-            "random_state": seed_name(random_state),
+            "random_state": seed,
         },
     )

@@ -13,8 +13,9 @@ from sklearn.utils import check_random_state
 from agnsal.attribution.answer.attribution import Attribution, versions
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import Question, ask, names_of
-from agnsal.attribution.question.sampling import Moments, seed_name
+from agnsal.attribution.question.sampling import Moments
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.line_removal import Ablation, line_ablations
 from agnsal.spectra.lines import LINES
@@ -32,7 +33,7 @@ def occlusion(
     fill: Any = "baseline",
     baseline: Any = None,
     n_draws: int = 16,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Attribution:
     """Fall of the output when one window after the other is replaced by something harmless.
 
@@ -55,7 +56,7 @@ def occlusion(
         For ``fill="baseline"``, as in `integrated_gradients`; None is the training mean.
     n_draws : int
         Draws of the noise.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds it.
 
     Returns
@@ -100,12 +101,13 @@ def occlusion(
             after[rows * len(regions) + numbers] = question.explained(changed, rows)
         return question.value[:, None] - after.reshape(len(X), len(regions))
 
-    values, errors = _over_noise(measure, question, noisy, n_draws, random_state, len(regions))
+    seed = seed_of(random_state) if noisy else None
+    values, errors = _over_noise(measure, question, noisy, n_draws, seed, len(regions))
     options: dict[str, Any] = {"baseline": name}
     if window is not None:
         options["windows"] = list(regions.names)
     if noisy:
-        options.update(n_draws=n_draws, random_state=seed_name(random_state))
+        options.update(n_draws=n_draws, random_state=seed)
     return question.answer(
         regions.spread(values),
         method="occlusion",
@@ -125,7 +127,7 @@ def line_ablation(
     part: str = "all",
     fill: Any = "continuum",
     n_draws: int = 16,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> QTable:
     """Fall of the output when named lines are removed, one at a time: the causal check beside every map.
 
@@ -145,7 +147,7 @@ def line_ablation(
         As in `remove_lines`.
     n_draws : int
         Draws of the noise for ``fill="noise"``.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds it.
 
     Returns
@@ -185,7 +187,8 @@ def line_ablation(
             after[rows, numbers] = question.explained(changed, rows)
         return question.value[:, None] - after
 
-    change, errors = _over_noise(measure, question, noisy, n_draws, random_state, len(names))
+    seed = seed_of(random_state) if noisy else None
+    change, errors = _over_noise(measure, question, noisy, n_draws, seed, len(names))
     width = sample.grid.widths
     table = QTable()
     table["object_id"] = np.repeat(sample.ids, len(names))
@@ -206,7 +209,7 @@ def line_ablation(
         method="line_ablation",
         output=output,
         fill=described,
-        random_state=seed_name(random_state) if noisy else None,
+        random_state=seed,
         versions=versions(),
     )
     return table
@@ -231,7 +234,7 @@ def _over_noise(
     question: Question,
     noisy: bool,
     n_draws: int,
-    random_state: Any,
+    seed: int | None,
     n_regions: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Measure once, or with several draws of noise; then with standard errors."""
@@ -241,7 +244,7 @@ def _over_noise(
         raise AgnsalError(f"n_draws must be at least 2, got {n_draws}.")
     X, sample = question.X, question.sample
     sigma = noise_level(X) if sample is None else noise_level(X, sample.ivar, sample.mask)
-    random, moments = check_random_state(random_state), Moments((len(X), n_regions))
+    random, moments = check_random_state(seed), Moments((len(X), n_regions))
     for _ in range(n_draws):
         draw = random.standard_normal(X.shape[1])  # the same for all spectra: a result does not depend on its company
         moments.add(np.arange(len(X)), measure(sigma * draw))

@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.question import ask
-from agnsal.attribution.question.sampling import seed_name
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample, bridge
 
 #: Deviations from a linear rule, relative to the largest value, that still count as rounding.
@@ -32,7 +32,7 @@ def attribution_uncertainty(
     n_refits: int = 0,
     training: SpectralSample | tuple[ArrayLike, ArrayLike] | None = None,
     estimator: Any = None,
-    random_state: Any = None,
+    random_state: Seed = None,
     **options: Any,
 ) -> Attribution:
     """Explain spectra, and say how far errors of flux and of training move the explanation.
@@ -60,7 +60,7 @@ def attribution_uncertainty(
         What the model was trained on, for refits.
     estimator : object, optional
         What to refit, if not a clone of `model`.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds noise and bootstrap.
     **options
         For the method.
@@ -111,7 +111,8 @@ def attribution_uncertainty(
     def explain(other: Any, spectra: SpectralSample) -> Attribution:
         return method(other, spectra, target=question.target, output=output, **options)
 
-    random = check_random_state(random_state)
+    seed = seed_of(random_state)
+    random = check_random_state(seed)
     result = explain(model, sample)
     uncertainty = dict(result.uncertainty or {})
     exact = False
@@ -128,7 +129,7 @@ def attribution_uncertainty(
         **result.provenance,
         "flux_errors": "none" if not n_draws else "exact" if exact else f"{n_draws} draws",
         "n_refits": n_refits,
-        "uncertainty_random_state": seed_name(random_state),
+        "uncertainty_random_state": seed,
     }
     return replace(result, uncertainty=uncertainty or None, provenance=provenance)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 from agnsal.spectra.simulation.instrument import SKY_LINES
 
@@ -72,7 +73,7 @@ def check_confounds(
     labels: ArrayLike | None = None,
     predicted: ArrayLike | None = None,
     n_shuffles: int = 200,
-    random_state: Any = 0,
+    random_state: Seed = None,
 ) -> ConfoundReport:
     """Look for nuisances that tell the class, and for maps that follow nuisances.
 
@@ -94,7 +95,7 @@ def check_confounds(
         Classes a model predicts: how right it is on matched pairs is then compared with how right it is elsewhere.
     n_shuffles : int
         Permutations for the p-values, which are never below one over this number plus one.
-    random_state : int or Generator
+    random_state : int, RandomState, Generator or None
         Seeds them.
 
     Returns
@@ -121,7 +122,7 @@ def check_confounds(
         raise AgnsalError(f"one label for each of {len(sample)} spectra and at least two classes are needed.")
     if attribution is not None and attribution.values.shape != sample.flux.shape:
         raise AgnsalError(f"the maps have shape {attribution.values.shape}, the spectra {sample.flux.shape}.")
-    rng = np.random.default_rng(random_state)
+    rng = np.random.default_rng(seed_of(random_state))
     found = {**_known_nuisances(sample), **{name: np.asarray(v, float) for name, v in (nuisances or {}).items()}}
     bands = None if attribution is None else _band_shares(attribution.values)
     right = None

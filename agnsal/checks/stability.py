@@ -12,6 +12,7 @@ from agnsal.checks.benchmarks.methods import Explanation, methods_for
 from agnsal.checks.sanity import Explainer, refitted
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
 
@@ -24,7 +25,7 @@ def noise_stability(
     *,
     noise: ArrayLike | None = None,
     n_draws: int = 5,
-    random_state: Any = 0,
+    random_state: Seed = None,
 ) -> NDArray[np.float64]:
     """Correlation of a map with the maps of the same spectra observed again.
 
@@ -42,7 +43,7 @@ def noise_stability(
         Standard deviation of the noise to add; by default the flux errors of a sample.
     n_draws : int
         Observations.
-    random_state : int or Generator
+    random_state : int, RandomState, Generator or None
         Seeds them.
 
     Returns
@@ -62,7 +63,7 @@ def noise_stability(
         if not isinstance(sample_or_X, SpectralSample) or sample_or_X.ivar is None:
             raise AgnsalError("the flux errors are not known: give noise=..., or a SpectralSample with ivar.")
         sigma = noise_level(X, sample_or_X.ivar)
-    rng = np.random.default_rng(random_state)
+    rng = np.random.default_rng(seed_of(random_state))
     found = []
     for _ in range(n_draws):
         observed = _with_flux(sample_or_X, X + sigma * rng.standard_normal(X.shape))
@@ -78,7 +79,7 @@ def max_sensitivity(
     *,
     radius: float = 0.01,
     n_draws: int = 10,
-    random_state: Any = 0,
+    random_state: Seed = None,
 ) -> NDArray[np.float64]:
     """Largest relative change of a map when the spectrum moves a little in any direction.
 
@@ -92,7 +93,7 @@ def max_sensitivity(
         Length of the step over that of the spectrum.
     n_draws : int
         Directions.
-    random_state : int or Generator
+    random_state : int, RandomState, Generator or None
         Seeds them.
 
     Returns
@@ -105,7 +106,7 @@ def max_sensitivity(
     Yeh et al. 2019, arXiv:1901.09392.
     """
     spectra = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
-    rng = np.random.default_rng(random_state)
+    rng = np.random.default_rng(seed_of(random_state))
     largest = np.zeros(len(spectra))
     for _ in range(n_draws):
         step = rng.standard_normal(spectra.shape)
@@ -132,7 +133,7 @@ def refit_stability(
     training: tuple[ArrayLike, ArrayLike],
     *,
     n_refits: int = 5,
-    random_state: int = 0,
+    random_state: Seed = None,
 ) -> NDArray[np.float64]:
     """Correlation of a map with the maps of models fitted to resampled training sets.
 
@@ -146,7 +147,7 @@ def refit_stability(
         The training set.
     n_refits : int
         Models.
-    random_state : int
+    random_state : int, RandomState, Generator or None
         Seeds the resampling.
 
     Returns
@@ -155,7 +156,8 @@ def refit_stability(
         Mean Pearson correlation over the refits.
     """
     X, y = training
-    models = (refitted(model, X, y, "bootstrap", [random_state, number]) for number in range(n_refits))
+    seed = seed_of(random_state)
+    models = (refitted(model, X, y, "bootstrap", [seed, number]) for number in range(n_refits))
     return np.mean([row_correlation(values, explain(refit, spectra)) for refit in models], axis=0)
 
 

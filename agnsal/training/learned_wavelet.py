@@ -11,6 +11,7 @@ from autograd import value_and_grad
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.training.optimization import adam, epochs
 from agnsal.training.wavelet_transform import decompose, filter_of, orthogonality_losses, reconstruct
 
@@ -133,7 +134,7 @@ def learn_wavelet(
     learning_rate: float = 2e-3,
     max_epochs: int = 5,
     batch_size: int = 100,
-    random_state: int | None = None,
+    random_state: Seed = None,
     progress: bool = False,
 ) -> LearnedWavelet:
     """Learn an orthogonal wavelet in which spectra, and what matters in them to a classifier, are sparse.
@@ -159,7 +160,7 @@ def learn_wavelet(
         See `distillation_loss`.
     learning_rate, max_epochs, batch_size
         Of Adam.
-    random_state : int, optional
+    random_state : int, RandomState, Generator or None
         For the batches.
     progress : bool
         Show a progress bar.
@@ -187,7 +188,7 @@ def learn_wavelet(
         raise AgnsalError(f"attribution must be 'saliency' or 'input_x_gradient', got {attribution!r}.")
     if min(gamma, sparsity) < 0 or level < 1:
         raise AgnsalError(f"gamma, sparsity and level must be positive, got {gamma}, {sparsity} and {level}.")
-    h, random = filter_of(wavelet), np.random.default_rng(random_state)
+    h, random = filter_of(wavelet), np.random.default_rng(seed_of(random_state))
     options: dict[str, Any] = {"level": level, "sparsity": sparsity, "gamma": gamma, "attribution": attribution}
     step = adam(
         value_and_grad(lambda h, rows: distillation_loss(h, X[rows], gradients[rows], **options)), learning_rate

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import refuse_units_and_masks
+from agnsal.seeds import Seed, seed_of
 from agnsal.training.optimization import adam, epochs, initial, unpack
 from agnsal.training.penalties import PENALTIES, logits
 
@@ -55,7 +56,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         Share held out.
     patience : int
         Epochs.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         For the initial weights, the batches and what is held out.
     progress : bool
         Show a progress bar.
@@ -110,7 +111,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
-        random_state: Any = None,
+        random_state: Seed = None,
         progress: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -156,7 +157,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise AgnsalError("a classifier needs at least two classes; the labels hold one class only.")
         forbidden = self._checked_mask(mask, spectra.shape)
-        random = check_random_state(self.random_state)
+        random = check_random_state(seed_of(self.random_state))
         sizes = (spectra.shape[1], *np.ravel(self.hidden_layer_sizes).astype(int), len(self.classes_))
         parameters, shapes = initial(sizes, random), list(zip(sizes[1:], sizes[:-1], strict=True))
         onehot = np.eye(len(self.classes_))[codes]

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.attribution.networks.decomposition import contextual_decomposition
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
+from agnsal.seeds import Seed, seed_of
 
 
 def reliance(
-    classifiers: Mapping[str, Any], X: ArrayLike, y: ArrayLike, mask: ArrayLike, *, random_state: int = 0
+    classifiers: Mapping[str, Any], X: ArrayLike, y: ArrayLike, mask: ArrayLike, *, random_state: Seed = None
 ) -> QTable:
     """Test on unseen spectra whether classifiers rely on wavelengths that must not count.
 
@@ -32,7 +33,7 @@ def reliance(
         Their labels.
     mask : array_like of bool, shape (n_features,) or (n, n_features)
         Forbidden wavelengths, of all spectra or of each.
-    random_state : int
+    random_state : int, RandomState, Generator or None
         For the choice of the other spectra.
 
     Returns
@@ -69,7 +70,7 @@ def reliance(
     if len(np.unique(y)) < 2:
         raise AgnsalError("flipping needs spectra of at least two classes.")
     masks = np.broadcast_to(mask, X.shape)
-    random = np.random.default_rng(random_state)
+    random = np.random.default_rng(seed_of(random_state))
     others = np.array([random.choice(np.flatnonzero(y != label)) for label in y])
     versions = {
         "as_is": X,

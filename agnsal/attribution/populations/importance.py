@@ -16,6 +16,7 @@ from agnsal.attribution.populations.population import effect_sizes, rate
 from agnsal.attribution.populations.posterior import PredictionPosterior
 from agnsal.attribution.question.question import ask
 from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.features import line_strengths
 from agnsal.spectra.lines import line_masks
 from agnsal.spectra.sample import SpectralSample
@@ -31,7 +32,7 @@ def line_importance(
     posterior: PredictionPosterior | None = None,
     attribution: Attribution | None = None,
     n_permutations: int = 5,
-    random_state: Any = 0,
+    random_state: Seed = None,
 ) -> QTable:
     """Rank lines by effect size, RATE, permutation and mean absolute attribution over a sample.
 
@@ -57,7 +58,7 @@ def line_importance(
         Of the same sample; by default integrated gradients from the mean spectrum.
     n_permutations : int
         How often each line is dealt out anew among the spectra.
-    random_state : int or Generator
+    random_state : int, RandomState, Generator or None
         Seeds that.
 
     Returns
@@ -105,7 +106,7 @@ def line_importance(
     table = QTable()
     table["line"] = names
     table["effect"], table["effect_error"], table["rate"] = effect, error, central
-    change = np.stack(_permuted(question, masks, n_permutations, np.random.default_rng(random_state)))
+    change = np.stack(_permuted(question, masks, n_permutations, np.random.default_rng(seed_of(random_state))))
     table["permutation"] = change.mean(axis=0)
     table["permutation_error"] = change.std(axis=0, ddof=1) if n_permutations > 1 else np.nan
     table["attribution"], table["attribution_error"] = sums.mean(axis=0), sums.std(axis=0) / np.sqrt(len(sums))

@@ -13,6 +13,7 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.gradients import saliency
 from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import as_differentiable
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -108,7 +109,7 @@ def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> Mean
 
 
 def cluster_maps(
-    attribution: Attribution, n_clusters: int = 3, *, scale: bool = True, random_state: Any = None
+    attribution: Attribution, n_clusters: int = 3, *, scale: bool = True, random_state: Seed = None
 ) -> NDArray[np.intp]:
     """Sort maps into kinds by their shape: k-means on the maps.
 
@@ -121,7 +122,7 @@ def cluster_maps(
     scale : bool
         Whether each map is brought to unit length first, so that kinds differ in shape and not in strength. (The
         maps of a linear machine with two classes are then all alike but for their sign.)
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds the starts.
 
     Returns
@@ -152,7 +153,7 @@ def cluster_maps(
     if scale:
         length = np.linalg.norm(maps, axis=1, keepdims=True)
         maps = maps / np.where(length > 0, length, 1.0)
-    kind = KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(maps)
+    kind = KMeans(n_clusters, n_init=10, random_state=seed_of(random_state)).fit_predict(maps)
     rank = np.argsort(np.argsort(-np.bincount(kind, minlength=n_clusters), kind="stable"), kind="stable")
     return rank[kind].astype(np.intp)
 

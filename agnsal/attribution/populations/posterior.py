@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def bootstrap_posterior(
     population: ArrayLike | None = None,
     output: str = "decision",
     n_refits: int = 50,
-    random_state: int | np.random.Generator | None = None,
+    random_state: Seed = None,
 ) -> PredictionPosterior:
     """Posterior of any scikit-learn estimator, an SVM for instance, from refits to resampled training sets.
 
@@ -146,7 +147,7 @@ def bootstrap_posterior(
         What to predict.
     n_refits : int
         Number of refits. The rank of the posterior is one less: take more than there are features.
-    random_state : int or Generator, optional
+    random_state : int, RandomState, Generator or None
         Equal seeds give equal refits.
 
     Returns
@@ -176,7 +177,7 @@ def bootstrap_posterior(
         raise AgnsalError(f"a posterior needs at least 2 refits, got {n_refits}.")
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     where = X if population is None else np.asarray(population, dtype=np.float64)
-    rng = np.random.default_rng(random_state)
+    rng = np.random.default_rng(seed_of(random_state))
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
     draws = []
     for _ in range(n_refits):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,25 +80,3 @@ class Moments:
     def variance(self) -> NDArray[np.float64]:
         """Unbiased variance, shape (n, n_features)."""
         return np.maximum(self._squares - self._sum**2 / self._count, 0.0) / (self._count - 1)
-
-
-def seed_name(random_state: Any) -> int | str | None:
-    """What the provenance says about a seed.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-        As users give it.
-
-    Returns
-    -------
-    int, str or None
-
-    Examples
-    --------
-    >>> seed_name(3), seed_name(None)
-    (3, None)
-    """
-    if random_state is None or isinstance(random_state, int | np.integer):
-        return None if random_state is None else int(random_state)
-    return "given"

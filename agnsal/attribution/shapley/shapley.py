@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import Question, ask
-from agnsal.attribution.question.sampling import seed_name
 from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
 from agnsal.attribution.shapley.kernel_machines import KernelMachine, kernel_machine
 from agnsal.attribution.shapley.owen import owen_values
@@ -20,6 +19,7 @@ from agnsal.errors import AgnsalError, one_of
 from agnsal.models.black_box import BlackBox
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions, make_regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -39,7 +39,7 @@ def shapley(
     method: Literal["auto", "quadrature", "coalitions", "permutations"] = "auto",
     pair_log_odds: bool = False,
     n_permutations: int = 32,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Attribution:
     """Shapley values: the mean change of the output when a feature of the spectrum replaces that of the baseline.
 
@@ -70,7 +70,7 @@ def shapley(
     n_permutations : int
         Orders for ``method="permutations"``, the reversed ones included: each costs one evaluation per group and
         spectrum.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds them; all spectra get the same orders.
 
     Returns
@@ -126,8 +126,9 @@ def shapley(
     elif way == "coalitions":
         values = all_coalitions(question, start, regions)
     else:
-        options.update(n_permutations=2 * (n_permutations // 2), random_state=seed_name(random_state))
-        values, errors = random_orders(question, start, regions, n_permutations, check_random_state(random_state))
+        seed = seed_of(random_state)
+        options.update(n_permutations=2 * (n_permutations // 2), random_state=seed)
+        values, errors = random_orders(question, start, regions, n_permutations, check_random_state(seed))
         uncertainty = {"sampling": regions.spread(errors)}
     return question.answer(
         regions.spread(values),

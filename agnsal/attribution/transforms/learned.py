@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +10,7 @@ from scipy.optimize import nnls
 
 from agnsal.attribution.transforms.basis import Basis, MatrixBasis, flux_of
 from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -93,7 +93,7 @@ class NMFBasis(MatrixBasis):
         Number of parts.
     max_iter : int
         Largest number of iterations of scikit-learn's `NMF`.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Passed to it.
 
     Raises
@@ -117,7 +117,7 @@ class NMFBasis(MatrixBasis):
 
     learns = True
 
-    def __init__(self, n_components: int = 10, *, max_iter: int = 2000, random_state: Any = None) -> None:
+    def __init__(self, n_components: int = 10, *, max_iter: int = 2000, random_state: Seed = None) -> None:
         self.n_components = n_components
         self.max_iter = max_iter
         self.random_state = random_state
@@ -134,7 +134,7 @@ class NMFBasis(MatrixBasis):
                 f"got n_components={self.n_components!r}."
             )
         learner = NMF(
-            self.n_components, init="nndsvda", max_iter=self.max_iter, random_state=self.random_state, tol=1e-5
+            self.n_components, init="nndsvda", max_iter=self.max_iter, random_state=seed_of(self.random_state), tol=1e-5
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -22,6 +22,7 @@ from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.models.machine.prediction import CoupledPrediction
 from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
 from agnsal.models.validation import refuse_units_and_masks, weighted_variance
+from agnsal.seeds import Seed, seed_of
 
 
 class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
@@ -49,7 +50,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         class frequencies changed by these factors ("balanced": equal frequencies).
     cv : int, splitter or iterable of (train, test)
         Folds for the sigmoids; a whole number means shuffled stratified folds.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds the shuffling of the folds.
     predict_by : {"probability", "votes"}
         Whether `predict` takes the most probable class, so that what is explained is what is predicted, or libsvm's
@@ -116,7 +117,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
         coef0: float = 0.0,
         class_weight: dict | str | None = None,
         cv: Any = 5,
-        random_state: Any = None,
+        random_state: Seed = None,
         *,
         predict_by: Literal["probability", "votes"] = "probability",
         coupling: Literal["exact", "libsvm"] = "exact",
@@ -244,7 +245,7 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
         rows = np.flatnonzero(kept)
-        splitter = StratifiedKFold(min(int(self.cv), fewest), shuffle=True, random_state=self.random_state)
+        splitter = StratifiedKFold(min(int(self.cv), fewest), shuffle=True, random_state=seed_of(self.random_state))
         return ((rows[train], rows[test]) for train, test in splitter.split(rows, codes[rows]))
 
     @classmethod

@@ -24,6 +24,7 @@ from agnsal.models.machine.log_odds import log_couple
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.machine.training import FOLD_TOLERANCE, Fold, PairTrainer, memory_plan, one_core_each
 from agnsal.models.validation import refuse_units_and_masks
+from agnsal.seeds import Seed, seed_of
 
 Scoring = Literal["log_loss", "balanced_accuracy", "macro_f1"]
 
@@ -71,7 +72,7 @@ def tune(
     groups: ArrayLike | None = None,
     scoring: Scoring = "log_loss",
     refit: bool = True,
-    random_state: int | None = None,
+    random_state: Seed = None,
     max_memory: float = 2048.0,
     n_jobs: int | None = None,
     progress: bool = False,
@@ -104,7 +105,7 @@ def tune(
         What chooses the best point. The table has all three.
     refit : bool
         Fit a machine with the best parameters on all rows.
-    random_state : int, optional
+    random_state : int, RandomState, Generator or None
         Seeds the folds.
     max_memory : float
         MiB allowed for kernel matrices; beyond it libsvm evaluates kernel rows itself, more slowly.
@@ -137,16 +138,17 @@ def tune(
         raise AgnsalError(f"y has one class only ({classes.tolist()}); nothing can be tuned.")
     one_of("scoring", scoring, _SCORES)
     names = [kernels] if isinstance(kernels, str) else list(kernels)
+    seed = seed_of(random_state)
     options: dict[str, Any] = {
         "degree": degree,
         "coef0": coef0,
         "class_weight": class_weight,
-        "random_state": random_state,
+        "random_state": seed,
     }
     grid = [(name, value) for name in names for value in (gamma if name != "linear" else [gamma[0]])]
     if not grid or not len(C):
         raise AgnsalError("the grid is empty: give at least one kernel, one C and one gamma.")
-    folds = _folds(cv, X, codes, groups, random_state)
+    folds = _folds(cv, X, codes, groups, seed)
     weights = dict(enumerate(compute_class_weight(class_weight, classes=classes, y=y)))
     n_threads = min(cpu_count() if n_jobs in (None, -1) else int(n_jobs), len(folds))
 
@@ -200,13 +202,13 @@ class _Matrices:
         return np.exp(matrix, out=matrix)
 
 
-def _folds(cv: Any, X: NDArray, codes: NDArray, groups: Any, random_state: Any) -> list[Fold]:
+def _folds(cv: Any, X: NDArray, codes: NDArray, groups: Any, seed: int) -> list[Fold]:
     if isinstance(cv, int | np.integer):
         fewest = int(np.bincount(codes).min())
         if cv < 2 or fewest < 2:
             raise AgnsalError(f"tuning needs at least 2 folds and 2 members of each class, got {cv} and {fewest}.")
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        cv = kind(min(int(cv), fewest), shuffle=True, random_state=random_state)
+        cv = kind(min(int(cv), fewest), shuffle=True, random_state=seed)
     return list(check_cv(cv, codes, classifier=True).split(X, codes, groups))
 
 

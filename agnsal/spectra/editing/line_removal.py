@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.reference import named_baseline
 from agnsal.spectra.lines import LINES, line_masks
@@ -35,7 +36,7 @@ class Ablation:
 
 
 def remove_lines(
-    sample: SpectralSample, lines: Any, *, part: str = "all", fill: Any = "continuum", random_state: Any = None
+    sample: SpectralSample, lines: Any, *, part: str = "all", fill: Any = "continuum", random_state: Seed = None
 ) -> SpectralSample:
     """Make the sample anew without the named lines.
 
@@ -53,7 +54,7 @@ def remove_lines(
         leaves its broad base); ``"noise"``, the same with noise of the size of the flux errors, or of the scatter of
         the spectrum where they are not known; ``"mean"``, ``("class mean", label)``, ``"zero"``, or spectra of shape
         (n_bins,) or (n, n_bins).
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Seeds the noise.
 
     Returns
@@ -85,7 +86,7 @@ def remove_lines(
             touched |= ablation.removed
     if noisy:
         # the same draw for all spectra, as in `line_ablation`
-        draw = check_random_state(random_state).standard_normal(len(sample.grid))
+        draw = check_random_state(seed_of(random_state)).standard_normal(len(sample.grid))
         result.flux += np.where(touched, draw * noise_level(sample.flux, sample.ivar, sample.mask), 0.0)
     return result
 
