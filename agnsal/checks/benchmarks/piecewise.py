@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.checks.benchmarks.piecewise_scores import score_network, train_network
+from agnsal.checks.benchmarks.methods import Explanation, methods_for, random_control
+from agnsal.checks.benchmarks.peers import peers_for
 from agnsal.checks.scoring import BenchmarkScores
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
@@ -286,39 +288,110 @@ class PiecewiseLinearBenchmark:
         n = len(self.X) * 5 // 6
         return self.X[:n], self.y[:n], self.X[n:], self.y[n:]
 
-    def fit(self, hidden_layer_sizes: tuple[int, ...] = (128, 64, 32), **options: Any) -> Network:
-        """Train a network on the training set; see `agnsal.checks.benchmarks.piecewise_scores.train_network`.
+    def fit(
+        self,
+        hidden_layer_sizes: Sequence[int] = (128, 64, 32),
+        *,
+        epochs: tuple[int, int] = (40, 15),
+        batch_size: int = 200,
+        random_state: int | None = 0,
+    ) -> Network:
+        """Train a network with ReLU on the training set, with scikit-learn.
 
         Parameters
         ----------
-        hidden_layer_sizes : tuple of int
+        hidden_layer_sizes : sequence of int
             Widths of the hidden layers.
-        **options
-            Passed on.
+        epochs : (int, int)
+            Epochs of Adam at a learning rate of 1e-3, then at 1e-4.
+        batch_size : int
+            Inputs a step.
+        random_state : int, optional
+            Seeds weights and order.
 
         Returns
         -------
         Network
             One output, in the unit of y.
         """
-        X, y, _, _ = self.training_set()
-        return train_network(X, y, hidden_layer_sizes, **options)
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPRegressor
 
-    def score(self, network: Network, **options: Any) -> BenchmarkScores:
-        """Judge every method of the package on a network; see `benchmarks.piecewise_scores.score_network`.
+        X, y, _, _ = self.training_set()
+        scale = y.std()
+        perceptron = MLPRegressor(
+            hidden_layer_sizes=tuple(hidden_layer_sizes),
+            batch_size=min(batch_size, len(X)),
+            warm_start=True,
+            tol=0.0,
+            n_iter_no_change=sum(epochs) + 1,
+            random_state=random_state,
+        )
+        with warnings.catch_warnings():  # the number of epochs is what was asked for
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for n_epochs, rate in zip(epochs, (1e-3, 1e-4), strict=True):
+                perceptron.set_params(max_iter=n_epochs, learning_rate_init=rate).fit(X, y / scale)
+        *hidden, last = perceptron.coefs_
+        *biases, offset = perceptron.intercepts_
+        return Network.dense([W.T for W in [*hidden, scale * last]], [*biases, scale * offset])
+
+    def score(
+        self,
+        network: Network,
+        *,
+        methods: Sequence[str] | None = None,
+        n_explained: int = 500,
+        peers: bool = False,
+        seed: int = 0,
+    ) -> BenchmarkScores:
+        """Judge every method of the package on a trained network against the truth.
+
+        Methods that share out the output are judged against the contribution C_i / d. Gradients are judged against it
+        as the paper did, and against the slope, which is their fair truth. Methods that keep one sign are judged
+        against the positive part and the absolute value as well. Beside them stand input x weight of a linear model,
+        with and without intercept, and a random map.
 
         Parameters
         ----------
         network : Network
             With one output, for instance from `fit`.
-        **options
-            Passed on.
+        methods : sequence of str, optional
+            Names as in `agnsal.checks.benchmarks.methods.methods_for`; by default all.
+        n_explained : int
+            Number of test inputs to explain.
+        peers : bool
+            Judge the methods of captum and shap as well, where these are installed.
+        seed : int
+            For the methods that draw.
 
         Returns
         -------
         BenchmarkScores
+            With ``facts``: R2 of the network and of the linear models on the test inputs.
         """
-        return score_network(self, network, **options)
+        from sklearn.linear_model import LinearRegression
+        from sklearn.metrics import r2_score
+
+        X_train, y_train, X_test, y_test = self.training_set()
+        X = X_test[:n_explained]
+        asked = Explanation(network, X, None, "decision", baseline="zero", noise=1.0, seed=seed)
+        known = methods_for(network, methods) | (peers_for(network) if peers else {})
+        maps = {name: method(asked) for name, method in known.items()}
+        facts = {"r2": float(r2_score(y_test, network.forward(X_test)[:, 0]))}
+        for name, intercept in (("linear model", True), ("linear model, no intercept", False)):
+            linear = LinearRegression(fit_intercept=intercept).fit(X_train, y_train)
+            maps[name] = X * linear.coef_
+            facts[f"r2 {name}"] = float(linear.score(X_test, y_test))
+        maps["control: random"] = random_control(asked)
+        C = self.attribution(X)
+        truths = {
+            "contribution": C,
+            "positive contribution": np.maximum(C, 0.0),
+            "absolute contribution": np.abs(C),
+            "slope": self.slope(X),
+        }
+        sign = np.sign(network.forward(X)[:, 0])
+        return BenchmarkScores(maps, truths, {name: _fair(name) for name in maps}, sign, facts)
 
     def _checked(self, X: Any) -> NDArray[np.float64]:
         matrix = np.asarray(X, dtype=np.float64)
@@ -348,3 +421,12 @@ def _members(group: Any, d: int) -> NDArray[np.intp]:
     if found.dtype.kind not in "iu" or found.size == 0 or found.min() < 0 or found.max() >= d:
         raise AgnsalError(f"an interaction is between features 0 to {d - 1}, got {group!r:.80}.")
     return found.astype(np.intp)
+
+
+def _fair(method: str) -> tuple[str, ...]:
+    """Which truths a method is judged against."""
+    if method in ("gradient", "SmoothGrad"):
+        return ("contribution", "slope")
+    if method in ("LRP alpha1beta0", "deep Taylor"):
+        return ("contribution", "positive contribution", "absolute contribution")
+    return ("contribution",)
