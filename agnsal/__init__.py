@@ -15,6 +15,7 @@ _HOMES = {
     "errors": ("AgnsalError", "AgnsalWarning"),
     "spectra.editing.corrections": ("deredden",),
     "spectra.grid": ("PERUZZI2021_GRID", "WavelengthGrid"),
+    "spectra.regions": ("Regions",),
     "spectra.lines": ("find_line", "line_masks", "line_table"),
     "spectra.files.reading": ("read_spectra",),
     "spectra.sample": ("SpectralSample",),

@@ -19,7 +19,7 @@ from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.line_removal import Ablation, line_ablations
 from agnsal.spectra.lines import LINES
-from agnsal.spectra.regions import Regions, make_regions
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -85,7 +85,7 @@ def occlusion(
     """
     question = ask(model, sample_or_X, target, output, differentiable=False)
     X, sample = question.X, question.sample
-    regions = make_regions(window, X.shape[1], None if sample is None else sample.grid)
+    regions = Regions.of(window, X.shape[1], None if sample is None else sample.grid)
     noisy = isinstance(fill, str) and fill == "noise"
     if noisy or (isinstance(fill, str) and fill == "continuum"):
         replacement, name = _bridged(question, regions), str(fill)

@@ -13,7 +13,7 @@ from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import Question, ask
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
-from agnsal.spectra.regions import REST, Regions, make_regions
+from agnsal.spectra.regions import REST, Regions
 
 #: Methods whose values are per unit of flux: times the flux that is removed they say what its removal does.
 GRADIENTS = ("saliency", "smooth_gradient")
@@ -149,7 +149,7 @@ def make_trial(
     d = question.X.shape[1]
     if window is None:
         window = own_windows(attribution) or max(1, d // 100)
-    regions = make_regions(window, d, grid)
+    regions = Regions.of(window, d, grid)
     return Trial(question, effects, filled, regions)
 
 

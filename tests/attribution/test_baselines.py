@@ -11,7 +11,7 @@ from agnsal import AgnsalError, SpectralSample, WavelengthGrid
 from agnsal.attribution.question.question import ask
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.reference import named_baseline
-from agnsal.spectra.regions import make_regions
+from agnsal.spectra.regions import Regions
 
 GRID = WavelengthGrid.linear(4600 * u.AA, 5100 * u.AA, 500)
 WAVELENGTH = GRID.centers.value
@@ -133,18 +133,18 @@ def test_what_a_question_may_be_compared_with(sample):
 
 
 def test_regions_are_a_partition(sample):
-    regions = make_regions(["[O III] 5007", "Hbeta"], 1000, sample.grid)
+    regions = Regions.of(["[O III] 5007", "Hbeta"], 1000, sample.grid)
     assert regions.names == ("[O III] 5007", "Hbeta", "rest")
     assert regions.sizes.sum() == 1000
     values = np.random.default_rng(0).normal(size=(3, 1000))
     sums = regions.sums(values)
     np.testing.assert_allclose(sums[:, 1], values[:, regions.labels == 1].sum(axis=1))
     np.testing.assert_allclose(regions.sums(regions.spread(sums)), sums)
-    windows = make_regions(100 * u.AA, 1000, sample.grid)
+    windows = Regions.of(100 * u.AA, 1000, sample.grid)
     assert np.ptp(windows.sizes[:-1]) <= 1
     assert windows.names[0].endswith("A")
-    assert make_regions([5, 5, -1], 3).labels.tolist() == [1, 1, 0]
+    assert Regions.of([5, 5, -1], 3).labels.tolist() == [1, 1, 0]
     with pytest.raises(AgnsalError, match="must be positive"):
-        make_regions(-5 * u.AA, 1000, sample.grid)
+        Regions.of(-5 * u.AA, 1000, sample.grid)
     with pytest.raises(AgnsalError, match="belong to the lines named before"):
-        make_regions(["Fe II 5250", "Mg b"], 1000, sample.grid)
+        Regions.of(["Fe II 5250", "Mg b"], 1000, sample.grid)

@@ -18,7 +18,7 @@ import agnsal
 from agnsal import AgnsalError, AgnsalWarning
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.models.machine.kernels import Kernel, KernelExpansion
-from agnsal.spectra.regions import make_regions
+from agnsal.spectra.regions import Regions
 
 D = 7
 
@@ -70,7 +70,7 @@ def test_quadrature_agrees_with_brute_force(seed, d, gamma, scale):
     expansion = KernelExpansion(Kernel("rbf", gamma=gamma), S, alpha, random.normal(size=3))
     x, start = scale * random.normal(size=d), scale * random.normal(size=d)
     values, _ = owen_values(
-        expansion, x, start, make_regions(None, d), lambda F: F, np.array([1.0, 0.0, -2.0]), exact=True
+        expansion, x, start, Regions.of(None, d), lambda F: F, np.array([1.0, 0.0, -2.0]), exact=True
     )
     # squared differences one by one: the matrix product of the machine itself loses digits far out at gamma = 20
     weights = alpha @ [1.0, 0.0, -2.0]
@@ -126,7 +126,7 @@ def test_equal_features_get_equal_values_and_unused_ones_nothing():
     x, start = random.normal(size=6), np.zeros(6)
     x[1], x[4] = x[0], 0.0
     expansion = KernelExpansion(Kernel("rbf", gamma=0.3), S, random.normal(size=(9, 1)), np.zeros(1))
-    values, _ = owen_values(expansion, x, start, make_regions(None, 6), lambda F: F, np.ones(1), exact=True)
+    values, _ = owen_values(expansion, x, start, Regions.of(None, 6), lambda F: F, np.ones(1), exact=True)
     assert values[0] == pytest.approx(values[1], abs=1e-14)
     assert values[4] == 0
 
@@ -239,7 +239,7 @@ def test_named_lines_and_windows():
     result = agnsal.shapley(model, sample[:2], output="log_odds", groups=names)
     assert result.provenance["groups"] == [*names, "rest"]
     table = result[0].by_line(names)
-    labels = make_regions(names, 1000, sample.grid).labels
+    labels = Regions.of(names, 1000, sample.grid).labels
     np.testing.assert_allclose(
         (table["core"] + table["wings"]).value, [result.values[0, labels == k].sum() for k in range(3)], rtol=1e-9
     )

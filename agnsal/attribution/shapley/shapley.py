@@ -20,7 +20,7 @@ from agnsal.models.black_box import BlackBox
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
 from agnsal.seeds import Seed, seed_of
-from agnsal.spectra.regions import Regions, make_regions
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Up to this many regions all coalitions are evaluated unless another method is asked for.
@@ -114,7 +114,7 @@ def shapley(
         question, machine = _of_log_odds(question, machine)
     reference, name = resolve_baseline(question, baseline)
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))
-    regions = make_regions(groups, question.X.shape[1], None if question.sample is None else question.sample.grid)
+    regions = Regions.of(groups, question.X.shape[1], None if question.sample is None else question.sample.grid)
     way = _chosen(method, machine, output, len(regions))
     options: dict[str, Any] = {"baseline": name, "shapley": way, "exact": way == "coalitions"}
     if groups is not None:
