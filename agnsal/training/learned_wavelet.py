@@ -10,7 +10,7 @@ import numpy as np
 from autograd import value_and_grad
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.training.optimization import adam, epochs
 from agnsal.training.wavelet_transform import decompose, filter_of, orthogonality_losses, reconstruct
@@ -184,8 +184,7 @@ def learn_wavelet(
     X, gradients = np.asarray(X, dtype=np.float64), np.asarray(gradients, dtype=np.float64)
     if X.ndim != 2 or gradients.shape != X.shape:
         raise AgnsalError(f"gradients must have the shape of the spectra, {X.shape}, got {gradients.shape}.")
-    if attribution not in ("saliency", "input_x_gradient"):
-        raise AgnsalError(f"attribution must be 'saliency' or 'input_x_gradient', got {attribution!r}.")
+    one_of("attribution", attribution, ("saliency", "input_x_gradient"))
     if min(gamma, sparsity) < 0 or level < 1:
         raise AgnsalError(f"gamma, sparsity and level must be positive, got {gamma}, {sparsity} and {level}.")
     h, random = filter_of(wavelet), np.random.default_rng(seed_of(random_state))

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.seeds import Seed, seed_of
@@ -218,10 +218,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         return np.setdiff1d(everything, held_out), held_out
 
     def _check_parameters(self) -> None:
-        if self.penalty is not None and self.penalty not in PENALTIES:
-            raise AgnsalError(
-                f"penalty must be None or one of {', '.join(map(repr, PENALTIES))}, got {self.penalty!r}."
-            )
+        one_of("penalty", self.penalty, (None, *PENALTIES))
         for name in ("batch_size", "max_epochs", "patience"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:

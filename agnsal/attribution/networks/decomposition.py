@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.attribution.networks.splitting import Rule, split
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
+from agnsal.models.validation import flux_of, refuse_units_and_masks
+from agnsal.spectra.sample import SpectralSample
 
 _BATCH = 2**22  # numbers in one batch of inputs, 32 MiB
 
 
 def contextual_decomposition(
-    network: Network, X: ArrayLike, relevant: ArrayLike, *, rule: Rule = "authors"
+    network: Network, X: SpectralSample | ArrayLike, relevant: ArrayLike, *, rule: Rule = "authors"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Split the outputs of a network into what a part of the spectrum contributes and the rest.
 
@@ -29,7 +31,7 @@ def contextual_decomposition(
     ----------
     network : Network
         Any of its layers will do.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     relevant : array_like
         What is relevant: a boolean mask (n_features,); several masks (n_groups, n_features), done together; or the
@@ -90,7 +92,7 @@ def _parts(relevant: Any, spectra: NDArray) -> tuple[NDArray, bool]:
 
 
 def interaction(
-    network: Network, X: ArrayLike, a: ArrayLike, b: ArrayLike, *, rule: Rule = "authors"
+    network: Network, X: SpectralSample | ArrayLike, a: ArrayLike, b: ArrayLike, *, rule: Rule = "authors"
 ) -> NDArray[np.float64]:
     """What two groups contribute together beyond what each does alone.
 
@@ -98,7 +100,7 @@ def interaction(
     ----------
     network : Network
         The network.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     a, b : array_like of bool, shape (n_features,)
         The groups. What two share counts twice in their sum, so take groups with no bin in common.
@@ -122,14 +124,15 @@ def interaction(
     >>> interaction(network, [[3.0, 1.0]], np.array([True, False]), np.array([False, True]))
     array([[-1.]])
     """
-    a, b = _mask(a, np.shape(X)[-1]), _mask(b, np.shape(X)[-1])
+    X = flux_of(X)
+    a, b = _mask(a, X.shape[1]), _mask(b, X.shape[1])
     both, first, second = contextual_decomposition(network, X, np.stack([a | b, a, b]), rule=rule)[0]
     return both - first - second
 
 
 def transformed_decomposition(
     network: Network,
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     transform: Any,
     groups: ArrayLike | Mapping[str, ArrayLike] | None = None,
     *,
@@ -144,7 +147,7 @@ def transformed_decomposition(
     ----------
     network : Network
         The network.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     transform : object
         With methods ``forward`` and ``inverse``, and ``groups`` if none are given, for instance `FourierBands`; fitted
@@ -192,6 +195,35 @@ def transformed_decomposition(
     constant = transform.inverse(np.zeros((1, coordinates.shape[1])))
     parts = np.stack([transform.inverse(np.where(mask, coordinates, 0.0)) - constant for mask in masks])
     return contextual_decomposition(network, X, parts[0] if single else parts, rule=rule)
+
+
+def one_spectrum(x: SpectralSample | ArrayLike) -> NDArray[np.float64]:
+    """Flux of a single spectrum: of a sample of one, or an array.
+
+    Parameters
+    ----------
+    x : SpectralSample of one spectrum, or array_like, shape (n_features,)
+        As the network takes it.
+
+    Returns
+    -------
+    ndarray, shape (n_features,)
+
+    Raises
+    ------
+    AgnsalError
+        If it is more or less than one spectrum.
+
+    Examples
+    --------
+    >>> one_spectrum([1, 2])
+    array([1., 2.])
+    """
+    refuse_units_and_masks(x, "x")
+    flux = flux_of(x if isinstance(x, SpectralSample) else np.atleast_2d(np.asarray(x)))
+    if len(flux) != 1:
+        raise AgnsalError(f"one spectrum of shape (n_features,) is expected, got {len(flux)}; take sample[i] or X[i].")
+    return flux[0]
 
 
 def _mask(mask: Any, size: int) -> NDArray[np.bool_]:

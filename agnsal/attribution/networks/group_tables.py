@@ -13,8 +13,10 @@ from agnsal.attribution.networks.decomposition import contextual_decomposition
 from agnsal.attribution.networks.splitting import Rule
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
+from agnsal.models.validation import flux_of
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.sample import SpectralSample
 
 Groups = Mapping[str, NDArray[np.bool_]]
 
@@ -111,7 +113,7 @@ def line_units(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> tupl
 
 def decomposition_table(
     network: Network,
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     groups: Groups,
     *,
     target: Any = None,
@@ -127,14 +129,14 @@ def decomposition_table(
     ----------
     network : Network
         The network.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     groups : mapping of str to mask
         For instance `line_groups`.
     target : label, array_like of labels, or None
         Which output; None for the predicted class of each spectrum, or the single output.
     ids : array_like, shape (n,), optional
-        Names of the spectra.
+        Names of the spectra; by default those of the sample.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
 
@@ -155,7 +157,9 @@ def decomposition_table(
      blue          3.0       2.0
       red          0.0      -1.0
     """
-    X = np.asarray(X, dtype=np.float64)
+    if isinstance(X, SpectralSample) and ids is None:
+        ids = X.ids
+    X = flux_of(X)
     weights = network.output_weights(X, target)
     masks = np.stack(list(groups.values()))
     relevant = (contextual_decomposition(network, X, masks, rule=rule)[0] * weights).sum(axis=-1)
@@ -174,7 +178,7 @@ def decomposition_table(
 
 
 def interaction_matrix(
-    network: Network, X: ArrayLike, groups: Groups, *, target: Any = None, rule: Rule = "authors"
+    network: Network, X: SpectralSample | ArrayLike, groups: Groups, *, target: Any = None, rule: Rule = "authors"
 ) -> NDArray[np.float64]:
     """Interactions between all pairs of groups, for one output of each spectrum.
 
@@ -182,7 +186,7 @@ def interaction_matrix(
     ----------
     network : Network
         The network.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     groups : mapping of str to mask
         With no bin in two groups.

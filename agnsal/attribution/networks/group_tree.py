@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.networks.decomposition import contextual_decomposition
+from agnsal.attribution.networks.decomposition import contextual_decomposition, one_spectrum
 from agnsal.attribution.networks.splitting import Rule
 from agnsal.models.networks.network import Network
+from agnsal.spectra.sample import SpectralSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class GroupTree:
 
 def join_groups(
     network: Network,
-    x: ArrayLike,
+    x: SpectralSample | ArrayLike,
     groups: Mapping[str, NDArray[np.bool_]],
     target: Any = None,
     *,
@@ -64,7 +65,7 @@ def join_groups(
     ----------
     network : Network
         The network.
-    x : array_like, shape (n_features,)
+    x : SpectralSample of one spectrum, or array_like, shape (n_features,)
         One spectrum as the network takes it.
     groups : mapping of str to mask
         For instance `line_groups`.
@@ -88,7 +89,7 @@ def join_groups(
          3.000  (Hβ) + ([O III])
          3.100  (rest) + (Hβ + [O III])
     """
-    spectrum = np.asarray(x, dtype=np.float64)[None]
+    spectrum = one_spectrum(x)[None]
     weights = network.output_weights(spectrum, target)[0]
 
     def score(masks: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.networks.decomposition import contextual_decomposition
+from agnsal.attribution.networks.decomposition import contextual_decomposition, one_spectrum
 from agnsal.attribution.networks.splitting import Rule
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
+from agnsal.spectra.sample import SpectralSample
 
 #: Percentile that is used instead of the given one when so few units are left, so that the end does not drag on.
 _LAST_PERCENTILES = {5: 59.0, 4: 49.0, 3: 59.0, 2: 49.0, 1: 0.0}
@@ -81,7 +82,7 @@ class Hierarchy:
 
 def agglomerate(
     network: Network,
-    x: ArrayLike,
+    x: SpectralSample | ArrayLike,
     target: Any = None,
     units: ArrayLike | None = None,
     percentile: float = 90,
@@ -100,7 +101,7 @@ def agglomerate(
     ----------
     network : Network
         The network.
-    x : array_like, shape (n_features,)
+    x : SpectralSample of one spectrum, or array_like, shape (n_features,)
         One spectrum as the network takes it.
     target : label or None
         Which output; None for the predicted class, or the single output.
@@ -139,9 +140,7 @@ def agglomerate(
            [1, 1, 1, 1],
            [1, 1, 1, 1]])
     """
-    spectrum = np.asarray(x, dtype=np.float64)
-    if spectrum.ndim != 1:
-        raise AgnsalError(f"one spectrum of shape (n_features,) is expected, got shape {spectrum.shape}.")
+    spectrum = one_spectrum(x)
     if not 0 <= percentile <= 100:
         raise AgnsalError(f"percentile must be between 0 and 100, got {percentile}.")
     units = np.arange(spectrum.size) if units is None else _checked_units(units, spectrum.size)

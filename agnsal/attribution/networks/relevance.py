@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.chain import Residual, trace
 from agnsal.models.networks.layers import Affine, Dense, Elementwise, Layer, MaxPool
 from agnsal.models.networks.network import Network
+from agnsal.spectra.sample import SpectralSample
 
 LayerRule = Literal["z", "epsilon", "alpha1beta0", "alpha2beta1", "w2", "flat", "deep_taylor"]
 Bias = Literal["canonical", "innvestigate", "ignore"]
@@ -22,7 +23,7 @@ BIASES: tuple[Bias, ...] = ("canonical", "innvestigate", "ignore")
 
 def layerwise_relevance(
     network: Network,
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     rule: LayerRule = "z",
     target: Any = None,
     *,
@@ -49,7 +50,7 @@ def layerwise_relevance(
     ----------
     network : Network
         The network.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
     rule : str
         One of the above.
@@ -85,12 +86,10 @@ def layerwise_relevance(
     >>> layerwise_relevance(network, [[3.0, 1.0]], "alpha1beta0")
     array([[3.5, 0.5]])
     """
-    if rule not in RULES:
-        raise AgnsalError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}.")
+    one_of("rule", rule, RULES)
     if bias is None:
         bias = "innvestigate" if rule == "deep_taylor" else "canonical"
-    if bias not in BIASES:
-        raise AgnsalError(f"bias must be one of {', '.join(map(repr, BIASES))}, got {bias!r}.")
+    one_of("bias", bias, BIASES)
     if epsilon < 0:
         raise AgnsalError(f"epsilon must not be negative, got {epsilon}.")
     x = network.shaped(X)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.chain import Residual
 from agnsal.models.networks.layers import Affine, BatchNorm, Elementwise, Layer, Logistic, MaxPool, ReLU
 
@@ -52,8 +52,7 @@ def split(layers: tuple[Layer, ...], relevant: NDArray, irrelevant: NDArray, rul
     >>> split(layers, np.array([[3.0, 0.0]]), np.array([[0.0, 1.0]]))
     (array([[4.5]]), array([[-0.5]]))
     """
-    if rule not in RULES:
-        raise AgnsalError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}.")
+    one_of("rule", rule, RULES)
     for layer in layers:
         relevant, irrelevant = _split_one(layer, relevant, irrelevant, rule)
     return relevant, irrelevant

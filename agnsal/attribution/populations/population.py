@@ -12,7 +12,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.spectra.sample import SpectralSample
 
 #: Variance added to every standardised effect where the covariance has no inverse.
@@ -199,8 +199,7 @@ def rate(
     >>> result.rate.round(3)
     array([0.5, 0.5, 0. ])
     """
-    if form not in ("quadratic", "exact"):
-        raise AgnsalError(f"form must be 'quadratic' or 'exact', got {form!r}.")
+    one_of("form", form, ("quadratic", "exact"))
     mu, V = _moments(mean, covariance)
     p = mu.size
     scale = np.sqrt(np.diag(V))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 
 PROJECTIONS = ("covariance", "pseudoinverse", "ridge")
 _RIDGE_ALPHAS = np.logspace(-5, 5, 11)
@@ -39,8 +39,7 @@ def projector(
     AgnsalError
         If the projection is unknown.
     """
-    if projection not in PROJECTIONS:
-        raise AgnsalError(f"projection must be one of {', '.join(map(repr, PROJECTIONS))}, got {projection!r}.")
+    one_of("projection", projection, PROJECTIONS)
     if projection == "covariance":  # centred in any case: that is what a covariance is
         return (Z - Z.mean(axis=0)).T / (len(Z) - 1)
     Z = Z - Z.mean(axis=0) if center else Z

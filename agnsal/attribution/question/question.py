@@ -17,7 +17,7 @@ from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.black_box import as_function
 from agnsal.models.differentiable import as_differentiable
 from agnsal.models.model import KINDS, LARGEST
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
 
 #: Inputs made and evaluated at once: at most this many rows, and this many numbers (16 MiB).
@@ -249,7 +249,7 @@ def ask(
     one_of("output", output, KINDS)
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
-    X = _matrix(sample_or_X if sample is None else sample.flux)
+    X = flux_of(sample_or_X)
     model = as_differentiable(estimator) if differentiable else as_function(estimator, X)
     if X.shape[1] != model.n_features:
         raise AgnsalError(
@@ -297,18 +297,3 @@ def names_of(target: NDArray) -> NDArray:
     ['type 1 over type 2']
     """
     return target if target.ndim == 1 else np.array([f"{towards} over {against}" for towards, against in target])
-
-
-def _matrix(X: Any) -> NDArray[np.float64]:
-    """A finite float64 matrix, with nothing dropped in silence."""
-    refuse_units_and_masks(X)
-    try:
-        matrix = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise AgnsalError(f"the spectra are not an array of numbers: {error}.") from error
-    if matrix.ndim != 2:
-        raise AgnsalError(f"spectra are expected as (n, n_features), got shape {matrix.shape}; one is x[None, :].")
-    if not np.isfinite(matrix).all():
-        rows = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
-        raise AgnsalError(f"spectra {rows[:5].tolist()} hold NaN or infinite flux; a SpectralSample bridges bad bins.")
-    return matrix

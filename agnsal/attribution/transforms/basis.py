@@ -11,21 +11,8 @@ from autograd import make_vjp
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
-
-
-def flux_of(X: Any, n_features: int | None = None) -> NDArray[np.float64]:
-    """The flux of a sample or an array as a finite matrix, of a known width if `n_features` is given."""
-    flux = np.asarray(X.flux if isinstance(X, SpectralSample) else X, dtype=np.float64)
-    if flux.ndim != 2:
-        raise AgnsalError(f"spectra are expected as (n, n_features), got shape {flux.shape}; one is x[None, :].")
-    if n_features is not None and flux.shape[1] != n_features:
-        raise AgnsalError(
-            f"the spectra have {flux.shape[1]} bins, the basis was fitted to {n_features}; fit it on the same grid."
-        )
-    if not np.isfinite(flux).all():
-        raise AgnsalError("the spectra hold NaN or infinite flux; a SpectralSample bridges bad bins.")
-    return flux
 
 
 class Basis(ABC):
@@ -169,7 +156,12 @@ class Basis(ABC):
         return S
 
     def _flux(self, X: Any) -> NDArray[np.float64]:
-        return flux_of(X, self._known().n_features)
+        flux, n_features = flux_of(X), self._known().n_features
+        if flux.shape[1] != n_features:
+            raise AgnsalError(
+                f"the spectra have {flux.shape[1]} bins, the basis was fitted to {n_features}; fit it on the same grid."
+            )
+        return flux
 
     def _name(self, names: Sequence[str], groups: Sequence[str] | None = None) -> None:
         self.names = np.asarray(names, dtype=str)

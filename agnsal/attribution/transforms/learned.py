@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
-from agnsal.attribution.transforms.basis import Basis, MatrixBasis, flux_of
+from agnsal.attribution.transforms.basis import Basis, MatrixBasis
 from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.transforms.basis import Basis, flux_of
+from agnsal.attribution.transforms.basis import Basis
 from agnsal.errors import AgnsalError
+from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
 
 

@@ -16,7 +16,8 @@ from agnsal.models.networks.chain import flat, input_length, pull_back, trace
 from agnsal.models.networks.file import read_network, write_network
 from agnsal.models.networks.layers import Conv1d, Dense, Layer, Logistic, ReLU, Tanh
 from agnsal.models.networks.outputs import differentiable, select
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import flux_of
+from agnsal.spectra.sample import SpectralSample
 
 #: Activations by the name scikit-learn gives them.
 ACTIVATIONS: dict[str, tuple[Layer, ...]] = {
@@ -202,12 +203,12 @@ class Network:
         """Whether the first layer works along the wavelengths, so that spectra get a channel axis."""
         return next((layer.spatial for layer in flat(self.layers) if layer.spatial is not None), None) or False
 
-    def shaped(self, X: Any) -> NDArray[np.float64]:
+    def shaped(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Spectra as the first layer takes them.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Finite.
 
         Returns
@@ -219,21 +220,17 @@ class Network:
         AgnsalError
             If the spectra do not fit, or come with a unit or a mask.
         """
-        refuse_units_and_masks(X)
-        X = np.asarray(X, dtype=np.float64)
-        if X.ndim != 2 or self.n_features not in (None, X.shape[1]):
-            expected = self.n_features or "n_features"
-            raise AgnsalError(f"the network takes spectra of shape (n, {expected}), got {X.shape}.")
-        if not np.isfinite(X).all():
-            raise AgnsalError("the spectra hold NaN or infinite flux; a SpectralSample bridges bad bins.")
+        X = flux_of(X)
+        if self.n_features not in (None, X.shape[1]):
+            raise AgnsalError(f"the network takes spectra of shape (n, {self.n_features}), got {X.shape}.")
         return X[:, None, :] if self.spatial else X
 
-    def forward(self, X: ArrayLike) -> NDArray[np.float64]:
+    def forward(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Raw outputs.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra as the first layer takes them.
 
         Returns
@@ -242,12 +239,12 @@ class Network:
         """
         return trace(self.layers, self.shaped(X))[-1]
 
-    def backward(self, X: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def backward(self, X: SpectralSample | ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Gradient of a weighted sum of the outputs.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
         weights : ndarray, shape (n, n_outputs)
             Of the outputs.
@@ -259,12 +256,12 @@ class Network:
         X = self.shaped(X)
         return pull_back(self.layers, X, weights).reshape(len(X), -1)
 
-    def gradient(self, X: ArrayLike, target: Any = None) -> NDArray[np.float64]:
+    def gradient(self, X: SpectralSample | ArrayLike, target: Any = None) -> NDArray[np.float64]:
         """Gradient of one output.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
         target : label, array_like of labels, or None
             See `output_weights`.
@@ -275,12 +272,12 @@ class Network:
         """
         return self.backward(X, self.output_weights(X, target))
 
-    def output_weights(self, X: ArrayLike, target: Any = None) -> NDArray[np.float64]:
+    def output_weights(self, X: SpectralSample | ArrayLike, target: Any = None) -> NDArray[np.float64]:
         """Weights that select a target from the outputs.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
         target : label, array_like of labels with shape (n,), or None
             A class, or the number of an output where there are no classes; None for the single output, or for the
@@ -296,7 +293,7 @@ class Network:
         AgnsalError
             If there is no such class.
         """
-        return select(target, len(np.asarray(X)), self.n_outputs, self.classes, lambda: self.forward(X))
+        return select(target, len(flux_of(X)), self.n_outputs, self.classes, lambda: self.forward(X))
 
     def label_of(self, weights: NDArray[np.float64]) -> Any:
         """Label of the output that a row of `output_weights` selects."""
@@ -304,12 +301,12 @@ class Network:
             return int(np.abs(weights).argmax())
         return self.classes[int(weights[0] > 0) if len(weights) < len(self.classes) else weights.argmax()]
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
         """Label of every spectrum, or the raw outputs where there are no classes.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
 
         Returns
