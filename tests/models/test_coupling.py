@@ -1,3 +1,4 @@
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import jacobian
@@ -11,7 +12,6 @@ from scipy.special import expit
 from agnsal import AgnsalError
 from agnsal.models.machine.coupling import (
     class_pairs,
-    couple,
     couple_iterated,
     fit_sigmoid,
     n_classes_of,
@@ -19,9 +19,29 @@ from agnsal.models.machine.coupling import (
     pair_signs,
     sigmoid,
 )
+from agnsal.models.machine.log_odds import log_couple
 
 N_PAIRS = [1, 3, 6, 10]
 pair_rows = st.sampled_from(N_PAIRS).flatmap(lambda m: arrays(float, (3, m), elements=st.floats(1e-7, 1 - 1e-7)))
+
+
+def couple(r):
+    """Probabilities from pair probabilities."""
+    return anp.exp(log_couple(anp.log(r) - anp.log1p(-r)))
+
+
+def solved(r):
+    """The optimality system [[Q, 1], [1', 0]] of Wu, Lin & Weng, solved as it stands."""
+    n_classes = n_classes_of(r.shape[1])
+    first, second = class_pairs(n_classes)
+    R = np.zeros((len(r), n_classes, n_classes))
+    R[:, first, second], R[:, second, first] = r, 1 - r
+    M = np.ones((len(r), n_classes + 1, n_classes + 1))
+    M[:, :-1, :-1] = -R * R.swapaxes(1, 2)
+    diagonal = np.arange(n_classes)
+    M[:, diagonal, diagonal] = (R**2).sum(axis=1)
+    M[:, -1, -1] = 0
+    return np.linalg.solve(M, np.eye(n_classes + 1)[:, -1:])[:, :-1, 0]
 
 
 def criterion(p, r):
@@ -48,12 +68,10 @@ def test_consistent_pairs_give_back_their_probabilities(n_classes):
     np.testing.assert_allclose(couple(p[:, first] / (p[:, first] + p[:, second])), p, rtol=1e-6, atol=1e-10)
 
 
-def test_closed_form_of_three_classes_is_the_linear_solution():
-    from agnsal.models.machine.coupling import _bordered, _pair_matrix
-
-    r = np.random.default_rng(0).uniform(1e-7, 1 - 1e-7, size=(500, 3))
-    unit = np.eye(4)[:, 3:]
-    np.testing.assert_allclose(couple(r), np.linalg.solve(_bordered(_pair_matrix(r)), unit)[:, :3, 0], atol=1e-13)
+@pytest.mark.parametrize("n_pairs", N_PAIRS)
+def test_equals_the_linear_solution(n_pairs):
+    r = np.random.default_rng(0).uniform(1e-7, 1 - 1e-7, size=(500, n_pairs))
+    np.testing.assert_allclose(couple(r), solved(r), atol=1e-13)
 
 
 @pytest.mark.parametrize("n_pairs", N_PAIRS)

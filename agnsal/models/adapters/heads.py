@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from agnsal.models.machine.coupling import pair_signs
-from agnsal.models.machine.log_odds import log_sum_exp
+from agnsal.models.machine.log_odds import odds_against_rest
 
 Function = Callable[[Any], Any]
 
@@ -75,28 +75,6 @@ def softmax(logarithms: Any) -> Any:
     """
     e = anp.exp(logarithms - anp.max(logarithms, axis=1, keepdims=True))
     return e / anp.sum(e, axis=1, keepdims=True)
-
-
-def odds_against_rest(logarithms: Any) -> Any:
-    """Log-odds of each class against all others, without saturation.
-
-    Parameters
-    ----------
-    logarithms : ndarray, shape (n, n_classes)
-        Logarithms of unnormalised probabilities.
-
-    Returns
-    -------
-    ndarray, shape (n, n_classes)
-
-    Examples
-    --------
-    >>> odds_against_rest(np.array([[50.0, 0.0]]))
-    array([[ 50., -50.]])
-    """
-    n_classes = logarithms.shape[1]
-    others = np.array([[j for j in range(n_classes) if j != c] for c in range(n_classes)])
-    return logarithms - log_sum_exp(logarithms[:, others], axis=2)
 
 
 def outputs_from_logarithms(logarithms: Function, decision: Function | None = None) -> dict[str, Function]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -15,10 +16,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, NuSVC
 
 from agnsal.errors import AgnsalError, AgnsalWarning
-from agnsal.models.adapters.heads import Function, log_sigmoid, odds_against_rest, two_columns, votes_and_confidence
+from agnsal.models.adapters.heads import Function, log_sigmoid, two_columns, votes_and_confidence
 from agnsal.models.adapters.linear import one_label_per_row
 from agnsal.models.adapters.registry import convert_estimator, register_estimator
-from agnsal.models.machine.log_odds import log_sum_exp
+from agnsal.models.machine.log_odds import odds_against_rest
 from agnsal.models.model import DifferentiableModel
 
 #: What scikit-learn adds to probabilities before it takes their logarithm as logits.
@@ -116,7 +117,7 @@ def calibrated(estimator: CalibratedClassifierCV) -> DifferentiableModel:
 
     def log_probability(X: Any) -> Any:
         members = anp.stack([function(X) for function in functions], axis=2)
-        return log_sum_exp(members, axis=2) - np.log(len(functions))
+        return logsumexp(members, axis=2) - np.log(len(functions))
 
     return DifferentiableModel(
         {
@@ -147,7 +148,7 @@ def soft_vote(estimator: VotingClassifier) -> DifferentiableModel:
 
     def log_probability(X: Any) -> Any:
         members = anp.stack([log_sigmoid(function(X)) for function in functions], axis=2)
-        return log_sum_exp(members + np.log(weights / weights.sum()), axis=2)
+        return logsumexp(members + np.log(weights / weights.sum()), axis=2)
 
     return DifferentiableModel(
         {
@@ -206,4 +207,4 @@ def _calibrated_logarithms(calibrated_part: Any, inner: BaseEstimator, model: Di
 
 
 def _log_normalised(logarithms: Any) -> Any:
-    return logarithms - log_sum_exp(logarithms, axis=1)[:, None]
+    return logarithms - logsumexp(logarithms, axis=1, keepdims=True)

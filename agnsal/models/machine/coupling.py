@@ -2,7 +2,7 @@
 
 Pairs are ordered as scikit-learn orders them, (0, 1), (0, 2), ..., (1, 2), ...; a positive decision value or a pair
 probability above one half favours the first class of the pair. The methods are those of Lin, Lin & Weng 2007
-(sigmoid) and Wu, Lin & Weng 2004 (coupling, their second method), which here is solved exactly.
+(sigmoid) and Wu, Lin & Weng 2004 (coupling, their second method), as libsvm iterates it; `log_odds` solves it exactly.
 """
 
 from __future__ import annotations
@@ -237,89 +237,10 @@ def _quadratic_form(R: NDArray) -> NDArray:
     return Q
 
 
-def _bordered(R: NDArray) -> NDArray:
-    """The optimality system [[Q, 1], [1', 0]] of min p'Qp / 2 under sum(p) = 1, shape (n, k + 1, k + 1)."""
-    n, k = R.shape[:2]
-    M = np.ones((n, k + 1, k + 1))
-    M[:, :k, :k] = _quadratic_form(R)
-    M[:, k, k] = 0
-    return M
-
-
-@primitive
-def couple(r: NDArray) -> NDArray:
-    """Class probabilities from pair probabilities, the exact minimum of Wu, Lin & Weng's second criterion.
-
-    Parameters
-    ----------
-    r : ndarray, shape (n, n_pairs)
-        Probability of the first class of each pair, strictly between 0 and 1.
-
-    Returns
-    -------
-    ndarray, shape (n, n_classes)
-        Rows sum to one.
-
-    Notes
-    -----
-    One linear system of ``n_classes + 1`` unknowns per row, solved for all rows at once. The derivative is implicit:
-    with M the matrix of the system, one more solve with the same matrix gives the products with all pairs.
-
-    Examples
-    --------
-    >>> couple(np.array([[0.5, 0.8, 0.8]])).round(4)
-    array([[0.4444, 0.4444, 0.1111]])
-    """
-    n_classes = n_classes_of(r.shape[1])
-    if n_classes == 2:
-        return np.concatenate([r, 1 - r], axis=1)
-    if n_classes == 3:
-        return _couple_three(r)
-    unit = np.zeros((n_classes + 1, 1))
-    unit[-1] = 1
-    p = np.linalg.solve(_bordered(_pair_matrix(r)), unit)[:, :-1, 0]
-    p = np.maximum(p, 0)
-    return p / p.sum(axis=1, keepdims=True)
-
-
-def _couple_three(r: NDArray) -> NDArray:
-    """Three classes in closed form: sums of cofactors of Q, every term positive."""
-    a, b, c = r.T
-    a_, b_, c_ = 1 - a, 1 - b, 1 - c
-    ab, ac, bc = a * a_, b * b_, c * c_  # minus the off-diagonal elements of Q: (0, 1), (0, 2), (1, 2)
-    c01 = ab * (b * b + c * c) + ac * bc
-    c02 = ac * (a * a + c_ * c_) + ab * bc
-    c12 = bc * (a_ * a_ + b_ * b_) + ab * ac
-    c00 = (a * b) ** 2 + (a * c) ** 2 + (c_ * b) ** 2
-    c11 = (a_ * b) ** 2 + (a_ * c) ** 2 + (b_ * c) ** 2
-    c22 = (a_ * c_) ** 2 + (b_ * a) ** 2 + (b_ * c_) ** 2
-    p = np.stack([c00 + c01 + c02, c01 + c11 + c12, c02 + c12 + c22], axis=1)
-    return p / p.sum(axis=1, keepdims=True)
-
-
-def _couple_vjp(p: NDArray, r: NDArray) -> Any:
-    """Pull a cotangent on the class probabilities back to the pair probabilities by the implicit function theorem."""
-
-    def vjp(g: NDArray) -> NDArray:
-        n_classes = p.shape[1]
-        if n_classes == 2:
-            return (g[:, 0] - g[:, 1])[:, None]
-        first, second = class_pairs(n_classes)
-        right = np.concatenate([g, np.zeros((len(g), 1))], axis=1)[:, :, None]
-        u = np.linalg.solve(_bordered(_pair_matrix(r)), right)[:, :-1, 0]
-        u_i, u_j, p_i, p_j = u[:, first], u[:, second], p[:, first], p[:, second]
-        return 2 * (1 - r) * u_i * p_i - 2 * r * u_j * p_j + (1 - 2 * r) * (u_i * p_j + u_j * p_i)
-
-    return vjp
-
-
-defvjp(couple, _couple_vjp)
-
-
 def couple_iterated(r: NDArray) -> NDArray:
     """Class probabilities as libsvm iterates them: Gauss-Seidel sweeps stopped at ``0.005 / n_classes``.
 
-    Kept to reproduce scikit-learn's ``SVC(probability=True)``; it differs from `couple` by up to 0.005 and is not
+    Kept to reproduce scikit-learn's ``SVC(probability=True)``; it differs from `log_couple` by up to 0.005 and is not
     continuous where the number of sweeps changes.
 
     Parameters

@@ -1,7 +1,7 @@
-"""Log-odds of each class against the rest under exact pairwise coupling, without saturation.
+"""Class probabilities from pair log-odds on logarithms, where nothing cancels and nothing saturates.
 
-Probabilities near 0 and 1 lose their digits, and with them their gradient; here everything is done on logarithms,
-from the unclipped log-odds of the pairs, so that ``log P / (1 - P)`` keeps its relative precision.
+Probabilities near 0 and 1 lose their digits, and with them their gradient; here everything is done on logarithms, from
+the unclipped log-odds of the pairs, so that ``log P / (1 - P)`` keeps its precision at any margin.
 """
 
 from __future__ import annotations
@@ -11,23 +11,13 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
+from autograd.scipy.special import logsumexp
 from numpy.typing import NDArray
 
-from agnsal.models.machine.coupling import class_pairs, couple, n_classes_of
+from agnsal.models.machine.coupling import class_pairs, n_classes_of
 
-
-def _log_pair_matrix(g: NDArray) -> NDArray:
-    """All log r_ij as an (n, k, k) matrix; -inf on the diagonal."""
-    n_classes = n_classes_of(g.shape[1])
-    first, second = class_pairs(n_classes)
-    L = np.full((len(g), n_classes, n_classes), -np.inf)
-    L[:, first, second] = -np.logaddexp(0, -g)
-    L[:, second, first] = -np.logaddexp(0, g)
-    return L
-
-
-def _log_sum(A: NDArray, axis: int) -> NDArray:
-    return np.logaddexp.reduce(A, axis=axis)
+#: Stands for the logarithm of zero, where minus infinity would make derivatives undefined.
+_LOG_ZERO = -1e100
 
 
 def log_couple(g: Any) -> Any:
@@ -41,22 +31,27 @@ def log_couple(g: Any) -> Any:
     Returns
     -------
     ndarray, shape (n, n_classes)
+        The minimum of the second criterion of Wu, Lin & Weng (2004).
 
     Notes
     -----
-    Two and three classes have closed forms whose terms are all positive, so every logarithm is good to the last
-    digits. For more classes the optimality conditions are solved for relative corrections, which holds for
-    probabilities down to about 1e-15 at any contradiction between the pairs, and to about 1e-30 in practice.
+    Two and three classes have closed forms. More are solved by an elimination without subtractions. In all of them
+    every term is positive, so logarithms and derivatives are good to the last digits the log-odds themselves allow,
+    however small a probability is. Rows do not know each other.
 
     Examples
     --------
     >>> log_couple(np.array([[0.0, 400.0, 400.0]])).round(3)
     array([[  -0.693,   -0.693, -400.693]])
+    >>> scores = np.array([0.0, 1000.0, 2000.0, 3000.0])
+    >>> log_couple((scores[[0, 0, 0, 1, 1, 2]] - scores[[1, 2, 3, 2, 3, 3]])[None])
+    array([[-3000., -2000., -1000.,     0.]])
     """
     n_classes = n_classes_of(g.shape[1])
     if n_classes == 2:
         return anp.concatenate([-anp.logaddexp(0.0, -g), -anp.logaddexp(0.0, g)], axis=1)
-    return _log_couple_three(g) if n_classes == 3 else _log_couple_many(g)
+    log_p = _log_three(g) if n_classes == 3 else _log_many(g)
+    return log_p - logsumexp(log_p, axis=1, keepdims=True)
 
 
 def _exponents() -> NDArray[np.float64]:
@@ -78,113 +73,80 @@ def _exponents() -> NDArray[np.float64]:
 _EXPONENTS = _exponents()
 
 
-def _log_couple_three(g: Any) -> Any:
-    """Three classes in closed form; differentiable to any order."""
+def _log_three(g: Any) -> Any:
+    """Three classes in closed form, not normalised."""
     log_r = anp.concatenate([-anp.logaddexp(0.0, -g), -anp.logaddexp(0.0, g)], axis=1)
-    terms = anp.reshape(anp.dot(log_r, _EXPONENTS.T), (-1, 3, 9))
-    log_p = log_sum_exp(terms, axis=2)
-    return log_p - log_sum_exp(log_p, axis=1)[:, None]
+    return logsumexp(anp.reshape(anp.dot(log_r, _EXPONENTS.T), (-1, 3, 9)), axis=2)
 
 
-def log_sum_exp(A: Any, axis: int) -> Any:
-    """Logarithm of the sum of exponentials along an axis, traceable by autograd.
+def _log_many(g: Any) -> Any:
+    """Any number of classes, not normalised: classes are eliminated one after the other, without subtractions.
 
-    Parameters
-    ----------
-    A : ndarray
-        Logarithms, finite.
-    axis : int
-        The axis summed over.
-
-    Returns
-    -------
-    ndarray
-        Without that axis.
-
-    Examples
-    --------
-    >>> log_sum_exp(np.array([[1000.0, 1000.0]]), axis=1).round(3)
-    array([1000.693])
+    The criterion is a sum over pairs, ``sum (r_ji p_i - r_ij p_j)^2``: a network of springs between the classes, each
+    of stiffness ``s = r_ij r_ji`` between ``exp(-g/2) p_i`` and ``exp(g/2) p_j``. Minimised over one class, the springs
+    at it become springs between the others, of stiffness ``s_i s_j / Omega`` and log-odds ``g_i - g_j`` (a star-mesh
+    transform). Two springs between the same classes become one, and where their log-odds differ by D, which is a
+    contradiction among the pairs, a weight at either end in proportion to ``sinh(D/2)^2``. Weights hold a class at 0,
+    against the pull that makes the probabilities sum to one. All of it are sums of positive terms, done here on
+    logarithms; only log-odds are subtracted from each other.
     """
-    top = anp.max(A, axis=axis, keepdims=True)
-    return anp.log(anp.sum(anp.exp(A - top), axis=axis)) + anp.squeeze(top, axis=axis)
-
-
-def _log_nu(L: NDArray, log_p: NDArray) -> NDArray:
-    """Logarithm of the minimum p'Qp = sum over pairs of (r_ji p_i - r_ij p_j)^2, shape (n,)."""
-    first, second = class_pairs(L.shape[1])
-    x = L[:, second, first] + log_p[:, first]
-    y = L[:, first, second] + log_p[:, second]
-    top = np.maximum(x, y)
-    with np.errstate(divide="ignore"):
-        return _log_sum(2 * (top + np.log(-np.expm1(-np.abs(x - y)))), axis=1)
-
-
-@primitive
-def _log_couple_many(g: NDArray) -> NDArray:
-    """Any number of classes: a fixed point on logarithms, then two solves for the relative corrections.
-
-    The optimality conditions ``Q_tt p_t = nu + sum_j r_jt r_tj p_j`` have positive terms only; iterated on logarithms
-    they give small probabilities, which a first solution in floating point loses, their size.
-    """
-    L = _log_pair_matrix(g)
-    n_classes = L.shape[1]
-    log_q = _log_sum(2 * L, axis=1)
+    n_classes, n = n_classes_of(g.shape[1]), len(g)
     first, second = class_pairs(n_classes)
-    log_p = np.log(np.maximum(couple(np.exp(L[:, first, second])), 1e-300))
-    for _ in range(n_classes):
-        inflow = _log_sum(L + L.swapaxes(1, 2) + log_p[:, None, :], axis=2)
-        log_p = np.logaddexp(inflow, _log_nu(L, log_p)[:, None]) - log_q
-        log_p -= _log_sum(log_p, axis=1)[:, None]
-    for _ in range(2):
-        M, h, share = _relative_system(L, log_p, log_q)
-        right = np.concatenate([np.zeros_like(log_p), np.ones((len(L), 1))], axis=1)
-        ratio = np.linalg.solve(_bordered(M, h, share), right[:, :, None])[:, :-1, 0]
-        # beyond log P near -70 the system is lost in rounding and the fixed point is the better answer
-        trusted = ((ratio > 0.5) & (ratio < 2)).all(axis=1, keepdims=True)
-        log_p = log_p + np.log(np.where(trusted, ratio, 1.0))
-        log_p -= _log_sum(log_p, axis=1)[:, None]
+    spread = np.zeros((first.size, n_classes, n_classes))
+    spread[np.arange(first.size), first, second], spread[np.arange(first.size), second, first] = 1.0, -1.0
+    g = anp.reshape(anp.dot(g, anp.reshape(spread, (first.size, -1))), (-1, n_classes, n_classes))
+    stiffness = -anp.logaddexp(0.0, g) - anp.logaddexp(0.0, -g)
+    weight, pull = np.full((n, n_classes), _LOG_ZERO), np.zeros((n, n_classes))
+    eliminated = []
+    for t in range(n_classes - 1, 0, -1):
+        at, odds = stiffness[:, :t, t], g[:, :t, t]
+        everything = anp.concatenate([weight[:, t:], at + odds], axis=1)
+        omega = logsumexp(everything, axis=1, keepdims=True)
+        eliminated.append((pull[:, t:] - omega, at - omega))
+        pull = anp.logaddexp(pull[:, :t], at - omega + pull[:, t:])
+        weight = anp.logaddexp(weight[:, :t], at - odds + weight[:, t:] - omega)
+        new = at[:, :, None] + at[:, None, :] - omega[:, :, None]
+        stiffness, g, contradiction = _joined(
+            stiffness[:, :t, :t], g[:, :t, :t], new, odds[:, :, None] - odds[:, None, :]
+        )
+        weight = anp.logaddexp(weight, logsumexp(contradiction, axis=2))
+    log_p, nu = np.zeros((n, 1)), weight - pull
+    for own, others in reversed(eliminated):
+        log_p = anp.concatenate(
+            [log_p, logsumexp(anp.concatenate([nu + own, others + log_p], axis=1), axis=1, keepdims=True)], axis=1
+        )
     return log_p
 
 
-def _relative_system(L: NDArray, log_p: NDArray, log_q: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """The optimality conditions divided by Q_tt p_t: matrix M of inflows, column h of nu, and the shares p."""
-    log_scale = log_q + log_p
-    M = np.exp(L + L.swapaxes(1, 2) + log_p[:, None, :] - log_scale[:, :, None])
-    h = np.exp(-log_scale - (-log_scale).max(axis=1, keepdims=True))
-    return M, h, np.exp(log_p)
+def _joined(s: Any, g: Any, s_new: Any, g_new: Any) -> tuple[Any, Any, Any]:
+    """Springs of the same ends as one: stiffness, log-odds, and the weight each contradiction puts on its first end."""
+    total, difference = anp.logaddexp(s, s_new), g_new - g
+    share, rest = s_new - total, s - total
+    # log((1 - c) + c exp(difference)), exactly 0 where the two agree
+    small = anp.abs(difference) < 1.0
+    near = anp.log1p(anp.exp(share) * anp.expm1(anp.where(small, difference, 0.0)))
+    lean = anp.where(small, near, anp.logaddexp(rest, share + difference))
+    back = anp.swapaxes(lean, 1, 2)
+    joined = g + 0.5 * (lean - back)
+    size = s + s_new + _log_squared_sinh(difference) - anp.logaddexp(total + 0.5 * (lean + back), total)
+    return total, joined, size - joined
 
 
-def _bordered(M: NDArray, h: NDArray, share: NDArray) -> NDArray:
-    """[[1 - M, -h], [p', 0]], shape (n, k + 1, k + 1)."""
-    n, k = h.shape
-    A = np.zeros((n, k + 1, k + 1))
-    A[:, :k, :k] = np.eye(k) - M
-    A[:, :k, k] = -h
-    A[:, k, :k] = share
-    return A
+@primitive
+def _log_squared_sinh(x: NDArray) -> NDArray:
+    """``log(4 sinh(x / 2)^2)``, the logarithm of zero where x is 0."""
+    size = np.abs(x)
+    with np.errstate(divide="ignore"):
+        return np.maximum(size + 2 * np.log(-np.expm1(-size)), _LOG_ZERO)
 
 
-def _log_couple_many_vjp(log_p: NDArray, g: NDArray) -> Any:
-    """Pull a cotangent on log p back to the pair log-odds: implicit derivative of the relative system."""
-
-    def vjp(cotangent: NDArray) -> NDArray:
-        L = _log_pair_matrix(g)
-        log_q = _log_sum(2 * L, axis=1)
-        M, h, share = _relative_system(L, log_p, log_q)
-        right = np.concatenate([cotangent, np.zeros((len(g), 1))], axis=1)[:, :, None]
-        u = np.linalg.solve(_bordered(M, h, share).swapaxes(1, 2), right)[:, :-1, 0]
-        r = np.exp(L)
-        r_t = r.swapaxes(1, 2)
-        # d(equation t) / d(log-odds of t against j)
-        c = 2 * np.exp(L + 2 * L.swapaxes(1, 2) - log_q[:, :, None]) + M * (r_t - r)
-        first, second = class_pairs(h.shape[1])
-        return u[:, first] * c[:, first, second] - u[:, second] * c[:, second, first]
-
-    return vjp
+def _log_squared_sinh_slope(x: Any) -> Any:
+    # the weight itself vanishes with the square of x, so that its derivative is 0 there
+    safe = anp.where(x == 0, 1.0, x)
+    return anp.where(x == 0, 0.0, 1.0 / anp.tanh(0.5 * safe))
 
 
-defvjp(_log_couple_many, _log_couple_many_vjp)
+defvjp(_log_squared_sinh, lambda _ans, x: lambda g: g * _log_squared_sinh_slope(x))
 
 
 def class_log_odds(g: Any) -> Any:
@@ -204,7 +166,26 @@ def class_log_odds(g: Any) -> Any:
     >>> class_log_odds(np.array([[3.0]]))
     array([[ 3., -3.]])
     """
-    log_p = log_couple(g)
-    n_classes = log_p.shape[1]
+    return odds_against_rest(log_couple(g))
+
+
+def odds_against_rest(logarithms: Any) -> Any:
+    """Log-odds of each class against all others, without saturation.
+
+    Parameters
+    ----------
+    logarithms : ndarray, shape (n, n_classes)
+        Logarithms of unnormalised probabilities.
+
+    Returns
+    -------
+    ndarray, shape (n, n_classes)
+
+    Examples
+    --------
+    >>> odds_against_rest(np.array([[50.0, 0.0]]))
+    array([[ 50., -50.]])
+    """
+    n_classes = logarithms.shape[1]
     others = np.array([[j for j in range(n_classes) if j != c] for c in range(n_classes)])
-    return log_p - log_sum_exp(log_p[:, others], axis=2)
+    return logarithms - logsumexp(logarithms[:, others], axis=2)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.models.machine.coupling import sigmoid
+from agnsal.models.machine.log_odds import odds_against_rest
 from agnsal.models.model import DifferentiableModel
 
 
@@ -54,10 +55,7 @@ def differentiable(
 
     def log_odds(X: Any) -> Any:
         f = decision(X)
-        if single:
-            return f
-        others = [[k for k in range(n_outputs) if k != c] for c in range(n_outputs)]
-        return anp.stack([f[:, c] - _log_sum(f[:, rest]) for c, rest in enumerate(others)], axis=1)
+        return f if single else odds_against_rest(f)
 
     def probability(X: Any) -> Any:
         return sigmoid(log_odds(X))
@@ -112,9 +110,3 @@ def select(
         return selectors[[places[label] for label in wanted.tolist()]]
     except KeyError as error:
         raise AgnsalError(f"target {error.args[0]!r} is not among {labels.tolist()}.") from None
-
-
-def _log_sum(f: Any) -> Any:
-    """Logarithm of the sum of exponentials over the last axis, without overflow."""
-    top = anp.max(f, axis=1)
-    return top + anp.log(anp.sum(anp.exp(f - top[:, None]), axis=1))
