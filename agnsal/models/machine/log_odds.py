@@ -47,11 +47,7 @@ def log_couple(g: Any) -> Any:
     >>> log_couple((scores[[0, 0, 0, 1, 1, 2]] - scores[[1, 2, 3, 2, 3, 3]])[None])
     array([[-3000., -2000., -1000.,     0.]])
     """
-    n_classes = n_classes_of(g.shape[1])
-    if n_classes == 2:
-        return anp.concatenate([-anp.logaddexp(0.0, -g), -anp.logaddexp(0.0, g)], axis=1)
-    log_p = _log_three(g) if n_classes == 3 else _log_many(g)
-    return log_p - logsumexp(log_p, axis=1, keepdims=True)
+    return -anp.logaddexp(0.0, -class_log_odds(g))
 
 
 def _exponents() -> NDArray[np.float64]:
@@ -166,7 +162,10 @@ def class_log_odds(g: Any) -> Any:
     >>> class_log_odds(np.array([[3.0]]))
     array([[ 3., -3.]])
     """
-    return odds_against_rest(log_couple(g))
+    n_classes = n_classes_of(g.shape[1])
+    if n_classes == 2:
+        return anp.concatenate([g, -g], axis=1)
+    return odds_against_rest(_log_three(g) if n_classes == 3 else _log_many(g))
 
 
 def odds_against_rest(logarithms: Any) -> Any:
