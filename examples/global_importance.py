@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 
 import agnsal
 from agnsal import figures
-from agnsal.spectra.features import bin_windows, line_strengths, window_means
+from agnsal.spectra.features import line_strengths, region_means
 
 SEED = 0
 # neighbours that measure the same thing share all of RATE between them, so each is here once
@@ -95,8 +95,8 @@ def second_order(posterior, sample) -> list[str]:
 
 def by_bins(posterior, sample) -> list[str]:
     """RATE of broad bins of wavelength."""
-    windows = bin_windows(sample.grid, 15)
-    result = agnsal.rate(*posterior.effects(window_means(sample, windows)))
+    windows = agnsal.Regions.from_number(15, sample.grid)
+    result = agnsal.rate(*posterior.effects(region_means(sample, windows)))
     names = list(windows)
     order = np.argsort(-result.rate)[:4]
     best = ", ".join(f"{names[j]} Å ({result.rate[j]:.2f})" for j in order)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Line strengths well below this (relative flux) count as none, well above it by their logarithm.
@@ -137,17 +137,10 @@ def _line_features(sample: SpectralSample) -> NDArray[np.float64]:
     """Core above wings and wings above continuum of each line, nearly logarithmic."""
     if not isinstance(sample, SpectralSample):
         raise AgnsalError(f"a SpectralSample, which knows its wavelengths, is needed, got {type(sample).__name__}.")
-    flux, columns = sample.flux, []
-    for name, masks in line_masks(sample.grid).items():
-        if LINES[name].kind == "window":
-            continue
-        level = flux[:, masks["core"]].mean(axis=1)
-        if masks["wings"].any():
-            wings = flux[:, masks["wings"]].mean(axis=1)
-            columns.append(level - wings)
-            level = wings
-        if masks["continuum"].any():
-            columns.append(level - flux[:, masks["continuum"]].mean(axis=1))
-    if not columns:
-        raise AgnsalError(f"no common line lies on {sample.grid!r}; familiarity is judged by lines.")
-    return np.arcsinh(np.stack(columns, axis=1) / _FAINT)
+    core, wings, continuum = (
+        Regions.from_lines(sample.grid, part=part, overlap=True).means(sample.flux)
+        for part in ("core", "wings", "continuum")
+    )
+    level = np.where(np.isnan(wings), core, wings)
+    columns = np.concatenate([core - wings, level - continuum], axis=1)
+    return np.arcsinh(columns[:, ~np.isnan(columns).any(axis=0)] / _FAINT)

@@ -1,109 +1,51 @@
-"""A spectrum in few numbers: strengths of lines and means of broad bins, where pixels are too many."""
+"""A spectrum in few numbers: strengths of lines and means of regions, where pixels are too many."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
-def line_windows(
-    grid: WavelengthGrid, lines: Iterable[str] | None = None, parts: Iterable[str] = ("core", "wings")
-) -> dict[str, NDArray[np.bool_]]:
-    """Bins of each named line.
-
-    Parameters
-    ----------
-    grid : WavelengthGrid
-        In vacuum and rest frame.
-    lines : iterable of str, optional
-        Names; by default the common lines on the grid.
-    parts : iterable of {"core", "wings", "continuum"}
-        What of each line counts.
-
-    Returns
-    -------
-    dict of str to ndarray of bool, shape (n_bins,)
-
-    Examples
-    --------
-    >>> from agnsal import PERUZZI2021_GRID
-    >>> int(line_windows(PERUZZI2021_GRID, ["Hbeta"])["Hbeta"].sum())
-    103
-    """
-    parts = tuple(parts)
-    return {name: np.any([masks[part] for part in parts], axis=0) for name, masks in line_masks(grid, lines).items()}
-
-
-def bin_windows(grid: WavelengthGrid, n_bins: int = 30) -> dict[str, NDArray[np.bool_]]:
-    """Divide a grid into broad bins of equally many pixels.
-
-    Parameters
-    ----------
-    grid : WavelengthGrid
-        Any grid.
-    n_bins : int
-        Number of broad bins.
-
-    Returns
-    -------
-    dict of str to ndarray of bool, shape (n_bins of the grid,)
-        Named by their range in Angstrom.
-
-    Raises
-    ------
-    AgnsalError
-        If there are more broad bins than pixels.
-
-    Examples
-    --------
-    >>> from agnsal import PERUZZI2021_GRID
-    >>> next(iter(bin_windows(PERUZZI2021_GRID, 10)))
-    '3728-3882'
-    """
-    if not 1 <= n_bins <= len(grid):
-        raise AgnsalError(f"n_bins must be between 1 and the {len(grid)} bins of the grid, got {n_bins}.")
-    windows, edges = {}, grid.edges.value
-    for members in np.array_split(np.arange(len(grid)), n_bins):
-        mask = np.zeros(len(grid), dtype=bool)
-        mask[members] = True
-        windows[f"{edges[members[0]]:.0f}-{edges[members[-1] + 1]:.0f}"] = mask
-    return windows
-
-
-def window_means(
-    X: SpectralSample | ArrayLike, windows: Mapping[str, NDArray[np.bool_]], *, standardize: bool = True
-) -> NDArray[np.float64]:
-    """Mean flux in each window.
+def region_means(X: SpectralSample | ArrayLike, regions: Any, *, standardize: bool = True) -> NDArray[np.float64]:
+    """Mean flux in each region.
 
     Parameters
     ----------
     X : SpectralSample or array_like, shape (n, n_bins)
         Spectra.
-    windows : mapping of str to mask
-        As `line_windows` and `bin_windows` make them.
+    regions : Regions, or what `Regions.of` reads
+        For instance names of lines, a width, or ``Regions.from_number(30, sample.grid)``.
     standardize : bool
         Give every feature mean 0 and standard deviation 1 over the spectra, so that effects can be compared.
 
     Returns
     -------
-    ndarray, shape (n, n_windows)
+    ndarray, shape (n, n_regions)
+
+    Raises
+    ------
+    AgnsalError
+        If the regions do not fit, or, to standardise, a mean is the same in all spectra.
 
     Examples
     --------
-    >>> window_means(np.arange(6.0).reshape(2, 3), {"blue": np.array([True, True, False])}, standardize=False)
+    >>> region_means(np.arange(6.0).reshape(2, 3), {"blue": [True, True, False]}, standardize=False)
     array([[0.5],
            [3.5]])
     """
     flux = _flux(X)
-    weights = np.stack([mask / mask.sum() for mask in windows.values()], axis=1)
-    return _standardized(flux @ weights, tuple(windows)) if standardize else flux @ weights
+    grid = X.grid if isinstance(X, SpectralSample) else None
+    regions = Regions.of(regions, flux.shape[1], grid, partition=False)
+    means = regions.means(flux)
+    return _standardized(means, regions.names) if standardize else means
 
 
 def line_strengths(
@@ -124,7 +66,7 @@ def line_strengths(
     lines : iterable of str, optional
         Names of lines and windows; by default the common lines on the grid.
     standardize : bool
-        See `window_means`.
+        See `region_means`.
 
     Returns
     -------
@@ -148,15 +90,10 @@ def line_strengths(
     if grid is None:
         raise AgnsalError("lines of a plain array need its wavelengths: give grid=..., or a SpectralSample.")
     flux = _flux(X)
-    masks = line_masks(grid, lines)
-    columns = []
-    for name, mask in masks.items():
-        level = flux[:, mask["core"] | mask["wings"]].mean(axis=1)
-        if mask["continuum"].any() and LINES[name].kind != "window":
-            level = level - flux[:, mask["continuum"]].mean(axis=1)
-        columns.append(level)
-    strengths = np.stack(columns, axis=1)
-    return (_standardized(strengths, tuple(masks)) if standardize else strengths), tuple(masks)
+    regions = Regions.from_lines(grid, lines, overlap=True)
+    beside = Regions.from_lines(grid, lines, part="continuum", overlap=True)  # windows have none
+    strengths = regions.means(flux) - np.where(beside.sizes > 0, beside.means(flux), 0.0)
+    return (_standardized(strengths, regions.names) if standardize else strengths), regions.names
 
 
 def _flux(X: SpectralSample | ArrayLike) -> NDArray[np.float64]:

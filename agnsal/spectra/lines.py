@@ -262,10 +262,7 @@ def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict
     >>> {part: int(mask.sum()) for part, mask in masks["Hbeta"].items()}
     {'core': 7, 'wings': 96, 'continuum': 13}
     """
-    if grid.medium != "vacuum" or grid.frame != "rest":
-        raise AgnsalError(
-            f"named lines are in vacuum and rest frame, the grid is in {grid.medium} and {grid.frame} frame."
-        )
+    _refuse_air(grid)
     if isinstance(lines, str):
         lines = [lines]
     center = grid.centers.value
@@ -296,6 +293,36 @@ def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict
             )
         masks[line.name] = {"core": core, "wings": wings, "continuum": continuum}
     return masks
+
+
+def emission_lines(grid: WavelengthGrid) -> tuple[str, ...]:
+    """Names of all emission lines that have bins of their own in their core.
+
+    Parameters
+    ----------
+    grid : WavelengthGrid
+        Rest frame; a grid in air is refused.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from agnsal import PERUZZI2021_GRID
+    >>> emission_lines(PERUZZI2021_GRID)[-3:]
+    ('[O III] 5007', '[Fe VII] 5159', '[N I] 5199')
+    """
+    _refuse_air(grid)
+    core_owner, _, order = _owners(grid.centers.value)
+    return tuple(name for name, number in order.items() if (core_owner == number).any())
+
+
+def _refuse_air(grid: WavelengthGrid) -> None:
+    if grid.medium != "vacuum" or grid.frame != "rest":
+        raise AgnsalError(
+            f"named lines are in vacuum and rest frame, the grid is in {grid.medium} and {grid.frame} frame."
+        )
 
 
 def _owners(center: NDArray) -> tuple[NDArray, NDArray, dict[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -99,7 +99,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         grid: WavelengthGrid,
         lines: str | Iterable[str] | None = None,
         *,
-        part: Literal["all", "core", "wings", "continuum"] = "all",
+        part: str = "all",
         overlap: bool = False,
         split_wings: bool = False,
         rest: bool = False,
@@ -324,7 +324,13 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
 
     @classmethod
     def of(
-        cls, regions: Any, n_features: int, grid: WavelengthGrid | None = None, *, partition: bool = True
+        cls,
+        regions: Any,
+        n_features: int,
+        grid: WavelengthGrid | None = None,
+        *,
+        partition: bool = True,
+        part: str = "all",
     ) -> Regions:
         """Read what a user may say about regions.
 
@@ -332,7 +338,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         ----------
         regions : None, int, Quantity, str, sequence of str, array_like of int, mapping of str to mask, or Regions
             Nothing: every bin by itself. A whole number: windows of that many bins. A wavelength: windows of that
-            width. Names of lines: the core and wings of each. A label for each bin, or a mask (or the numbers of
+            width. Names of lines: the bins of each. A label for each bin, or a mask (or the numbers of
             their bins) for each region.
         n_features : int
             Number of bins.
@@ -342,6 +348,8 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
             Make a partition: what is in no region becomes a last one, ``"rest"``, lines give bins they share to the
             first named, and other regions that share bins are refused. Otherwise regions are taken as they are said
             (and -1 is the label of bins in none).
+        part : {"all", "core", "wings", "continuum"}
+            What of lines given by name.
 
         Returns
         -------
@@ -360,6 +368,8 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         >>> Regions.of({"blue": [True, False, False]}, 3)
         <Regions: a partition of 3 features: blue, rest>
         """
+        if isinstance(regions, Iterator):
+            regions = list(regions)
         if regions is None:
             found = cls.single(n_features, grid)
         elif isinstance(regions, u.Quantity) or (isinstance(regions, int | np.integer) and regions is not True):
@@ -369,7 +379,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         elif isinstance(regions, Mapping):
             found = cls.from_masks(regions, n_features, grid)
         elif isinstance(regions, str) or (isinstance(regions, Iterable) and all(isinstance(r, str) for r in regions)):
-            found = cls.from_lines(_needed(grid, "named lines"), regions, overlap=not partition)
+            found = cls.from_lines(_needed(grid, "named lines"), regions, part=part, overlap=not partition)
         elif isinstance(regions, Iterable) and all(np.ndim(region) for region in regions):
             found = cls.from_masks(list(regions), n_features, grid)
         else:
@@ -469,6 +479,11 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         return np.bincount(self._state[0], minlength=self.n_features)
 
     @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Whether a bin is in any region, shape (n_features,)."""
+        return self._counts > 0
+
+    @property
     def overlap(self) -> bool:
         """Whether a bin is in two regions."""
         return bool((self._counts > 1).any())
@@ -540,8 +555,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         >>> Regions.from_labels([0, -1, 0], outside=-1).with_rest().labels
         array([0, 1, 0])
         """
-        free = self._counts == 0
-        return self._and({name: free}) if free.any() else self
+        return self if self.covered.all() else self._and({name: ~self.covered})
 
     def with_gaps(self) -> Regions:
         """The same regions and every stretch between them as another, in order of wavelength.
@@ -556,7 +570,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         >>> Regions.from_masks({"line": [False, False, True, False]}).with_gaps().names
         ('0-1', 'line', '3-3')
         """
-        ends = np.flatnonzero(np.diff(np.concatenate([[False], self._counts == 0, [False]]).astype(int)))
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], ~self.covered, [False]]).astype(int)))
         low, high = ends[::2], ends[1::2]
         if self.grid is None:
             names = tuple(f"{start}-{stop - 1}" for start, stop in zip(low, high, strict=True))
@@ -595,10 +609,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
 
     def means(self, values: ArrayLike) -> NDArray[np.float64]:
         """Mean of values over the bins of each region, NaN for one without bins; shapes as in `sums`."""
-        return np.divide(self.sums(values), self.sizes, where=self.sizes > 0, out=np.full(self._shape(values), np.nan))
-
-    def _shape(self, values: ArrayLike) -> tuple[int, ...]:
-        return (*np.shape(values)[:-1], len(self))
+        return self.sums(values) / np.where(self.sizes > 0, self.sizes, np.nan)
 
     def spread(self, values: ArrayLike) -> NDArray[np.float64]:
         """Share the value of each region equally among its bins, so that sums over regions give it back.

@@ -6,9 +6,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from agnsal import AgnsalError, AgnsalWarning, effect_sizes, rate, simulate_agn
+from agnsal import AgnsalError, AgnsalWarning, Regions, effect_sizes, rate, simulate_agn
 from agnsal.attribution.populations.posterior import bootstrap_posterior, laplace_posterior
-from agnsal.spectra.features import bin_windows, line_strengths, line_windows, window_means
+from agnsal.spectra.features import line_strengths, region_means
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +92,11 @@ def test_models_without_a_posterior_are_refused(classified):
 
 def test_windows_and_strengths():
     sample = simulate_agn(30, 30, 0, seed=0).normalize()
-    bins = bin_windows(sample.grid, 30)
+    bins = Regions.from_number(30, sample.grid)
     assert np.sum(list(bins.values()), axis=0).tolist() == [1] * len(sample.grid)
-    Z = window_means(sample, bins)
+    Z = region_means(sample, bins)
     np.testing.assert_allclose(Z.std(axis=0), 1)
-    lines = line_windows(sample.grid)
+    lines = Regions.from_lines(sample.grid, overlap=True)
     assert not np.any(lines["Hbeta"] & lines["[O III] 4959"])
     strengths, names = line_strengths(sample, standardize=False)
     shifted, _ = line_strengths(sample.flux + 1.0, sample.grid, standardize=False)
@@ -105,6 +105,6 @@ def test_windows_and_strengths():
     with pytest.raises(AgnsalError, match="grid"):
         line_strengths(sample.flux)
     with pytest.raises(AgnsalError, match="n_bins"):
-        bin_windows(sample.grid, 10_000)
+        Regions.from_number(10_000, sample.grid)
     with pytest.raises(AgnsalError, match="same in all"):
-        window_means(np.ones((3, len(sample.grid))), bins)
+        region_means(np.ones((3, len(sample.grid))), bins)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
 
 #: What is measured for each spectrum, and what it says.
 METRICS = {
@@ -107,17 +107,14 @@ def judge(
     -------
     SpectralScores
     """
-    names = [name for name, masks in line_masks(grid).items() if LINES[name].kind != "window" and masks["core"].any()]
-    names = names if line in names else [*names, line]
-    masks = line_masks(grid, names)
-    members = np.array([masks[name]["core"] | masks[name]["wings"] for name in names], dtype=np.float64)
-    wings = masks[line]["wings"]
+    lines = Regions.from_lines(grid, dict.fromkeys([*Regions.from_lines(grid, overlap=True), line]), overlap=True)
+    wings = Regions.from_lines(grid, line, part="wings", overlap=True)[line]
     cause = truth[:, wings].sum(axis=1)
     metrics = {}
     for method, values in maps.items():
         size = np.abs(values)
         total = size.sum(axis=1)
-        strength = np.abs(values @ members.T)
+        strength = np.abs(lines.sums(values))
         summed = values[:, wings].sum(axis=1)
         metrics[method] = {
             "pearson": row_correlation(values, truth),
@@ -125,7 +122,7 @@ def judge(
             "spearman": row_correlation(values[:, window], truth[:, window], "spearman"),
             "mass": np.where(total > 0, size[:, window].sum(axis=1) / np.where(total > 0, total, 1.0), np.nan),
             "precision_recall": average_precision(size, window),
-            "pointing": (strength.argmax(axis=1) == names.index(line)).astype(float),
+            "pointing": (strength.argmax(axis=1) == lines.names.index(line)).astype(float),
             "wing_sign": (np.sign(summed) == np.sign(cause)).astype(float),
         }
     return SpectralScores(dict(maps), truth, metrics, window, grid, dict(facts or {}))

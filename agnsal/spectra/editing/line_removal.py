@@ -13,7 +13,8 @@ from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.reference import named_baseline
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.lines import LINES
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 PARTS = ("all", "core", "wings")
@@ -44,8 +45,8 @@ def remove_lines(
     ----------
     sample : SpectralSample
         In vacuum and rest frame.
-    lines : str or sequence of str
-        Names of lines or windows, removed one after the other.
+    lines : str, sequence of str, or Regions
+        Names of lines or windows, or other regions; removed one after the other.
     part : {"all", "core", "wings"}
         What of each line. Bins that a line shares with another belong to one of them only (`agnsal.line_masks`).
     fill : str, tuple or array_like
@@ -75,13 +76,13 @@ def remove_lines(
     >>> bool((bare.flux <= sample.flux + 0.1).all())
     True
     """
-    names = [lines] if isinstance(lines, str) else list(lines)
+    asked = _asked(sample, lines, part)
     noisy = isinstance(fill, str) and fill == "noise"
     result = sample[:]
     result.flux, result.truth = sample.flux.copy(), None
     touched = np.zeros(len(sample.grid), dtype=bool)
-    for name in names:
-        for ablation in line_ablations(result, [name], part, "continuum" if noisy else fill).values():
+    for name in asked:
+        for ablation in line_ablations(result, asked.select([name]), part, "continuum" if noisy else fill).values():
             result.flux[:, ablation.removed] = ablation.filled
             touched |= ablation.removed
     if noisy:
@@ -113,28 +114,30 @@ def line_ablations(sample: SpectralSample, lines: Any, part: str, fill: Any) -> 
     by_continuum = isinstance(fill, str) and fill == "continuum"
     whole = None if by_continuum else np.broadcast_to(named_baseline(sample.flux, sample, fill)[0], sample.flux.shape)
     found = {}
-    for name, masks in line_masks(sample.grid, lines).items():
-        removed = {"all": masks["core"] | masks["wings"]}.get(part, masks.get(part))
-        if removed is None or not removed.any():
+    for name, removed in _asked(sample, lines, part).items():
+        if not removed.any():
             raise AgnsalError(f'{name} has no bins in its {part}; remove "all" or "core" of it.')
         _refuse_masked(sample, name, part, removed)
-        filled = _under(sample, name, part, removed, masks["continuum"]) if whole is None else whole[:, removed]
+        filled = _under(sample, name, part, removed) if whole is None else whole[:, removed]
         found[name] = Ablation(removed, filled)
-    if not found:
-        raise AgnsalError(f"no named line lies on {sample.grid!r}.")
     return found
 
 
-def _under(
-    sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_], continuum: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """The continuum under a line."""
+def _asked(sample: SpectralSample, lines: Any, part: str) -> Regions:
+    if lines is None:
+        return Regions.from_lines(sample.grid, part=part, overlap=True)
+    return Regions.of(lines, len(sample.grid), sample.grid, partition=False, part=part)
+
+
+def _under(sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The continuum under a line, or straight lines under other regions."""
     flux, position, bad = sample.flux, sample.wavelength.value, sample.mask
-    if LINES[name].kind == "window" or part == "core":
+    if name not in LINES or LINES[name].kind == "window" or part == "core":
         filled = np.empty(flux.shape)
         for stretch in stretches(removed):
             filled[:, stretch] = straight_line(flux, position, stretch, neighbours(stretch), bad)
         return filled[:, removed]
+    continuum = Regions.from_lines(sample.grid, name, part="continuum", overlap=True)[name]
     anchors, near = continuum & ~removed, neighbours(removed)
     inside = np.flatnonzero(removed)
     for side in (slice(None, inside[0]), slice(inside[-1] + 1, None)):

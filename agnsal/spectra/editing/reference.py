@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.editing.filling import neighbours, straight_line, stretches
-from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.lines import emission_lines
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 _CHOICES = (
@@ -88,16 +87,16 @@ def class_mean(sample: SpectralSample, label: str) -> NDArray[np.float64]:
     return mean_spectrum(sample[members])
 
 
-def continuum(sample: SpectralSample, lines: Iterable[str] | None = None) -> NDArray[np.float64]:
+def continuum(sample: SpectralSample, lines: Iterable[str] | Regions | None = None) -> NDArray[np.float64]:
     """Every spectrum with its emission lines removed: a baseline that differs from the spectrum in nothing else.
 
     Parameters
     ----------
     sample : SpectralSample
         In vacuum and rest frame.
-    lines : iterable of str, optional
-        Names of the lines to remove, core and wings; by default every emission line of `agnsal.line_table` that
-        reaches onto the grid.
+    lines : iterable of str or Regions, optional
+        Names of the lines to remove, core and wings, or other bins; by default every emission line of
+        `agnsal.line_table` with bins of its own in its core.
 
     Returns
     -------
@@ -118,25 +117,14 @@ def continuum(sample: SpectralSample, lines: Iterable[str] | None = None) -> NDA
     >>> bool((sample.flux - bare).sum() > 0)
     True
     """
-    removed = np.zeros(len(sample.grid), dtype=bool)
-    for masks in _line_masks(sample.grid, lines).values():
-        removed |= masks["core"] | masks["wings"]
+    names = emission_lines(sample.grid) if lines is None else lines
+    if lines is None and not names:
+        return sample.flux.copy()
+    removed = Regions.of(names, len(sample.grid), sample.grid, partition=False).covered
     flux, position = sample.flux.copy(), sample.wavelength.value
     for stretch in stretches(removed):
         flux[:, stretch] = straight_line(sample.flux, position, stretch, neighbours(stretch) & ~removed, sample.mask)
     return flux
-
-
-def _line_masks(grid: WavelengthGrid, lines: Iterable[str] | None) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """Masks of the lines named, or of every emission line that has bins of its own."""
-    if lines is not None:
-        return line_masks(grid, lines)
-    found = line_masks(grid)  # refuses a grid in air or in the observed frame
-    for line in LINES.values():
-        if line.kind in ("permitted", "forbidden") and line.name not in found:
-            with contextlib.suppress(AgnsalError):
-                found.update(line_masks(grid, [line.name]))
-    return {name: masks for name, masks in found.items() if LINES[name].kind in ("permitted", "forbidden")}
 
 
 def named_baseline(
