@@ -1,16 +1,112 @@
 """Why does a classifier call this spectrum type 1?
 
 The public names, in the order data flows: spectra, models, attribution, checks, embedding.
-Each is imported from its home on first use, so that ``import agnsal`` stays cheap.
+Each is imported from its home on first use, so that ``import agnsal`` stays cheap. What is imported under
+TYPE_CHECKING is what a type checker and an editor see; a test holds it equal to the table below.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    # isort: off
+    from agnsal import figures as figures
+    from agnsal.errors import AgnsalError as AgnsalError, AgnsalWarning as AgnsalWarning
+    from agnsal.spectra.editing.corrections import deredden as deredden
+    from agnsal.spectra.grid import PERUZZI2021_GRID as PERUZZI2021_GRID, WavelengthGrid as WavelengthGrid
+    from agnsal.spectra.regions import Regions as Regions
+    from agnsal.spectra.lines import find_line as find_line, line_masks as line_masks, line_table as line_table
+    from agnsal.spectra.files.reading import read_spectra as read_spectra
+    from agnsal.spectra.sample import SpectralSample as SpectralSample
+    from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn
+    from agnsal.models.machine.svc import ProbabilisticSVC as ProbabilisticSVC
+    from agnsal.models.normalization import FluxNormalizer as FluxNormalizer
+    from agnsal.models.machine.tuning import Tuning as Tuning, tune as tune
+    from agnsal.models.differentiable import (
+        DifferentiableModel as DifferentiableModel,
+        as_differentiable as as_differentiable,
+    )
+    from agnsal.models.networks.network import Network as Network
+    from agnsal.attribution.answer.attribution import Attribution as Attribution
+    from agnsal.attribution.gradients import (
+        input_x_gradient as input_x_gradient,
+        saliency as saliency,
+        smooth_gradient as smooth_gradient,
+    )
+    from agnsal.attribution.transforms.basis import FunctionBasis as FunctionBasis, MatrixBasis as MatrixBasis
+    from agnsal.attribution.transforms.dictionary import LineDictionary as LineDictionary
+    from agnsal.attribution.transforms.learned import NMFBasis as NMFBasis, PCABasis as PCABasis
+    from agnsal.attribution.transforms.orthogonal import FourierBands as FourierBands, Wavelet as Wavelet
+    from agnsal.attribution.transforms.transformed import transformed as transformed
+    from agnsal.attribution.uncertainty import (
+        attribution_uncertainty as attribution_uncertainty,
+        map_stability as map_stability,
+    )
+    from agnsal.attribution.paths import (
+        expected_gradients as expected_gradients,
+        integrated_gradients as integrated_gradients,
+    )
+    from agnsal.attribution.shapley.shapley import shapley as shapley
+    from agnsal.attribution.perturbation import line_ablation as line_ablation, occlusion as occlusion
+    from agnsal.spectra.editing.line_removal import remove_lines as remove_lines
+    from agnsal.spectra.editing.reference import (
+        class_mean as class_mean,
+        continuum as continuum,
+        mean_spectrum as mean_spectrum,
+    )
+    from agnsal.attribution.populations.change import explain_change as explain_change
+    from agnsal.attribution.populations.maps import (
+        MeanMaps as MeanMaps,
+        cluster_maps as cluster_maps,
+        mean_maps as mean_maps,
+        suspicious_labels as suspicious_labels,
+    )
+    from agnsal.attribution.answer.exchange import (
+        from_arrays as from_arrays,
+        from_shap as from_shap,
+        to_quantus as to_quantus,
+        to_shap as to_shap,
+    )
+    from agnsal.attribution.populations.importance import line_importance as line_importance
+    from agnsal.attribution.populations.posterior import (
+        bootstrap_posterior as bootstrap_posterior,
+        laplace_posterior as laplace_posterior,
+    )
+    from agnsal.attribution.populations.population import (
+        RateResult as RateResult,
+        effect_sizes as effect_sizes,
+        rate as rate,
+    )
+    from agnsal.attribution.networks.decomposition import (
+        contextual_decomposition as contextual_decomposition,
+        interaction as interaction,
+        transformed_decomposition as transformed_decomposition,
+    )
+    from agnsal.attribution.networks.group_tables import (
+        decomposition_table as decomposition_table,
+        interaction_matrix as interaction_matrix,
+        line_groups as line_groups,
+        line_units as line_units,
+    )
+    from agnsal.attribution.networks.relevance import layerwise_relevance as layerwise_relevance
+    from agnsal.attribution.networks.hierarchy import Hierarchy as Hierarchy, agglomerate as agglomerate
+    from agnsal.attribution.networks.group_tree import join_groups as join_groups
+    from agnsal.training.perceptron import ExplanationRegularizedMLP as ExplanationRegularizedMLP
+    from agnsal.training.reliance import reliance as reliance
+    from agnsal.training.wavelet_distillation import WaveletDistillation as WaveletDistillation
+    from agnsal.training.learned_wavelet import learn_wavelet as learn_wavelet
+    from agnsal.checks.confounds import check_confounds as check_confounds, matched_pairs as matched_pairs
+    from agnsal.checks.familiarity import Familiarity as Familiarity
+    from agnsal.checks.benchmarks.piecewise import PiecewiseLinearBenchmark as PiecewiseLinearBenchmark
+    from agnsal.checks.report import check as check
+    from agnsal.checks.benchmarks.spectral import SpectralBenchmark as SpectralBenchmark
+    from agnsal.embedding import SpectralEmbedding as SpectralEmbedding
+    # isort: on
+
+#: Where each public name lives.
 _HOMES = {
     "errors": ("AgnsalError", "AgnsalWarning"),
     "spectra.editing.corrections": ("deredden",),
@@ -62,15 +158,20 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *_HOME_OF]
+__all__ = ["__version__", "figures", *_HOME_OF]
 
+if not TYPE_CHECKING:  # to a type checker a module with __getattr__ has every name
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'agnsal' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"agnsal.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name == "figures":
+            return import_module("agnsal.figures")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'agnsal' has no attribute {name!r}")
+        value = getattr(import_module(f"agnsal.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
