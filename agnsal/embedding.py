@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import Any, ClassVar
 
-import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from agnsal import store
 from agnsal.errors import AgnsalError
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.seeds import Seed, seed_of
-from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.grid import GRID_ARRAYS, GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
 from agnsal.spectra.sample import SpectralSample
+from agnsal.store import Array, Stored
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +24,7 @@ _MOST_EXACT_NEIGHBORS = 20_000
 _TRANSFORM_PERPLEXITY = 5
 
 
-class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A two-dimensional t-SNE map of spectra, started from their principal components.
 
     A scikit-learn transformer. Neighbourhoods mean something on such a map, distances between islands and their sizes
@@ -225,60 +223,48 @@ class SpectralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             )
         return self._affinities
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Write the map, with the spectra that new ones are compared with, to one file.
+    _arrays: ClassVar = {
+        "coordinates_": Array("real", "spectrum 2"),
+        "training_": Array("real", "spectrum bin"),
+        "mean_": Array("real", "bin"),
+        "scale_": Array("real", "bin"),
+        **GRID_ARRAYS,
+    }
+    _header: ClassVar = {
+        "perplexity": float,
+        "standardize": bool,
+        "n_jobs": (int, None),
+        "seed": int,
+        "kl_divergence": float,
+        "grid": GRID_HEADER,
+    }
 
-        Parameters
-        ----------
-        path : path
-            Usually ``*.npz``.
-        """
+    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
         check_is_fitted(self, "coordinates_")
-        names = ("coordinates_", "training_", "mean_", "scale_")
-        arrays = {name: getattr(self, name) for name in names}
-        header: dict[str, Any] = {
+        edges, grid = pack_grid(self.grid_)
+        arrays = {name: getattr(self, name) for name in ("coordinates_", "training_", "mean_", "scale_")}
+        header = {
             "perplexity": float(self.perplexity),
             "standardize": bool(self.standardize),
             "n_jobs": None if self.n_jobs is None else int(self.n_jobs),
             "seed": self.seed_,
             "kl_divergence": self.kl_divergence_,
+            "grid": grid,
         }
-        if self.grid_ is not None:
-            arrays.update(edges=self.grid_.edges.value, centers=self.grid_.centers.value)
-            header.update(medium=self.grid_.medium, frame=self.grid_.frame)
-        store.write_arrays(path, type(self).__name__, arrays, header)
+        return arrays | edges, header
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> SpectralEmbedding:
-        """Read a map written by `write`: bit-equal, and ready to `transform`.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        SpectralEmbedding
-            Its `random_state` is the seed that was used.
-
-        Raises
-        ------
-        AgnsalError
-            If the file is missing, damaged or not an embedding.
-        """
-        arrays, header = store.read_arrays(path, cls.__name__)
-        try:
-            embedding = cls(header["perplexity"], header["seed"], header["n_jobs"], standardize=header["standardize"])
-            for name in ("coordinates_", "training_", "mean_", "scale_"):
-                setattr(embedding, name, arrays[name])
-            embedding.seed_, embedding.kl_divergence_ = header["seed"], header["kl_divergence"]
-            embedding.n_features_in_, embedding._affinities = len(embedding.mean_), None
-            embedding.grid_ = None
-            if "edges" in arrays:
-                embedding.grid_ = WavelengthGrid(
-                    arrays["edges"] * u.AA, arrays["centers"] * u.AA, medium=header["medium"], frame=header["frame"]
-                )
-        except (KeyError, TypeError) as error:
-            raise AgnsalError(f"{path}: not a whole {cls.__name__}, {error} is missing.") from error
+    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> SpectralEmbedding:
+        """Ready to `transform`; its `random_state` is the seed that was used."""
+        embedding = cls(header["perplexity"], header["seed"], header["n_jobs"], standardize=header["standardize"])
+        embedding.grid_ = unpack_grid(arrays, header["grid"])
+        for name in ("coordinates_", "training_", "mean_", "scale_"):
+            setattr(embedding, name, arrays[name])
+        n = len(embedding.training_)
+        if not 0 < embedding.perplexity <= (n - 1) / 3 or not 0 <= header["seed"] < 2**32:
+            raise AgnsalError(f"perplexity {embedding.perplexity} and seed {header['seed']} fit no map of {n} spectra")
+        if not (embedding.scale_ > 0).all():
+            raise AgnsalError("a scale is not positive")
+        embedding.seed_, embedding.kl_divergence_ = header["seed"], header["kl_divergence"]
+        embedding.n_features_in_, embedding._affinities = len(embedding.mean_), None
         return embedding

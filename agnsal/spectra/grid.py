@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import astropy.units as u
 import numpy as np
@@ -10,6 +11,7 @@ from astropy.constants import c as speed_of_light
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.store import Array
 
 Medium = Literal["vacuum", "air"]
 Frame = Literal["rest", "observed"]
@@ -274,6 +276,32 @@ class WavelengthGrid:
 
 def _rebuild(edges: NDArray, centers: NDArray, medium: Medium, frame: Frame) -> WavelengthGrid:
     return WavelengthGrid(edges * u.AA, centers * u.AA, medium=medium, frame=frame)
+
+
+#: What a file holds of a grid, where there is one; see `agnsal.store.Stored`.
+GRID_ARRAYS = {"edges": Array("real", "bin+1", optional=True), "centers": Array("real", "bin", optional=True)}
+GRID_HEADER = ({"medium": frozenset(get_args(Medium)), "frame": frozenset(get_args(Frame))}, None)
+
+
+def pack_grid(grid: WavelengthGrid | None) -> tuple[dict[str, NDArray], dict[str, str] | None]:
+    """Arrays and JSON header of a grid, or of none.
+
+    Examples
+    --------
+    >>> arrays, header = pack_grid(PERUZZI2021_GRID)
+    >>> unpack_grid(arrays, header) == PERUZZI2021_GRID
+    True
+    """
+    if grid is None:
+        return {}, None
+    return {"edges": grid.edges.value, "centers": grid.centers.value}, {"medium": grid.medium, "frame": grid.frame}
+
+
+def unpack_grid(arrays: Mapping[str, NDArray], header: Mapping[str, Any] | None) -> WavelengthGrid | None:
+    """Put together what `pack_grid` took apart."""
+    if (header is None) != ("edges" not in arrays) or (header is None) != ("centers" not in arrays):
+        raise AgnsalError("edges, centers and what the header says of the grid are there together or not at all")
+    return None if header is None else _rebuild(arrays["edges"], arrays["centers"], **header)
 
 
 def edges_from_centers(centers: NDArray[np.float64]) -> NDArray[np.float64]:

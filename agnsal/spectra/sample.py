@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
-from agnsal import store
 from agnsal.errors import AgnsalError
-from agnsal.spectra.grid import Frame, WavelengthGrid, to_angstrom
+from agnsal.spectra.grid import (
+    GRID_ARRAYS,
+    GRID_HEADER,
+    Frame,
+    WavelengthGrid,
+    pack_grid,
+    to_angstrom,
+    unpack_grid,
+)
+from agnsal.store import Array, Stored, pack_table, unpack_table
 
 
-class SpectralSample:
+class SpectralSample(Stored):
     """Spectra on one wavelength grid: the matrix a classifier is trained on, with everything known about each row.
 
     Usually made by `from_spectra`, `simulate_agn` or `read`; the constructor takes arrays.
@@ -288,64 +295,31 @@ class SpectralSample:
             meta={"table": part.table, "frame": self.grid.frame, "medium": self.grid.medium},
         )
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Write the sample to one file of arrays with a JSON header; a simulation's truth is not written.
+    _arrays: ClassVar = {
+        "flux": Array("real", "spectrum bin"),
+        "mask": Array("flags", "spectrum bin"),
+        "ivar": Array("real", "spectrum bin", optional=True),
+        **GRID_ARRAYS,
+        "column_*_mask": Array("flags", "spectrum ..."),
+        "column_*": Array("cells", "spectrum ...", finite=False),
+    }
+    _header: ClassVar = {"unit": str, "grid": GRID_HEADER[0], "table": [{"name": str, "unit": str, "dtype": str}]}
 
-        Parameters
-        ----------
-        path : path
-            Usually ``*.npz``.
-        """
-        columns, header = store.pack_table(self.table)
-        arrays = {
-            "flux": self.flux,
-            "mask": self.mask,
-            "edges": self.grid.edges.value,
-            "centers": self.wavelength.value,
-        }
+    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        columns, header = pack_table(self.table)
+        edges, grid = pack_grid(self.grid)
+        arrays = {"flux": self.flux, "mask": self.mask, **edges, **columns}
         if self.ivar is not None:
             arrays["ivar"] = self.ivar
-        arrays.update(columns)
-        store.write_arrays(
-            path,
-            "SpectralSample",
-            arrays,
-            {"unit": self.unit.to_string(), "medium": self.grid.medium, "frame": self.grid.frame, "table": header},
-        )
+        return arrays, {"unit": self.unit.to_string(), "grid": grid, "table": header}
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> SpectralSample:
-        """Read a sample written by `write`, bit-equal.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        SpectralSample
-
-        Raises
-        ------
-        AgnsalError
-            If the file is missing, damaged or not a sample.
-        """
-        arrays, header = store.read_arrays(path, "SpectralSample")
-        try:
-            grid = WavelengthGrid(
-                arrays["edges"] * u.AA, arrays["centers"] * u.AA, medium=header["medium"], frame=header["frame"]
-            )
-            return cls(
-                arrays["flux"],
-                grid,
-                ivar=arrays.get("ivar"),
-                mask=arrays["mask"],
-                unit=header["unit"],
-                table=store.unpack_table(arrays, header["table"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise AgnsalError(f"{path}: not a whole SpectralSample, {error} is missing.") from error
+    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> SpectralSample:
+        grid = unpack_grid(arrays, header["grid"])
+        if grid is None:
+            raise AgnsalError("a sample has a grid")
+        table = unpack_table(arrays, header["table"])
+        return cls(arrays["flux"], grid, ivar=arrays.get("ivar"), mask=arrays["mask"], unit=header["unit"], table=table)
 
 
 def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:

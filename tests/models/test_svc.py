@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from agnsal import AgnsalError, AgnsalWarning, ProbabilisticSVC
 from agnsal.models.machine.kernels import KERNEL_NAMES
 from agnsal.models.machine.training import gram_matrix
+from agnsal.store import read_arrays, write_arrays
 
 OPTIONS = {
     "linear": {"kernel": "linear"},
@@ -352,8 +353,13 @@ class TestFile:
     def test_foreign_and_damaged_files(self, blobs, tmp_path):
         np.savez(tmp_path / "foreign.npz", a=np.ones(3))
         machine = ProbabilisticSVC(random_state=0).fit(*blobs(2))
-        machine.sigmoid_a_ = np.ones(7)
         machine.write(tmp_path / "odd.npz")
+        arrays, header = read_arrays(tmp_path / "odd.npz", "ProbabilisticSVC")
+        arrays |= {"classes_": np.array(["a", "b", "c"]), "n_support_": np.array([1, 1, 1])}
+        write_arrays(tmp_path / "odd.npz", "ProbabilisticSVC", arrays, header)
+        machine.sigmoid_a_ = np.ones(7)
+        with pytest.raises(AgnsalError, match=r"cannot be stored.*sigmoid_a_"):
+            machine.write(tmp_path / "never.npz")
         for name, message in (
             ("foreign.npz", "foreign"),
             ("odd.npz", "do not fit together"),

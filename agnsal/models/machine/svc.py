@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from joblib import cpu_count
@@ -15,17 +14,19 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.svm import SVC, NuSVC
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError, AgnsalWarning, one_of
-from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.file import pack_parameters, unpack_parameters
+from agnsal.models.machine.kernels import KERNEL_NAMES, Kernel, KernelExpansion
 from agnsal.models.machine.prediction import CoupledPrediction
 from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
 from agnsal.models.validation import refuse_units_and_masks, weighted_variance
 from agnsal.seeds import Seed, seed_of
+from agnsal.store import Array, Stored, pack_labels, unpack_labels
 
 
-class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
+class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator):
     """One-vs-one support vector machine with out-of-fold Platt sigmoids and exact pairwise coupling.
 
     Its probabilities are as good as those of ``SVC(probability=True)``, which scikit-learn removes in 1.11, but they
@@ -281,41 +282,54 @@ class ProbabilisticSVC(CoupledPrediction, ClassifierMixin, BaseEstimator):
 
         return import_svc(cls, machine, coupling=coupling, predict_by=predict_by)
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Write the fitted machine as arrays with a JSON header.
+    _arrays: ClassVar = {
+        "classes_": Array("labels", "class"),
+        "support_": Array("whole", "vector"),
+        "n_support_": Array("whole", "class"),
+        "support_vectors_": Array("real", "vector bin"),
+        "pair_coefficients_": Array("real", "vector pair"),
+        "pair_intercepts_": Array("real", "pair"),
+        "sigmoid_a_": Array("real", "pair"),
+        "sigmoid_b_": Array("real", "pair"),
+        "training_mean_": Array("real", "bin", optional=True),
+    }
+    _header: ClassVar = {
+        "parameters": dict,
+        "kernel": {"name": frozenset(KERNEL_NAMES), "gamma": float, "coef0": float, "degree": float},
+        "object_labels": bool,
+        "feature_names_in": [str],
+    }
 
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Raises
-        ------
-        AgnsalError
-            If it is not fitted.
-        """
-        from agnsal.models.machine.file import write_machine
-
-        write_machine(self, path)
+    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        check_is_fitted(self)
+        kept = (name for name in self._arrays if name != "classes_")
+        arrays = {name: getattr(self, name) for name in kept if getattr(self, name) is not None}
+        arrays["classes_"], objects = pack_labels(self.classes_)
+        header = {
+            "parameters": pack_parameters(self.get_params(deep=False)),
+            "kernel": {name: getattr(self.kernel_, name) for name in self._header["kernel"]},
+            "object_labels": objects,
+            "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
+        }
+        return arrays, header
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> ProbabilisticSVC:
-        """Read what `write` wrote; its predictions are equal to the last bit.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        ProbabilisticSVC
-
-        Raises
-        ------
-        AgnsalError
-            If the file is damaged or something else.
-        """
-        from agnsal.models.machine.file import read_machine
-
-        return read_machine(cls, path)
+    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> ProbabilisticSVC:
+        machine = cls(**unpack_parameters(header["parameters"]))
+        machine.classes_ = unpack_labels(arrays["classes_"], header["object_labels"])
+        machine.training_mean_ = arrays.get("training_mean_")
+        for name in ("support_", "n_support_", "sigmoid_a_", "sigmoid_b_"):
+            setattr(machine, name, arrays[name])
+        vectors, coefficients, intercepts = (
+            arrays[name] for name in ("support_vectors_", "pair_coefficients_", "pair_intercepts_")
+        )
+        machine.pair_functions_ = KernelExpansion(Kernel(**header["kernel"]), vectors, coefficients, intercepts)
+        machine.n_features_in_ = vectors.shape[1]
+        names, n_classes = header["feature_names_in"], len(machine.classes_)
+        if names:
+            machine.feature_names_in_ = np.array(names, dtype=object)
+        if n_classes < 2 or len(np.unique(arrays["classes_"])) < n_classes:
+            raise AgnsalError(f"{machine.classes_.tolist()!r:.200} are no classes")
+        if len(intercepts) != n_classes * (n_classes - 1) // 2 or len(names) not in (0, vectors.shape[1]):
+            raise AgnsalError("the arrays do not fit together")
+        return machine

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.networks.chain import flat, input_length, pull_back, trace
-from agnsal.models.networks.file import read_network, write_network
+from agnsal.models.networks.file import pack_layers, unpack_layers
 from agnsal.models.networks.layers import Conv1d, Dense, Layer, Logistic, ReLU, Tanh
 from agnsal.models.networks.outputs import differentiable, select
 from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
+from agnsal.store import Array, Stored, pack_labels, unpack_labels
 
 #: Activations by the name scikit-learn gives them.
 ACTIVATIONS: dict[str, tuple[Layer, ...]] = {
@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, tuple[Layer, ...]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Stored):
     """A trained neural network: a row of layers from spectra to raw outputs (logits), in float64.
 
     Made by `dense`, `from_sklearn` or `from_torch`. What was done to the spectra before (a scaler) is not part of it:
@@ -318,40 +318,26 @@ class Network:
             return outputs
         return self.classes[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Write to one file of arrays with a JSON header.
+    _arrays: ClassVar = {"classes": Array("labels", "class", optional=True), "array_*": Array("real", "...")}
+    _header: ClassVar = {"layers": [dict], "n_features": (int, None), "object_labels": bool}
 
-        Parameters
-        ----------
-        path : path
-            Usually ``*.npz``.
-
-        Raises
-        ------
-        AgnsalError
-            If it holds a layer of one's own.
-        """
-        write_network(self, path)
+    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        layers, arrays = pack_layers(self.layers)
+        objects = False
+        if self.classes is not None:
+            arrays["classes"], objects = pack_labels(self.classes)
+        return arrays, {"layers": layers, "n_features": self.n_features, "object_labels": objects}
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> Network:
-        """Read a network written by `write`, bit-equal.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        Network
-
-        Raises
-        ------
-        AgnsalError
-            If the file is missing, damaged or not a network.
-        """
-        return read_network(cls, path)
+    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> Network:
+        classes = arrays.pop("classes", None)
+        layers = unpack_layers(header["layers"], arrays)
+        if classes is not None:
+            classes = unpack_labels(classes, header["object_labels"])
+        network = cls(layers, classes, header["n_features"])
+        if network.n_features != input_length(layers) is not None:
+            raise AgnsalError(f"{network.n_features} features do not fit the layers")
+        return network
 
     def as_differentiable(self) -> DifferentiableModel:
         """Make the model that the attribution methods explain.
