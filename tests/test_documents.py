@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import agnsal
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
 
@@ -35,6 +37,11 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     for number, block in enumerate(blocks(page, "python")):
         exec(compile(block, f"{page.name} block {number + 1}", "exec"), space)
     plt.close("all")
+
+
+def test_the_version_is_said_once():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.*)$", citation, flags=re.M)[1] == agnsal.__version__
 
 
 def test_the_readme_has_its_two_commands_first():

@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox, IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.figures.records import Floats
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import DEFAULT_LINES, LINES, SpectralLine, find_line
 
@@ -41,7 +42,7 @@ class _PlacedTexts(Artist):
         for text in self.texts:
             text.set_figure(figure)
 
-    def _place(self, renderer: Any) -> list[NDArray]:
+    def _place(self, renderer: Any) -> list[Floats]:
         """Move the texts and return the leaders, all in pixels; here the texts stay where they are."""
         del renderer
         return []
@@ -88,7 +89,7 @@ class LineLabels(_PlacedTexts):
         self.wavelengths = np.asarray(wavelengths, dtype=float)
         self._widths: dict[tuple[int, float, float], float] = {}
 
-    def _place(self, renderer: Any) -> list[NDArray]:
+    def _place(self, renderer: Any) -> list[Floats]:
         axes = self.axes
         assert axes is not None  # matplotlib draws only what was added to axes
         low, high = sorted(axes.get_xlim())
@@ -158,7 +159,7 @@ class PointLabels(_PlacedTexts):
             text.set_bbox({"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})
         self.points = np.asarray(points, dtype=float)
 
-    def _place(self, renderer: Any) -> list[NDArray]:
+    def _place(self, renderer: Any) -> list[Floats]:
         axes = self.axes
         assert axes is not None  # matplotlib draws only what was added to axes
         pixel = axes.transData.transform(self.points)
@@ -208,17 +209,13 @@ def spread(place: NDArray[np.float64], gap: float, low: float, high: float) -> N
     >>> spread(np.array([1.0, 5.0, 5.0, 9.0]), 1.0, 0.0, 10.0)
     array([1. , 4.5, 5.5, 9. ])
     """
+    from scipy.optimize import isotonic_regression
+
     number = gap * np.arange(place.size)
-    blocks: list[tuple[float, int]] = []  # mean and size
-    for value in place - number:
-        mean, size = float(value), 1
-        while blocks and blocks[-1][0] > mean:
-            before, count = blocks.pop()
-            mean, size = (before * count + mean * size) / (count + size), count + size
-        blocks.append((mean, size))
-    free = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
+    free: NDArray[np.float64] = isotonic_regression(place - number).x
     first, last = low + gap / 2, high - gap / 2 - gap * (place.size - 1)
-    return np.clip(free, first, max(first, last)) + number
+    moved: NDArray[np.float64] = np.clip(free, first, max(first, last)) + number
+    return moved
 
 
 def lines_on(grid: WavelengthGrid | None, lines: Iterable[str] | None) -> list[SpectralLine]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
-    from agnsal.figures.records import AttributionRecord
+    from agnsal.figures.records import AttributionRecord, Floats
 
 #: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
 COLORMAP = "RdBu"
@@ -136,7 +136,7 @@ def symmetric_limit(values: NDArray[np.float64], limit: float | None = None, *, 
     return float(np.percentile(size, percentile, method="higher")) or float(size.max()) or 1.0
 
 
-def _colored_line(ax: Axes, edges: NDArray, flux: NDArray, values: NDArray, limit: float | None) -> ScalarMappable:
+def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: float | None) -> ScalarMappable:
     """The spectrum as a line that changes colour from bin to bin, over a strip with the same colours."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
@@ -176,7 +176,7 @@ def _colored_line(ax: Axes, edges: NDArray, flux: NDArray, values: NDArray, limi
     return line
 
 
-def _discs(ax: Axes, center: NDArray, flux: NDArray, values: NDArray) -> ScalarMappable:
+def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMappable:
     """One translucent disc per pixel on a thin grey spectrum; colour limits at the data's own."""
     ax.plot(center, flux, color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
     return ax.scatter(center, flux, c=values, cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)

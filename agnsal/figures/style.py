@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -190,7 +190,7 @@ def unit_text(unit: u.UnitBase) -> str:
     -------
     str
     """
-    return unit.to_string("latex_inline")
+    return str(unit.to_string("latex_inline"))
 
 
 def rows(indices: int | ArrayLike | None, n: int, default: Sequence[int]) -> NDArray[np.intp]:
@@ -224,7 +224,7 @@ def rows(indices: int | ArrayLike | None, n: int, default: Sequence[int]) -> NDA
     return chosen % n
 
 
-def first_of_each(labels: Mapping[int, Any] | NDArray | None, n: int) -> list[int]:
+def first_of_each(labels: NDArray[np.generic] | None, n: int) -> list[int]:
     """Pick the first spectrum of each class, or the first three.
 
     Parameters

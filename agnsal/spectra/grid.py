@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import astropy.units as u
@@ -120,7 +120,7 @@ class WavelengthGrid:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a WavelengthGrid does not change; make a new one instead of setting {name!r}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., WavelengthGrid], tuple[object, ...]]:
         # plain arguments, so that copy and multiprocessing work in spite of the frozen slots
         return _rebuild, (self._edges, self._centers, self._medium, self._frame)
 

@@ -39,7 +39,7 @@ def components(sample: agnsal.SpectralSample) -> None:
         axes.set_ylabel("flux / flux at 5100 Å")
         axes.text(0.01, 0.92, name, transform=axes.transAxes, va="top", weight="bold")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, frameon=False)
-    panels[-1].set_xlabel("rest wavelength in vacuum (Å)")
+    panels[-1].set_xlabel("Rest wavelength [Å]")
     figure.savefig(HERE / "simulation_components.png", dpi=110)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -94,7 +95,7 @@ def max_abs_scaler(scaler: MaxAbsScaler) -> Step:
 @register_step(Normalizer)
 def normalizer(step: Normalizer) -> Step:
     """Each spectrum divided by its own norm."""
-    norms = {
+    norms: dict[str, Callable[[Any], Any]] = {
         "l2": lambda X: anp.sqrt(anp.sum(X**2, axis=1, keepdims=True)),
         "l1": lambda X: anp.sum(anp.abs(X), axis=1, keepdims=True),
         "max": lambda X: anp.max(anp.abs(X), axis=1, keepdims=True),
