@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.regions import Regions
@@ -13,7 +14,7 @@ from agnsal.spectra.sample import SpectralSample
 _FAINT = 0.02
 
 
-class Familiarity:
+class Familiarity(BaseEstimator):
     """Distance of a spectrum from the training set, calibrated by the training set itself.
 
     The distance is the mean over the nearest training spectra in a whitened space, made of the strengths of core above

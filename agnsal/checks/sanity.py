@@ -23,6 +23,7 @@ from agnsal.models.machine.kernels import KernelExpansion
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.networks.layers import Dense
 from agnsal.models.networks.network import Network
+from agnsal.models.refitting import bootstrapped
 
 #: Makes the values of a map again for another model or other spectra.
 Explainer = Callable[[Any, Any], NDArray[np.float64]]
@@ -165,9 +166,7 @@ def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if how == "shuffled labels":
         return clone(model).fit(X, rng.permutation(y))
-    strata = [np.flatnonzero(y == label) for label in np.unique(y)]
-    rows = np.concatenate([rng.choice(members, members.size) for members in strata])
-    return clone(model).fit(X[rows], y[rows])
+    return bootstrapped(model, X, y, rng)
 
 
 def similarity(

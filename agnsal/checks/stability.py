@@ -12,6 +12,7 @@ from agnsal.checks.benchmarks.methods import Explanation, methods_for
 from agnsal.checks.sanity import Explainer, refitted
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
@@ -56,7 +57,7 @@ def noise_stability(
     AgnsalError
         If the flux errors are not known and no noise is given.
     """
-    X = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
+    X = flux_of(sample_or_X)
     if noise is not None:
         sigma = np.asarray(noise, dtype=np.float64)
     else:
@@ -105,7 +106,7 @@ def max_sensitivity(
     ----------
     Yeh et al. 2019, arXiv:1901.09392.
     """
-    spectra = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
+    spectra = flux_of(sample_or_X)
     rng = np.random.default_rng(seed_of(random_state))
     largest = np.zeros(len(spectra))
     for _ in range(n_draws):

@@ -11,7 +11,9 @@ from autograd import value_and_grad
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError, one_of
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.sample import SpectralSample
 from agnsal.training.optimization import adam, epochs
 from agnsal.training.wavelet_transform import decompose, filter_of, orthogonality_losses, reconstruct
 
@@ -123,7 +125,7 @@ def distillation_loss(
 
 
 def learn_wavelet(
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     gradients: ArrayLike,
     *,
     wavelet: str | ArrayLike = "db5",
@@ -144,7 +146,7 @@ def learn_wavelet(
 
     Parameters
     ----------
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra.
     gradients : array_like, shape (n, n_features)
         Gradients of what is distilled (for instance the log-odds of a class), as `saliency` gives them.
@@ -181,8 +183,8 @@ def learn_wavelet(
     >>> learned.filter.shape, len(learned.loss_curve)
     ((4,), 2)
     """
-    X, gradients = np.asarray(X, dtype=np.float64), np.asarray(gradients, dtype=np.float64)
-    if X.ndim != 2 or gradients.shape != X.shape:
+    X, gradients = flux_of(X), np.asarray(gradients, dtype=np.float64)
+    if gradients.shape != X.shape:
         raise AgnsalError(f"gradients must have the shape of the spectra, {X.shape}, got {gradients.shape}.")
     one_of("attribution", attribution, ("saliency", "input_x_gradient"))
     if min(gamma, sparsity) < 0 or level < 1:

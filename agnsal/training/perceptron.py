@@ -19,6 +19,7 @@ from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.sample import SpectralSample
 from agnsal.training.optimization import adam, epochs, initial, unpack
 from agnsal.training.penalties import PENALTIES, logits
 
@@ -127,12 +128,14 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.progress = progress
 
-    def fit(self, X: ArrayLike, y: ArrayLike, mask: ArrayLike | None = None) -> ExplanationRegularizedMLP:
+    def fit(
+        self, X: SpectralSample | ArrayLike, y: ArrayLike, mask: ArrayLike | None = None
+    ) -> ExplanationRegularizedMLP:
         """Train.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra, standardised.
         y : array_like, shape (n,)
             Labels.
@@ -148,8 +151,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         AgnsalError
             If a parameter makes no sense, or the mask is missing or does not fit.
         """
-        refuse_units_and_masks(X)
-        checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=np.float64)
+        checked: tuple[NDArray, NDArray] = validate_data(self, _plain(X), y, dtype=np.float64)
         spectra, y = checked
         check_classification_targets(y)
         self._check_parameters()
@@ -249,12 +251,12 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
             )
         return np.broadcast_to(given, shape).astype(np.float64)
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+    def decision_function(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Logits.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
 
         Returns
@@ -262,16 +264,15 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         ndarray, shape (n, n_classes), or (n,) for two classes: the second less the first
         """
         check_is_fitted(self)
-        refuse_units_and_masks(X)
-        f = self.network_.forward(validate_data(self, X, dtype=np.float64, reset=False))
+        f = self.network_.forward(validate_data(self, _plain(X), dtype=np.float64, reset=False))
         return f[:, 1] - f[:, 0] if f.shape[1] == 2 else f
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict_proba(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Probability of each class.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
 
         Returns
@@ -284,12 +285,12 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         e = np.exp(f - f.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
         """Most probable class.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
 
         Returns
@@ -310,3 +311,11 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         model = self.network_.as_differentiable()
         model.baseline_mean = self.training_mean_
         return model
+
+
+def _plain(X: Any) -> Any:
+    """The flux of a sample; anything else for scikit-learn to judge, as long as no unit or mask gets lost."""
+    if isinstance(X, SpectralSample):
+        return X.flux
+    refuse_units_and_masks(X)
+    return X

@@ -12,11 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.attribution.networks.decomposition import contextual_decomposition
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.sample import SpectralSample
 
 
 def reliance(
-    classifiers: Mapping[str, Any], X: ArrayLike, y: ArrayLike, mask: ArrayLike, *, random_state: Seed = None
+    classifiers: Mapping[str, Any],
+    X: SpectralSample | ArrayLike,
+    y: ArrayLike,
+    mask: ArrayLike,
+    *,
+    random_state: Seed = None,
 ) -> QTable:
     """Test on unseen spectra whether classifiers rely on wavelengths that must not count.
 
@@ -27,7 +34,7 @@ def reliance(
     ----------
     classifiers : mapping of str to classifier
         Fitted, with a method ``predict``.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         Spectra that were not trained on, as the classifiers take them, standardised.
     y : array_like, shape (n,)
         Their labels.
@@ -61,7 +68,7 @@ def reliance(
     ----- ----- -------
     cheat   1.0     0.0
     """
-    X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+    X, y = flux_of(X), np.asarray(y)
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape not in (X.shape, X.shape[1:]):
         raise AgnsalError(

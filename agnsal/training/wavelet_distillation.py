@@ -8,14 +8,17 @@ from typing import Any, Literal
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 
 from agnsal.models.differentiable import as_differentiable
+from agnsal.models.validation import flux_of
+from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
-from agnsal.training.learned_wavelet import LearnedWavelet, compression, learn_wavelet
+from agnsal.training.learned_wavelet import Attributed, LearnedWavelet, compression, learn_wavelet
 from agnsal.training.wavelet_transform import filter_of, reconstruct, wavelet_distance
 
 
-class WaveletDistillation:
+class WaveletDistillation(BaseEstimator):
     """Distil a classifier into a wavelet and a logistic regression on a few of its coefficients.
 
     Wavelets are learned for growing weights of the attributions, each starting from the one before; the one whose
@@ -36,8 +39,8 @@ class WaveletDistillation:
         What of the classifier is distilled.
     cv : int
         Folds.
-    **options
-        For `learn_wavelet`.
+    sparsity, attribution, learning_rate, max_epochs, batch_size, random_state, progress
+        As in `learn_wavelet`.
 
     Attributes
     ----------
@@ -76,7 +79,13 @@ class WaveletDistillation:
         m: int = 6,
         output: Literal["log_odds", "decision"] = "log_odds",
         cv: int = 5,
-        **options: Any,
+        sparsity: float = 5e-3,
+        attribution: Attributed = "saliency",
+        learning_rate: float = 2e-3,
+        max_epochs: int = 5,
+        batch_size: int = 100,
+        random_state: Seed = None,
+        progress: bool = False,
     ) -> None:
         self.wavelet = wavelet
         self.level = level
@@ -84,7 +93,13 @@ class WaveletDistillation:
         self.m = m
         self.output = output
         self.cv = cv
-        self.options = options
+        self.sparsity = sparsity
+        self.attribution = attribution
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.progress = progress
 
     def fit(
         self, model: Any, sample_or_X: SpectralSample | ArrayLike, y: ArrayLike, target: Any = None
@@ -106,16 +121,29 @@ class WaveletDistillation:
         -------
         WaveletDistillation
         """
-        X = np.asarray(sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else sample_or_X, dtype=np.float64)
+        X = flux_of(sample_or_X)
         differentiable = as_differentiable(model)
         wanted = differentiable.classes_[-1] if target is None else target
         gradients = differentiable.gradient(X, wanted, self.output)
         centered = X - X.mean(axis=0)
         fixed = LearnedWavelet(filter_of(self.wavelet), self.level, np.nan)
         self.wavelets_ = {"fixed": fixed}
-        start = fixed.filter
+        start, seed = fixed.filter, seed_of(self.random_state)
         for gamma in (0.0, *sorted(set(self.gammas) - {0.0})):
-            learned = learn_wavelet(centered, gradients, wavelet=start, level=self.level, gamma=gamma, **self.options)
+            learned = learn_wavelet(
+                centered,
+                gradients,
+                wavelet=start,
+                level=self.level,
+                gamma=gamma,
+                sparsity=self.sparsity,
+                attribution=self.attribution,
+                learning_rate=self.learning_rate,
+                max_epochs=self.max_epochs,
+                batch_size=self.batch_size,
+                random_state=seed,
+                progress=self.progress,
+            )
             self.wavelets_[f"gamma = {gamma:g}"] = learned
             start = learned.filter
         rows = [
@@ -134,19 +162,19 @@ class WaveletDistillation:
         self.predictor_ = _small_model().fit(self.wavelets_[self.best_].top_coefficients(X, self.m), np.asarray(y))
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
         """Classes by the small model on the best wavelet.
 
         Parameters
         ----------
-        X : array_like, shape (n, n_features)
+        X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
 
         Returns
         -------
         ndarray, shape (n,)
         """
-        return self.predictor_.predict(self.wavelets_[self.best_].top_coefficients(X, self.m))
+        return self.predictor_.predict(self.wavelets_[self.best_].top_coefficients(flux_of(X), self.m))
 
     def _accuracy(self, wavelet: LearnedWavelet, X: NDArray, y: ArrayLike) -> float:
         from sklearn.model_selection import cross_val_score

@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
 from agnsal.errors import AgnsalError
+from agnsal.models.refitting import bootstrapped
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.sample import SpectralSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +57,10 @@ class PredictionPosterior:
 
 def laplace_posterior(
     model: Any,
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     target: Any = None,
     *,
-    training: ArrayLike | None = None,
+    training: SpectralSample | ArrayLike | None = None,
     prior_precision: float = 1.0,
     noise_variance: float | None = None,
 ) -> PredictionPosterior:
@@ -71,7 +74,7 @@ def laplace_posterior(
     ----------
     model : MLPClassifier, MLPRegressor, or a Pipeline that ends in one
         Fitted.
-    X : array_like, shape (n, n_features)
+    X : SpectralSample or array_like, shape (n, n_features)
         The population.
     target : label, optional
         Which class's logit; not needed for two classes (the second) or one output.
@@ -122,11 +125,11 @@ def laplace_posterior(
 
 def bootstrap_posterior(
     model: Any,
-    X: ArrayLike,
+    X: SpectralSample | ArrayLike,
     y: ArrayLike,
     target: Any = None,
     *,
-    population: ArrayLike | None = None,
+    population: SpectralSample | ArrayLike | None = None,
     output: str = "decision",
     n_refits: int = 50,
     random_state: Seed = None,
@@ -136,7 +139,7 @@ def bootstrap_posterior(
     Parameters
     ----------
     model : estimator
-        Cloned and refitted; need not be fitted.
+        Cloned and bootstrapped; need not be fitted.
     X, y : array_like
         The training set; resampled within each class if `y` are labels.
     target : label, optional
@@ -171,18 +174,14 @@ def bootstrap_posterior(
     >>> int(np.abs(posterior.effects(X)[0]).argmax())
     2
     """
-    from sklearn.base import clone, is_classifier
-
     if n_refits < 2:
         raise AgnsalError(f"a posterior needs at least 2 refits, got {n_refits}.")
-    X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
-    where = X if population is None else np.asarray(population, dtype=np.float64)
+    X = flux_of(X)
+    where = X if population is None else flux_of(population)
     rng = np.random.default_rng(seed_of(random_state))
-    strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
     draws = []
     for _ in range(n_refits):
-        rows = np.concatenate([rng.choice(members, members.size) for members in strata])
-        values = population_outputs(clone(model).fit(X[rows], y[rows]), where, target, output)
+        values = population_outputs(bootstrapped(model, X, y, rng), where, target, output)
         if values.ndim > 1:
             raise AgnsalError(f"the model has {values.shape[1]} classes; say which with target=....")
         draws.append(values)
@@ -194,7 +193,7 @@ def _network_inputs(model: Any, X: Any, training: Any) -> tuple[Any, NDArray, ND
     """The network at the end of a pipeline, and what reaches it."""
     from sklearn.pipeline import Pipeline
 
-    X, training = np.asarray(X, dtype=np.float64), np.asarray(training, dtype=np.float64)
+    X, training = flux_of(X), flux_of(training)
     if isinstance(model, Pipeline):
         before = model[:-1]
         if len(before.steps):

@@ -9,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 from autograd import make_vjp
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 
 from agnsal.errors import AgnsalError
 from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
 
 
-class Basis(ABC):
+class Basis(BaseEstimator, ABC):
     """A transform with coordinates ``S = forward(X)`` and a way back ``inverse(S)``.
 
     What the way back misses, ``X - inverse(forward(X))``, is the residual: `transformed` computes it once, keeps it
@@ -203,7 +204,7 @@ class MatrixBasis(Basis):
         self._set(synthesis, names, groups)
 
     def _set(self, synthesis: ArrayLike, names: Sequence[str] | None, groups: Sequence[str] | None) -> None:
-        matrix = np.array(synthesis, dtype=np.float64)
+        matrix = np.asarray(synthesis, dtype=np.float64)
         if matrix.ndim != 2 or not np.isfinite(matrix).all():
             raise AgnsalError(f"a synthesis matrix is (n_features, m) and finite, got shape {matrix.shape}.")
         names = [f"column {k}" for k in range(matrix.shape[1])] if names is None else names
@@ -213,8 +214,7 @@ class MatrixBasis(Basis):
         self.synthesis = matrix
         self.n_features = len(matrix)
         self._name(names, groups)
-        if groups is not None:
-            self.by = "group"
+        self.by = "coordinate" if np.array_equal(self.groups, self.names) else "group"
 
     def fit(self, X: SpectralSample | ArrayLike) -> MatrixBasis:
         """Check that the spectra have as many bins as the matrix; there is nothing to learn."""
@@ -281,8 +281,17 @@ class FunctionBasis(Basis):
     ) -> None:
         self._forward, self._inverse = forward, inverse
         self._given = names, groups
-        if groups is not None:
-            self.by = "group"
+        self.by = "coordinate" if groups is None else "group"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
+        """What the basis was made of, for scikit-learn; the attributes of these names are its own methods."""
+        names, groups = self._given
+        return {"forward": self._forward, "inverse": self._inverse, "names": names, "groups": groups}
+
+    def set_params(self, **params: Any) -> FunctionBasis:
+        """Change what the basis is made of, for scikit-learn."""
+        FunctionBasis.__init__(self, **{**self.get_params(), **params})
+        return self
 
     def fit(self, X: SpectralSample | ArrayLike) -> FunctionBasis:
         """Find out how many coordinates there are, and check that the functions agree on the shapes."""

@@ -53,6 +53,8 @@ class PCABasis(Basis):
 
     def fit(self, X: SpectralSample | ArrayLike) -> PCABasis:
         """Learn mean and components from a sample, usually the training one; see `Basis.fit`."""
+        from sklearn.decomposition import PCA
+
         flux = flux_of(X)
         most = min(len(flux) - 1, flux.shape[1])
         if int(self.n_components) != self.n_components or not 1 <= self.n_components <= most:
@@ -60,13 +62,10 @@ class PCABasis(Basis):
                 f"{len(flux)} spectra of {flux.shape[1]} bins have at most {most} components, "
                 f"got n_components={self.n_components!r}."
             )
-        self.mean = flux.mean(axis=0)
-        _, size, directions = np.linalg.svd(flux - self.mean, full_matrices=False)
-        directions = directions[: self.n_components]
-        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
-        self.directions = directions * np.sign(largest)
-        total = (size**2).sum()
-        self.variance_share = (size**2)[: self.n_components] / (total if total > 0 else 1.0)
+        with np.errstate(invalid="ignore"):  # spectra that are all the same have no variance to share out
+            pca = PCA(int(self.n_components), svd_solver="full").fit(flux)
+        self.mean, self.directions = pca.mean_, pca.components_
+        self.variance_share = np.nan_to_num(pca.explained_variance_ratio_)
         self.n_features = flux.shape[1]
         self._name([f"component {k + 1}" for k in range(self.n_components)])
         return self

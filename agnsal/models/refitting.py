@@ -1,0 +1,57 @@
+"""A model fitted again to another draw of its training set: the bootstrap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone, is_classifier
+from sklearn.utils.validation import has_fit_parameter
+
+from agnsal.models.validation import flux_of
+from agnsal.spectra.sample import SpectralSample
+
+
+def bootstrapped(
+    model: Any, X: SpectralSample | ArrayLike, y: ArrayLike, random: np.random.Generator | np.random.RandomState
+) -> Any:
+    """Fit a clone to a bootstrap sample, drawn within each class for a classifier.
+
+    A spectrum drawn several times gets a weight where the model takes weights, so that it is not in several folds.
+
+    Parameters
+    ----------
+    model : estimator
+        Anything scikit-learn can clone; need not be fitted.
+    X : SpectralSample or array_like, shape (n, n_features)
+        The training set.
+    y : array_like, shape (n,)
+        Its labels or values.
+    random : Generator or RandomState
+        Draws the rows.
+
+    Returns
+    -------
+    estimator
+
+    References
+    ----------
+    Efron 1979, Ann. Statist. 7, 1.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X = np.arange(6.0)[:, None]
+    >>> bootstrapped(LinearRegression(), X, 2 * X[:, 0], np.random.default_rng(0)).coef_.round(6)
+    array([2.])
+    """
+    X, y = flux_of(X), np.asarray(y)
+    strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
+    rows = np.concatenate([random.choice(members, size=len(members)) for members in strata])
+    fresh = clone(model)
+    if has_fit_parameter(fresh, "sample_weight"):
+        times = np.bincount(rows, minlength=len(X))
+        kept = times > 0
+        return fresh.fit(X[kept], y[kept], sample_weight=times[kept].astype(np.float64))
+    return fresh.fit(X[rows], y[rows])
