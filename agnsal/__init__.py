@@ -35,13 +35,14 @@ if TYPE_CHECKING:
         input_x_gradient as input_x_gradient,
         saliency as saliency,
         smooth_gradient as smooth_gradient,
+        variance_gradient as variance_gradient,
     )
     from agnsal.attribution.transforms.basis import FunctionBasis as FunctionBasis, MatrixBasis as MatrixBasis
     from agnsal.attribution.transforms.dictionary import LineDictionary as LineDictionary
     from agnsal.attribution.transforms.learned import NMFBasis as NMFBasis, PCABasis as PCABasis
     from agnsal.attribution.transforms.orthogonal import FourierBands as FourierBands, Wavelet as Wavelet
     from agnsal.attribution.transforms.transformed import transformed as transformed
-    from agnsal.attribution.uncertainty import (
+    from agnsal.attribution.answer.uncertainty import (
         attribution_uncertainty as attribution_uncertainty,
         map_stability as map_stability,
     )
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     )
     from agnsal.attribution.networks.decomposition import (
         contextual_decomposition as contextual_decomposition,
+        contextual_decomposition_map as contextual_decomposition_map,
         interaction as interaction,
         transformed_decomposition as transformed_decomposition,
     )
@@ -91,7 +93,10 @@ if TYPE_CHECKING:
         line_groups as line_groups,
         line_units as line_units,
     )
-    from agnsal.attribution.networks.relevance import layerwise_relevance as layerwise_relevance
+    from agnsal.attribution.networks.relevance import (
+        layerwise_relevance as layerwise_relevance,
+        relevance as relevance,
+    )
     from agnsal.attribution.networks.hierarchy import Hierarchy as Hierarchy, agglomerate as agglomerate
     from agnsal.attribution.networks.group_tree import join_groups as join_groups
     from agnsal.training.perceptron import ExplanationRegularizedMLP as ExplanationRegularizedMLP
@@ -122,13 +127,13 @@ _HOMES = {
     "models.differentiable": ("DifferentiableModel", "as_differentiable"),
     "models.networks.network": ("Network",),
     "attribution.answer.attribution": ("Attribution",),
-    "attribution.gradients": ("input_x_gradient", "saliency", "smooth_gradient"),
+    "attribution.gradients": ("input_x_gradient", "saliency", "smooth_gradient", "variance_gradient"),
     "attribution.transforms.basis": ("FunctionBasis", "MatrixBasis"),
     "attribution.transforms.dictionary": ("LineDictionary",),
     "attribution.transforms.learned": ("NMFBasis", "PCABasis"),
     "attribution.transforms.orthogonal": ("FourierBands", "Wavelet"),
     "attribution.transforms.transformed": ("transformed",),
-    "attribution.uncertainty": ("attribution_uncertainty", "map_stability"),
+    "attribution.answer.uncertainty": ("attribution_uncertainty", "map_stability"),
     "attribution.paths": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley.shapley": ("shapley",),
     "attribution.perturbation": ("line_ablation", "occlusion"),
@@ -140,9 +145,14 @@ _HOMES = {
     "attribution.populations.importance": ("line_importance",),
     "attribution.populations.posterior": ("bootstrap_posterior", "laplace_posterior"),
     "attribution.populations.population": ("RateResult", "effect_sizes", "rate"),
-    "attribution.networks.decomposition": ("contextual_decomposition", "interaction", "transformed_decomposition"),
+    "attribution.networks.decomposition": (
+        "contextual_decomposition",
+        "contextual_decomposition_map",
+        "interaction",
+        "transformed_decomposition",
+    ),
     "attribution.networks.group_tables": ("decomposition_table", "interaction_matrix", "line_groups", "line_units"),
-    "attribution.networks.relevance": ("layerwise_relevance",),
+    "attribution.networks.relevance": ("layerwise_relevance", "relevance"),
     "attribution.networks.hierarchy": ("Hierarchy", "agglomerate"),
     "attribution.networks.group_tree": ("join_groups",),
     "training.perceptron": ("ExplanationRegularizedMLP",),

@@ -100,5 +100,5 @@ def test_what_is_no_random_state_is_refused_with_what_is(wrong):
 
 def test_a_result_keeps_the_seed_it_was_drawn_with():
     result = agnsal.smooth_gradient(MACHINE, X[:2], n_samples=4, random_state=np.random.default_rng(5))
-    again = agnsal.smooth_gradient(MACHINE, X[:2], n_samples=4, random_state=result.provenance["random_state"])
+    again = agnsal.smooth_gradient(MACHINE, X[:2], n_samples=4, random_state=result.options["random_state"])
     assert_array_equal(again.values, result.values)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
-import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.question.sampling import Moments
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
 
 
+@declare("gradient", answers="gradient")
 def saliency(
     model: Any, sample_or_X: SpectralSample | ArrayLike, target: Any = "predicted", output: str = "probability"
 ) -> Attribution:
@@ -65,9 +65,10 @@ def saliency(
     1
     """
     question = ask(model, sample_or_X, target, output)
-    return question.answer(question.gradient_here, method="saliency", per_flux=True)
+    return question.answer(question.gradient_here, method="saliency")
 
 
+@declare("input x gradient", answers="shares")
 def input_x_gradient(
     model: Any, sample_or_X: SpectralSample | ArrayLike, target: Any = "predicted", output: str = "probability"
 ) -> Attribution:
@@ -108,6 +109,7 @@ def input_x_gradient(
     return question.answer(question.X * question.gradient_here, method="input_x_gradient")
 
 
+@declare("SmoothGrad", answers="gradient")
 def smooth_gradient(
     model: Any,
     sample_or_X: SpectralSample | ArrayLike,
@@ -132,7 +134,7 @@ def smooth_gradient(
         Standard deviation in the unit of the flux; ``"flux errors"`` takes it from the inverse variance of the
         sample. None is 0.15 of the range of each spectrum, the middle of what the authors recommend for images.
     statistic : {"mean", "variance"}
-        The mean, or the unbiased variance.
+        The mean, or the unbiased variance, which `variance_gradient` gives as well.
     random_state : int, RandomState, Generator or None
         Seeds the draws.
 
@@ -161,22 +163,76 @@ def smooth_gradient(
     >>> np.abs(result.values).argmax(axis=1)
     array([1, 1, 1, 1])
     """
-    question = ask(model, sample_or_X, target, output)
+    one_of("statistic", statistic, ("mean", "variance"))
+    if statistic == "variance":
+        return variance_gradient(
+            model, sample_or_X, target, output, n_samples=n_samples, noise=noise, random_state=random_state
+        )
+    question, seed = ask(model, sample_or_X, target, output), seed_of(random_state)
+    options = {"n_samples": n_samples, "noise": noise, "statistic": statistic, "random_state": seed}
+    moments = _moments(question, n_samples, noise, seed)
+    return question.answer(moments.mean, method="smooth_gradient", options=options)
+
+
+@declare("VarGrad", answers="variance", judged={})
+def variance_gradient(
+    model: Any,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: str = "probability",
+    *,
+    n_samples: int = 64,
+    noise: ArrayLike | Literal["flux errors"] | None = None,
+    random_state: Seed = None,
+) -> Attribution:
+    """Unbiased variance of the gradient over noisy copies of each spectrum (VarGrad).
+
+    Parameters
+    ----------
+    model, sample_or_X, target, output
+        As in `saliency`.
+    n_samples, noise, random_state
+        As in `smooth_gradient`.
+
+    Returns
+    -------
+    Attribution
+        Per square of the unit of flux; it has no sign.
+
+    Raises
+    ------
+    AgnsalError
+        As in `smooth_gradient`.
+
+    References
+    ----------
+    Adebayo et al. 2018, arXiv:1810.03292.
+
+    Examples
+    --------
+    >>> from agnsal import simulate_agn, ProbabilisticSVC
+    >>> sample = simulate_agn(20, 20, 0, seed=1)
+    >>> model = ProbabilisticSVC(random_state=0).fit(sample.flux, sample.labels)
+    >>> result = variance_gradient(model, sample[:2], random_state=0)
+    >>> result.unit * result.flux_unit**2
+    Unit(dimensionless)
+    """
+    question, seed = ask(model, sample_or_X, target, output), seed_of(random_state)
+    options = {"n_samples": n_samples, "noise": noise, "random_state": seed}
+    moments = _moments(question, n_samples, noise, seed)
+    return question.answer(moments.variance, method="variance_gradient", options=options)
+
+
+def _moments(question: Question, n_samples: int, noise: Any, seed: int) -> Moments:
+    """Mean and variance of the gradient over noisy copies of each spectrum."""
     if n_samples < 2:
         raise AgnsalError(f"n_samples must be at least 2, got {n_samples}.")
-    if statistic not in ("mean", "variance"):
-        raise AgnsalError(f'statistic must be "mean" or "variance", got {statistic!r}.')
     X, sigma = question.X, np.broadcast_to(_noise(question, noise), question.X.shape)
-    seed = seed_of(random_state)
     draws = check_random_state(seed).standard_normal((n_samples, X.shape[1]))
     moments = Moments(X.shape)
     for rows, variants in question.blocks(n_samples):
         moments.add(rows, question.gradient(X[rows] + sigma[rows] * draws[variants], rows))
-    options = {"n_samples": n_samples, "noise": _noise_name(noise), "random_state": seed}
-    if statistic == "variance":
-        result = question.answer(moments.variance, method="variance_gradient", per_flux=True, options=options)
-        return replace(result, unit=u.Unit(result.unit**2))
-    return question.answer(moments.mean, method="smooth_gradient", per_flux=True, options=options)
+    return moments
 
 
 def _noise(question: Question, noise: Any) -> NDArray[np.float64]:
@@ -197,10 +253,3 @@ def _noise(question: Question, noise: Any) -> NDArray[np.float64]:
     if not (sigma >= 0).all():
         raise AgnsalError("noise is a standard deviation and must not be negative or NaN.")
     return sigma
-
-
-def _noise_name(noise: Any) -> Any:
-    """What the provenance says about the noise."""
-    if noise is None:
-        return "0.15 of the range"
-    return noise if isinstance(noise, str | float | int) else "given"

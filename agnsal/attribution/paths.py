@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
+from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import ask
 from agnsal.attribution.question.sampling import Moments, add_blocks
 from agnsal.errors import AgnsalError
@@ -55,6 +56,7 @@ def path_rule(rule: str, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.
     return (np.arange(n_steps) + start) / n_steps, np.full(n_steps, 1.0 / n_steps)
 
 
+@declare("integrated gradients", answers="shares", judged={"integrated gradients": {"n_steps": 64, "rule": "midpoint"}})
 def integrated_gradients(
     model: Any,
     sample_or_X: SpectralSample | ArrayLike,
@@ -123,10 +125,12 @@ def integrated_gradients(
         method="integrated_gradients",
         baseline=reference,
         residual=question.residual(values, at_baseline, "take more steps (n_steps)"),
-        options={"baseline": name, "rule": rule, "n_steps": n_steps},
+        options={"baseline": baseline, "n_steps": n_steps, "rule": rule},
+        found={"baseline": name},
     )
 
 
+@declare("expected gradients", answers="shares", judged={"expected gradients": {"n_samples": 64}})
 def expected_gradients(
     model: Any,
     sample_or_X: SpectralSample | ArrayLike,
@@ -207,9 +211,6 @@ def expected_gradients(
             "take more samples (n_samples)",
             scale=3.0 * np.sqrt(totals.variance[:, 0] / n_samples),
         ),
-        options={
-            "baseline": f"background of {len(baselines)}",
-            "n_samples": n_samples,
-            "random_state": seed,
-        },
+        options={"background": background, "n_samples": n_samples, "random_state": seed},
+        found={"baseline": f"background of {len(baselines)}"},
     )

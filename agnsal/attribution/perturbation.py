@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution, versions
 from agnsal.attribution.question.baselines import resolve_baseline
+from agnsal.attribution.question.methods import declare, same_option
 from agnsal.attribution.question.question import Question, ask, names_of
 from agnsal.attribution.question.sampling import Moments
 from agnsal.errors import AgnsalError
@@ -23,21 +24,23 @@ from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
+@declare("occlusion", answers="experiments", differentiable=False)
 def occlusion(
     model: Any,
     sample_or_X: SpectralSample | ArrayLike,
     target: Any = "predicted",
     output: str = "probability",
     *,
-    window: Any = None,
+    regions: Any = None,
     fill: Any = "baseline",
     baseline: Any = None,
     n_draws: int = 16,
     random_state: Seed = None,
+    window: Any = None,
 ) -> Attribution:
-    """Fall of the output when one window after the other is replaced by something harmless.
+    """Fall of the output when one region after the other is replaced by something harmless.
 
-    Without a window it is the fall for every single feature, ``f(x) - f(x with x_i = baseline_i)``.
+    Without regions it is the fall for every single feature, ``f(x) - f(x with x_i = baseline_i)``.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def occlusion(
         Anything `as_differentiable` takes, or any fitted estimator that predicts.
     sample_or_X, target, output
         As in `saliency`.
-    window : None, int, Quantity, str, sequence of str, or array_like of int, shape (n_features,)
+    regions : None, Regions, int, Quantity, str, sequence of str, or array_like of int, shape (n_features,)
         What is replaced together: every feature by itself; windows of so many features, or of that width; each of
         the named lines, core and wings, and the rest; or features with equal labels.
     fill : str, tuple or array_like
@@ -58,17 +61,19 @@ def occlusion(
         Draws of the noise.
     random_state : int, RandomState, Generator or None
         Seeds it.
+    window : object
+        Another name for `regions`.
 
     Returns
     -------
     Attribution
-        Without unit. The fall for a window is shared equally among its features; the values do not sum to anything.
+        Without unit. The fall for a region is shared equally among its features; the values do not sum to anything.
         `baseline` holds what took the place (without noise).
 
     Raises
     ------
     AgnsalError
-        If the window or the baseline does not fit.
+        If the regions or the baseline do not fit.
 
     References
     ----------
@@ -84,8 +89,9 @@ def occlusion(
     2
     """
     question = ask(model, sample_or_X, target, output, differentiable=False)
-    X, sample = question.X, question.sample
-    regions = Regions.of(window, X.shape[1], None if sample is None else sample.grid)
+    X = question.X
+    said = same_option("regions", regions, "window", window)
+    regions = question.regions(said)
     noisy = isinstance(fill, str) and fill == "noise"
     if noisy or (isinstance(fill, str) and fill == "continuum"):
         replacement, name = _bridged(question, regions), str(fill)
@@ -101,19 +107,16 @@ def occlusion(
             after[rows * len(regions) + numbers] = question.explained(changed, rows)
         return question.value[:, None] - after.reshape(len(X), len(regions))
 
-    seed = seed_of(random_state) if noisy else None
+    seed = seed_of(random_state) if noisy or random_state is not None else None
     values, errors = _over_noise(measure, question, noisy, n_draws, seed, len(regions))
-    options: dict[str, Any] = {"baseline": name}
-    if window is not None:
-        options["windows"] = list(regions.names)
-    if noisy:
-        options.update(n_draws=n_draws, random_state=seed)
     return question.answer(
         regions.spread(values),
         method="occlusion",
         baseline=replacement,
+        regions=None if said is None else regions,
         uncertainty=None if errors is None else {"sampling": regions.spread(errors)},
-        options=options,
+        options={"regions": said, "fill": fill, "baseline": baseline, "n_draws": n_draws, "random_state": seed},
+        found={"baseline": name},
     )
 
 

@@ -13,10 +13,7 @@ from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import Question, ask
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalError
-from agnsal.spectra.regions import REST, Regions
-
-#: Methods whose values are per unit of flux: times the flux that is removed they say what its removal does.
-GRADIENTS = ("saliency", "smooth_gradient")
+from agnsal.spectra.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,30 +70,8 @@ class Trial:
         return self.question.value[:, None] - after.reshape(n, m)
 
 
-def own_windows(attribution: Attribution) -> Any:
-    """Windows in which a map was made, as `agnsal.occlusion` takes them.
-
-    Parameters
-    ----------
-    attribution : Attribution
-        Of occlusion or of grouped Shapley values.
-
-    Returns
-    -------
-    list of str, int, or None
-        Names of lines, a number of features, or None for maps of single features.
-    """
-    names = attribution.provenance.get("windows", attribution.provenance.get("groups"))
-    if not isinstance(names, list | tuple) or not names:
-        return None
-    lines = [str(name) for name in names if name != REST]
-    if any(name[:1].isalpha() or name[:1] == "[" for name in lines):
-        return lines
-    return -(-attribution.values.shape[1] // len(names))
-
-
 def make_trial(
-    attribution: Attribution, model: Any, sample_or_X: Any, *, fill: Any = None, window: Any = None
+    attribution: Attribution, model: Any, sample_or_X: Any, *, fill: Any = None, regions: Any = None
 ) -> Trial:
     """Check that a map belongs to spectra, and prepare to remove parts of them.
 
@@ -112,9 +87,9 @@ def make_trial(
         Anything a baseline may be, see `agnsal.integrated_gradients`. By default the baseline the map was made with:
         a map says what differs from that. For maps without one the continuum under the emission lines where the grid
         is known, so that what is left still looks like a spectrum; else the mean of the spectra.
-    window : object, optional
-        What is removed together, see `agnsal.occlusion`; by default the windows the map was made in, else a hundredth
-        of the features.
+    regions : object, optional
+        What is removed together, see `agnsal.occlusion`; by default the regions the map was made in, else windows of
+        a hundredth of the features.
 
     Returns
     -------
@@ -144,12 +119,14 @@ def make_trial(
     filled, _ = resolve_baseline(question, fill)
     filled = np.broadcast_to(filled, question.X.shape)
     effects = attribution.values
-    if attribution.method in GRADIENTS:
+    if attribution.answers == "gradient":
         effects = effects * (question.X - filled)
     d = question.X.shape[1]
-    if window is None:
-        window = own_windows(attribution) or max(1, d // 100)
-    regions = Regions.of(window, d, grid)
+    if regions is None:
+        regions = attribution.regions
+    if regions is None:
+        regions = max(1, d // 100)
+    regions = Regions.of(regions, d, grid)
     return Trial(question, effects, filled, regions)
 
 
@@ -291,7 +268,7 @@ def completeness(attribution: Attribution, trial: Trial) -> NDArray[np.float64] 
     if attribution.residual is not None:
         total = attribution.values.sum(axis=1) + attribution.residual
         return np.abs(attribution.residual) / np.maximum(np.abs(total), 1e-12)
-    if attribution.baseline is None or attribution.method in (*GRADIENTS, "occlusion"):
+    if attribution.baseline is None or attribution.answers != "shares":
         return None
     start = np.ascontiguousarray(np.broadcast_to(attribution.baseline, trial.question.X.shape))
     difference = trial.question.value - trial.question.explained(start)

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.paths import integrated_gradients
+from agnsal.attribution.question.methods import same_option
 from agnsal.checks.faithfulness import (
-    GRADIENTS,
     RemovalCurves,
     Trial,
     completeness,
@@ -27,6 +27,8 @@ from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
 from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ LIMITS = {
 }
 #: A map that fails one of these is not an explanation of this model.
 DECISIVE = ("deletion and insertion", "infidelity", "reproduction")
+#: Over fewer regions than this a rank correlation says nothing.
+FEW_REGIONS = 10
+_UNSIGNED = "a variance does not say what removing flux would do"
 _WORDS = {
     "deletion and insertion": "removing first what the map calls important does {mean:.0%} of what the best order does",
     "infidelity": "what the map says of removing parts correlates with what happens at r = {mean:.2f}",
@@ -178,11 +183,12 @@ def check(
     *,
     training: SpectralSample | tuple[ArrayLike, ArrayLike] | None = None,
     fill: Any = None,
-    window: Any = None,
+    regions: Any = None,
     noise: ArrayLike | None = None,
     n_refits: int = 5,
     max_spectra: int = 40,
-    random_state: int = 0,
+    random_state: Seed = 0,
+    window: Any = None,
 ) -> Report:
     """Can this map be trusted?
 
@@ -201,7 +207,7 @@ def check(
         The spectra it explains, in that order.
     training : SpectralSample with labels, or (X, y), optional
         The training set, for the checks that fit the model again.
-    fill, window : object, optional
+    fill, regions : object, optional
         What takes the place of removed flux, and what is removed together; see
         `agnsal.checks.faithfulness.make_trial`.
     noise : array_like, optional
@@ -210,8 +216,10 @@ def check(
         Refits to resampled training sets.
     max_spectra : int
         Only this many spectra are checked, evenly spaced.
-    random_state : int
+    random_state : int, RandomState, Generator or None
         Seeds everything that draws.
+    window : object
+        Another name for `regions`.
 
     Returns
     -------
@@ -230,43 +238,53 @@ def check(
     >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X).verdict)
     trustworthy
     """
+    random_state = seed_of(random_state)
     chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
     spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
     if len(spectra) != len(attribution):
         raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
     attribution, part = attribution[chosen], spectra[chosen]
-    trial = make_trial(attribution, model, part, fill=fill, window=window)
+    trial = make_trial(attribution, model, part, fill=fill, regions=same_option("regions", regions, "window", window))
     curves = removal_curves(trial)
+    signed = attribution.answers != "variance"
     findings = [
-        _judged("deletion and insertion", curves.share),
-        _judged("infidelity", infidelity(trial, random_state=random_state)[0]),
+        _judged("deletion and insertion", curves.share if signed else None, _UNSIGNED),
+        _judged("infidelity", infidelity(trial, random_state=random_state)[0] if signed else None, _UNSIGNED),
         _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
+        _judged("agreement", _agreement(trial, curves.alone, model) if signed else None, _UNSIGNED),
     ]
-    findings.append(_judged("agreement", _agreement(trial, curves.alone, model)))
     findings.append(_familiarity(training, part))
-    explain = explainer_of(attribution, trial.question.target, random_state)
+    explain = explainer_of(attribution, trial.question.target)
     names = ("reproduction", "randomised model", "randomised labels", "sensitivity", "flux noise", "refits")
     if explain is None:
-        why = f"agnsal does not know how to ask {attribution.method!r} again"
+        why = f"this {attribution.method!r} map does not know how it was made, so it cannot be asked again"
         findings += [Finding(name, "not done", why) for name in names]
         return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
     values = attribution.values
     findings.append(_judged("reproduction", row_correlation(values, explain(model, part))))
-    shared = None if attribution.method in GRADIENTS else trial.question.X - trial.fill
+
+    regions = Regions.of(attribution.regions, values.shape[1])
+    few = attribution.regions is not None and len(regions) < FEW_REGIONS
+    shared = None
+    if attribution.answers not in ("gradient", "variance"):
+        shared = regions.sums(np.abs(trial.question.X - trial.fill))
+
+    def alike(other: Any) -> NDArray[np.float64] | None:
+        """How alike the map of another model is, region by region."""
+        return None if few else similarity(regions.sums(values), regions.sums(explain(other, part)), shared)
+
+    too_few = f"fewer than {FEW_REGIONS} regions look alike by chance"
     forgotten = list(randomized(model, random_state).values())
+    flat = "the shuffled model is flat here" if forgotten else "this kind of model has no weights to shuffle"
     findings.append(
-        _judged(
-            "randomised model",
-            similarity(values, explain(forgotten[-1], part), shared) if forgotten else None,
-            "the shuffled model is flat here" if forgotten else "this kind of model has no weights to shuffle",
-        )
+        _judged("randomised model", alike(forgotten[-1]) if forgotten else None, too_few if few and forgotten else flat)
     )
     known = _training(training)
     if known is None:
         findings.append(Finding("randomised labels", "not done", "give the training set: training=..."))
     else:
         shuffled = refitted(model, *known, "shuffled labels", random_state)
-        findings.append(_judged("randomised labels", similarity(values, explain(shuffled, part), shared)))
+        findings.append(_judged("randomised labels", alike(shuffled), too_few if few else ""))
     findings.append(_judged("sensitivity", max_sensitivity(explain, model, part, values, random_state=random_state)))
     has_errors = noise is not None or (isinstance(part, SpectralSample) and part.ivar is not None)
     observed = (

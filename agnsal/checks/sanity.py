@@ -12,11 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
-from agnsal.attribution.paths import integrated_gradients
-from agnsal.attribution.perturbation import occlusion
-from agnsal.attribution.shapley.shapley import shapley
-from agnsal.checks.faithfulness import own_windows
 from agnsal.checks.scoring import row_correlation
 from agnsal.errors import AgnsalWarning
 from agnsal.models.machine.kernels import KernelExpansion
@@ -29,53 +24,37 @@ from agnsal.models.refitting import bootstrapped
 Explainer = Callable[[Any, Any], NDArray[np.float64]]
 
 
-def explainer_of(attribution: Attribution, target: Any, seed: int = 0) -> Explainer | None:
+def explainer_of(attribution: Attribution, target: ArrayLike | str | None) -> Explainer | None:
     """Make a function that explains again as a map was made.
 
     Parameters
     ----------
     attribution : Attribution
-        The map; its method, output and baseline are used again.
+        The map. What it was compared with stays the same spectra, whatever is explained, unless that is the continuum
+        of each spectrum itself.
     target : object
         Target of each spectrum, as in `agnsal.saliency`.
-    seed : int
-        For methods that draw, which therefore come out alike but not equal.
 
     Returns
     -------
     callable or None
-        From (model, spectra) to an array (n, n_features); None for methods that are not known here.
+        From (model, spectra) to an array (n, n_features); None for a map that does not know how it was made.
     """
-    output, made = attribution.output, dict(attribution.provenance)
-    compared: dict[str, Any] = {} if attribution.baseline is None else {"baseline": attribution.baseline}
-    drawn: dict[str, Any] = {"random_state": seed}
-    path = {name: made[name] for name in ("n_steps", "rule") if name in made}
-    smooth = {"n_samples": made.get("n_samples", 64), "noise": _noise(made.get("noise"))}
-    draws = {"n_permutations": made["n_permutations"]} if "n_permutations" in made else {}
-    window = own_windows(attribution)
-    known: dict[str, Callable[[Any, Any], Attribution]] = {
-        "saliency": lambda model, X: saliency(model, X, target, output),
-        "input_x_gradient": lambda model, X: input_x_gradient(model, X, target, output),
-        "smooth_gradient": lambda model, X: smooth_gradient(model, X, target, output, **smooth, **drawn),
-        "integrated_gradients": lambda model, X: integrated_gradients(model, X, target, output, **path, **compared),
-        "occlusion": lambda model, X: occlusion(model, X, target, output, window=window, **compared),
-        "shapley": lambda model, X: shapley(model, X, target, output, groups=window, **draws, **drawn, **compared),
-    }
-    if attribution.method not in known:
+    if not attribution.repeatable:
         return None
-    explain = known[attribution.method]
+    own = ("baseline", "continuum", "noise")
+    kept: dict[str, Any] = {"target": target}
+    for name in ("baseline", "fill"):
+        given = attribution.options.get(name)
+        if attribution.baseline is not None and name in attribution.options:
+            kept[name] = given if isinstance(given, str) and given in own else attribution.baseline
 
     def values(model: Any, X: Any) -> NDArray[np.float64]:
         with warnings.catch_warnings():  # completeness is checked by itself
             warnings.simplefilter("ignore", AgnsalWarning)
-            return explain(model, X).values
+            return attribution.again(model, X, **kept).values
 
     return values
-
-
-def _noise(said: Any) -> Any:
-    """Noise of SmoothGrad from what the provenance says of it."""
-    return said if isinstance(said, int | float) or said == "flux errors" else None
 
 
 def randomized(model: Any, random_state: Any = 0) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.style import SPECTRUM_GREY, attribution_label, axis_of, new_axes, plain, rows, unit_text
+from agnsal.figures.style import SPECTRUM_GREY, attribution_label, axis_of, flux_label, new_axes, plain, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +79,7 @@ def plot_saliency(
     >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
     >>> ax = plot_saliency(agnsal.saliency(model, sample[:1]))
     >>> ax.get_xlabel(), ax.get_ylabel()
-    ('Rest wavelength [Å]', 'Flux')
+    ('Rest wavelength [Å]', 'Relative flux')
     """
     if style not in _STYLES:
         raise AgnsalError(f"style must be one of {', '.join(map(repr, _STYLES))}, got {style!r}.")
@@ -96,7 +95,7 @@ def plot_saliency(
     else:
         drawn = _colored_line(ax, edges, flux, values, limit)
     ax.set_xlabel(label)
-    ax.set_ylabel(_flux_label(one))
+    ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
     what = attribution_label(one, one.target[0])
     if title is None:
@@ -180,12 +179,6 @@ def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMapp
     """One translucent disc per pixel on a thin grey spectrum; colour limits at the data's own."""
     ax.plot(center, flux, color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
     return ax.scatter(center, flux, c=values, cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
-
-
-def _flux_label(attribution: AttributionRecord) -> str:
-    """Label of the flux axis; the unit is known where the attribution is per unit of flux."""
-    unit = attribution.unit**-1
-    return "Flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
 
 
 def _explained(one: AttributionRecord) -> str:

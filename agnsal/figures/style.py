@@ -171,8 +171,8 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     """
     of = "" if target is None else f"({plain(target)})"
     what = {"probability": f"P{of}", "log_odds": f"log-odds{of}"}.get(attribution.output, f"{attribution.output}{of}")
-    name = attribution.method.replace("_", " ")
-    text = f"Gradient of {what}" if attribution.method == "saliency" else f"{name.capitalize()}, {what}"
+    name = attribution.title
+    text = f"Gradient of {what}" if name == "gradient" else f"{name[:1].upper()}{name[1:]}, {what}"
     if attribution.unit == u.dimensionless_unscaled:
         return text
     return f"{text} [{unit_text(attribution.unit)}]"

@@ -191,7 +191,7 @@ def test_a_sample_gives_the_result_its_grid_its_unit_and_its_noise():
     result = agnsal.smooth_gradient(model, sample[:2], n_samples=4, noise="flux errors", random_state=0)
     assert result.grid == sample.grid
     assert list(result.ids) == list(sample.ids[:2])
-    assert result.provenance["noise"] == "flux errors"
+    assert result.options["noise"] == "flux errors"
     complete = agnsal.integrated_gradients(model, sample, output="log_odds", baseline=("class mean", "type 2"))
     assert complete.provenance["baseline"] == "mean of class type 2"
     assert np.abs(complete.residual).max() < 1e-8

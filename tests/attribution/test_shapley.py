@@ -137,7 +137,7 @@ def test_groups_are_players(X, model):
     truth = brute_force(outputs_of(model, "decision", 0), X[0], np.zeros(D), labels)
     sums = [result.values[0, labels == k].sum() for k in range(3)]
     np.testing.assert_allclose(sums, truth, atol=1e-12)
-    assert result.provenance["groups"] == ["0", "1", "2"]
+    assert list(result.regions.names) == ["0", "1", "2"]
 
 
 def test_through_a_scaler(X, y):
@@ -237,14 +237,14 @@ def test_named_lines_and_windows():
     model = agnsal.ProbabilisticSVC(random_state=0).fit(sample.flux, sample.labels)
     names = ["Hbeta", "Hgamma", "[O III] 5007"]
     result = agnsal.shapley(model, sample[:2], output="log_odds", groups=names)
-    assert result.provenance["groups"] == [*names, "rest"]
+    assert list(result.regions.names) == [*names, "rest"]
     table = result[0].by_line(names)
     labels = Regions.of(names, 1000, sample.grid).labels
     np.testing.assert_allclose(
         (table["core"] + table["wings"]).value, [result.values[0, labels == k].sum() for k in range(3)], rtol=1e-9
     )
     windows = agnsal.shapley(model, sample[:2], output="log_odds", groups=200 * u.AA)
-    assert len(windows.provenance["groups"]) == 8
+    assert len(windows.regions) == 8
     assert np.abs(windows.residual).max() < 1e-10
     alone = agnsal.shapley(model, sample[:2], output="log_odds")
     np.testing.assert_allclose(alone.values.sum(axis=1), result.values.sum(axis=1), rtol=1e-8)

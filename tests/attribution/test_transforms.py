@@ -240,7 +240,7 @@ def test_a_function_may_be_the_method():
     with_options = partial(integrated_gradients, baseline="zero", n_steps=999)
     found = transformed(model, X, Wavelet("haar"), with_options, target=1, output="decision")
     np.testing.assert_array_equal(found.baseline, 0)
-    assert found.provenance["n_steps"] == 999
+    assert found.options["n_steps"] == 999
 
 
 def test_what_is_refused():

@@ -28,7 +28,7 @@ from agnsal import (
     transformed,
 )
 from agnsal.attribution.answer.spread import errors_of
-from agnsal.attribution.uncertainty import _refit, map_stability
+from agnsal.attribution.answer.uncertainty import _refit, map_stability
 
 D = 60
 

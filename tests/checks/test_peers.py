@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import agnsal
-from agnsal.checks.benchmarks.methods import METHODS, Explanation
+from agnsal.checks.benchmarks.methods import Explanation, methods_for
 from agnsal.checks.benchmarks.peers import peers_for
 from agnsal.models.networks.network import Network
 
@@ -28,7 +28,9 @@ def test_captum_integrates_as_we_do(asked):
 def test_shap_adds_up_as_we_do(asked):
     pytest.importorskip("shap")
     found = peers_for(asked.model)["shap Permutation"](asked)
-    np.testing.assert_allclose(found.sum(axis=1), METHODS["Shapley values"](asked).sum(axis=1), atol=1e-6)
+    np.testing.assert_allclose(
+        found.sum(axis=1), methods_for(asked.model)["Shapley values"](asked).sum(axis=1), atol=1e-6
+    )
 
 
 def test_peers_are_offered_only_where_they_are_installed(asked):

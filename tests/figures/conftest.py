@@ -64,4 +64,5 @@ def featureless():
         inputs=np.ones((1, 3)),
         ids=np.array(["x"]),
         unit=u.Unit("1e17 erg-1 s cm2 Angstrom"),
+        flux_unit=u.Unit("1e-17 erg / (s cm2 Angstrom)"),
     )

@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from numpy.testing import assert_allclose, assert_array_equal
 
+import agnsal
 from agnsal.errors import AgnsalError
 from agnsal.figures import (
     plot_class_gradients,
@@ -351,3 +352,17 @@ def test_figures_are_written(sample, attribution, tmp_path, suffix):
         path = tmp_path / f"{number}.{suffix}"
         ax.figure.savefig(path)
         assert path.stat().st_size > 1000
+
+
+def test_the_flux_axis_has_the_unit_of_the_flux_whatever_the_map_is_of():
+    raw = agnsal.simulate_agn(12, 12, 0, seed=1)
+    model = agnsal.ProbabilisticSVC(random_state=0).fit(raw.flux, raw.labels)
+    labels = {
+        method: agnsal.figures.plot_saliency(method(model, raw[:1], **options)).get_ylabel()
+        for method, options in (
+            (agnsal.saliency, {}),
+            (agnsal.variance_gradient, {"random_state": 0}),
+            (agnsal.integrated_gradients, {}),
+        )
+    }
+    assert set(labels.values()) == {f"Flux density [{raw.unit.to_string('latex_inline')}]"}

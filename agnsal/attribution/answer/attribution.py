@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.options import of_rows
 from agnsal.attribution.answer.spread import errors_of
+from agnsal.attribution.question.methods import Answers, find_method
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
+from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 #: Fields with one entry per spectrum.
@@ -37,8 +44,12 @@ _BY_SPECTRUM = (
 )
 
 
+#: Spectra shown when a result is printed.
+_SHOWN = 8
+
+
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Displayed):
     """How much each feature of each spectrum matters for one output of a model; the sign is kept.
 
     Attributes
@@ -57,6 +68,8 @@ class Attribution:
         The spectra that were explained.
     unit : Unit
         Unit of `values`: per unit of flux for a gradient, none for the methods that share out the output itself.
+    flux_unit : Unit or None
+        Unit of the spectra, where a sample was explained.
     grid : WavelengthGrid or None
         Wavelengths of the features, where a sample was explained.
     ids : ndarray, shape (n,)
@@ -77,8 +90,13 @@ class Attribution:
     uncertainty : dict of str to ndarray, or None
         By source (``"flux"``, ``"training"``): draws of the attribution, shape (n_draws, n, n_features), or, where the
         values of different features are independent, their standard errors, shape (n, n_features).
+    regions : Regions or None
+        Bins that were taken together, for methods that take regions.
+    options : dict
+        Every option of the method as it was given, and the ``"target"``; a seed that was drawn is there as a number.
+        With these `again` asks the same of other spectra.
     provenance : dict
-        Versions, options and whatever else is needed to make the result again.
+        What else to know: the model in words, versions, how the method went.
 
     Examples
     --------
@@ -90,6 +108,8 @@ class Attribution:
     <Attribution: saliency of the probability, 2 spectra x 1000 bins>
     >>> result.by_line(["Hbeta"]).colnames[:6]
     ['object_id', 'target', 'line', 'wavelength', 'core', 'wings']
+    >>> result.again(model, sample[2:]).values.shape
+    (38, 1000)
     """
 
     values: NDArray[np.float64]
@@ -108,6 +128,9 @@ class Attribution:
     unexplained: NDArray[np.float64] | None = None
     unexplained_share: NDArray[np.float64] | None = None
     uncertainty: Mapping[str, NDArray[np.float64]] | None = None
+    flux_unit: u.UnitBase | None = None
+    regions: Regions | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -118,6 +141,25 @@ class Attribution:
         what = "bins" if self.grid is not None else "features"
         return f"<Attribution: {self.method} of the {self.output.replace('_', ' ')}, {n} spectra x {d} {what}>"
 
+    def _display(self) -> Table:
+        sums = None
+        if self.grid is not None and self.features is None:
+            with contextlib.suppress(AgnsalError):  # no named line on the grid, or none can be
+                sums = self.by_line()
+        shown = min(len(self), _SHOWN)
+        rows = []
+        for i in range(shown):
+            row: list[object] = [self.ids[i], self.target[i], float(self.explained[i])]
+            if sums is not None:
+                one = sums[i * (len(sums) // len(self)) : (i + 1) * (len(sums) // len(self))]
+                strength = np.abs((one["core"] + one["wings"]).value)
+                row.append(str(one["line"][strength.argmax()]))
+            rows.append(row)
+        if len(self) > shown:
+            rows.append([f"... {len(self) - shown} more", *[""] * (2 if sums is None else 3)])
+        header = ["object_id", "target", self.output.replace("_", " "), *([] if sums is None else ["strongest line"])]
+        return Table(repr(self)[1:-1], rows, header)
+
     def __getitem__(self, index: Any) -> Attribution:
         """Take some of the spectra: one number (a result of one), a slice, an array of numbers or of booleans."""
         if isinstance(index, int | np.integer):
@@ -125,7 +167,7 @@ class Attribution:
                 raise IndexError(f"spectrum {index} of an attribution of {len(self)}")
             index = [int(index)]
         rows = np.arange(len(self))[index]
-        taken: dict[str, Any] = {}
+        taken: dict[str, Any] = {"options": of_rows(self.options, rows, len(self))}
         for name in _BY_SPECTRUM:
             value = getattr(self, name)
             taken[name] = None if value is None else value[rows]
@@ -134,6 +176,81 @@ class Attribution:
         if self.baseline is not None and self.baseline.ndim > 1:
             taken["baseline"] = self.baseline[rows]
         return replace(self, **taken)
+
+    @property
+    def answers(self) -> Answers:
+        """What the values are: ``"gradient"``, ``"variance"``, ``"shares"`` or ``"experiments"``.
+
+        What `from_arrays` was told, else that of the method.
+        """
+        known = find_method(self.method)
+        return self.provenance.get("answers", "shares" if known is None else known.answers)
+
+    @property
+    def title(self) -> str:
+        """Name of the method for people."""
+        known = find_method(self.method)
+        return self.method.replace("_", " ") if known is None else known.title
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the result knows how it was made, so that `again` can be asked."""
+        return "target" in self.options and find_method(self.method) is not None
+
+    def again(self, model: Any, spectra: SpectralSample | ArrayLike, **changed: Any) -> Attribution:
+        """Ask the same of other spectra, or of another model: the same method, output and options.
+
+        Parameters
+        ----------
+        model : object
+            The model to explain.
+        spectra : SpectralSample or array_like, shape (n, n_features)
+            The spectra to explain.
+        **changed
+            Options that are to be other than they were; ``target`` is one of them.
+
+        Returns
+        -------
+        Attribution
+            For the same model and spectra equal to this one bit for bit, draws included. Baselines, fills and
+            regions given by name, and a predicted target, are worked out anew for the spectra. Only what
+            `attribution_uncertainty` added is not made again.
+
+        Raises
+        ------
+        AgnsalError
+            If the result does not know how it was made (a mean of maps, a map of another package), or an option has
+            a row for each of the spectra explained first and these are others.
+
+        Examples
+        --------
+        >>> from agnsal import ProbabilisticSVC, simulate_agn, smooth_gradient
+        >>> sample = simulate_agn(20, 20, 0, seed=1).normalize()
+        >>> model = ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+        >>> result = smooth_gradient(model, sample[:3])
+        >>> bool((result.again(model, sample[:3]).values == result.values).all())
+        True
+        """
+        known = find_method(self.method)
+        if known is None or not self.repeatable:
+            raise AgnsalError(
+                f"these {self.title} maps do not know how to be made again: only what a method of agnsal returned "
+                "does, not a mean of maps or what another package made."
+            )
+        options = {**self.options, **changed}
+        if "transform" not in options:
+            return known.function(model, spectra, output=self.output, **options)
+        transform = options.pop("transform")
+        if isinstance(transform, str):
+            raise AgnsalError(
+                f"a file does not hold the transform, only its name ({transform}); give it: "
+                ".again(model, spectra, transform=...)."
+            )
+        import agnsal
+
+        asked = {name: options.pop(name) for name in ("target", "baseline", "by", "combine")}
+        method = partial(known.function, **options)
+        return agnsal.transformed(model, spectra, transform, method, output=self.output, **asked)
 
     @property
     def standard_error(self) -> NDArray[np.float64] | None:
@@ -181,46 +298,78 @@ class Attribution:
         table.meta.update(method=self.method, output=self.output)
         return table
 
-    def to_table(self, i: int) -> QTable:
-        """One spectrum and its attribution, bin by bin.
+    def to_table(self, i: int | None = None) -> QTable:
+        """Spectra and their attribution, bin by bin.
 
         Parameters
         ----------
-        i : int
-            Number of the spectrum.
+        i : int, optional
+            Number of one spectrum; by default all of them, one below the other, with the columns ``object_id`` and
+            ``target`` first.
 
         Returns
         -------
         QTable
             ``wavelength``, ``width``, ``flux``, ``attribution`` and ``density``: the attribution per Angstrom, which
-            does not depend on the binning; ``mask`` where known. After a transform ``feature``, ``coordinate`` and
-            ``attribution``. With an `uncertainty` also ``attribution_error`` and the errors from each source.
-            ``meta`` says what is explained.
+            does not depend on the binning; ``region`` and ``mask`` where known. After a transform ``feature``,
+            ``coordinate`` and ``attribution``. With an `uncertainty` also ``attribution_error`` and the errors from
+            each source. ``meta`` says what is explained.
         """
-        one = self[i]
+        asked = self if i is None else self[i]
+        n, d = asked.values.shape
         table = QTable()
+        if i is None:
+            table["object_id"], table["target"] = np.repeat(asked.ids, d), np.repeat(asked.target, d)
+        flux, values = asked.inputs.ravel(), u.Quantity(asked.values.ravel(), self.unit)
         if self.features is not None:
-            table["feature"], table["coordinate"] = self.features, one.inputs[0]
-            table["attribution"] = u.Quantity(one.values[0], self.unit)
+            table["feature"], table["coordinate"], table["attribution"] = np.tile(self.features, n), flux, values
         else:
             grid = self._needed_grid()
-            table["wavelength"], table["width"] = grid.centers, grid.widths
-            table["flux"] = one.inputs[0]
-            table["attribution"] = u.Quantity(one.values[0], self.unit)
-            table["density"] = table["attribution"] / table["width"]
+            table["wavelength"] = np.tile(grid.centers.value, n) * u.AA
+            table["width"] = np.tile(grid.widths.value, n) * u.AA
+            table["flux"] = flux if self.flux_unit is None else u.Quantity(flux, self.flux_unit)
+            table["attribution"] = values
+            table["density"] = values / table["width"]
             table.meta.update(medium=grid.medium, frame=grid.frame)
-        one._add_errors(table, "attribution", one.values, None)
-        if one.mask is not None:
-            table["mask"] = one.mask[0]
-        table.meta.update(
-            object_id=str(one.ids[0]),
-            target=str(one.target[0]),
-            method=self.method,
-            output=self.output,
-            explained=float(one.explained[0]),
-            **self.provenance,
-        )
+        asked._add_errors(table, "attribution", asked.values, None)
+        if self.regions is not None:
+            table["region"] = np.tile(np.array(self.regions.names)[self.regions.labels], n)
+        if asked.mask is not None:
+            table["mask"] = asked.mask.ravel()
+        if i is not None:
+            table.meta.update(
+                object_id=str(asked.ids[0]), target=str(asked.target[0]), explained=float(asked.explained[0])
+            )
+        plain = {name: value for name, value in self.options.items() if isinstance(value, str | float | int | None)}
+        table.meta.update(method=self.method, output=self.output)
+        table.meta.update({**plain, **self.provenance, **table.meta})
         return table
+
+    def to_pandas(self, i: int | None = None) -> DataFrame:
+        """The table of `to_table` as a pandas DataFrame; the units are in ``.attrs["units"]``.
+
+        Parameters
+        ----------
+        i : int, optional
+            Number of one spectrum; by default all.
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        AgnsalError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise AgnsalError("pandas is not installed: pip install pandas, or use .to_table().") from error
+        table = self.to_table(i)
+        frame = pd.DataFrame({name: np.asarray(table[name]) for name in table.colnames})
+        frame.attrs["units"] = {name: str(table[name].unit) for name in table.colnames if table[name].unit is not None}
+        return frame
 
     def plot(self, i: int = 0, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw one spectrum with its attribution; see `agnsal.figures.plot_saliency`.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution, versions
-from agnsal.errors import AgnsalError
+from agnsal.attribution.question.methods import Answers, find_method, unit_of
+from agnsal.errors import AgnsalError, one_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -21,6 +24,8 @@ def from_arrays(
     output: str = "decision",
     explained: ArrayLike | None = None,
     baseline: ArrayLike | None = None,
+    answers: Answers | None = None,
+    regions: object = None,
 ) -> Attribution:
     """Make an `Attribution` of what another package computed, for instance a tensor from captum.
 
@@ -40,6 +45,12 @@ def from_arrays(
         Value of the output at each spectrum (NaN where it is not given).
     baseline : array_like, optional
         What the spectra were compared with.
+    answers : {"gradient", "variance", "shares", "experiments"}, optional
+        What the values are: the gradient per unit of flux or its variance, shares of the output, or outcomes of
+        experiments with one region each. By default what the method of that name answers, where it is one of agnsal,
+        else shares. `check` tries a map as what it is.
+    regions : object, optional
+        Bins that were taken together, as `Regions.of` takes them.
 
     Returns
     -------
@@ -48,7 +59,7 @@ def from_arrays(
     Raises
     ------
     AgnsalError
-        If shapes do not agree.
+        If shapes do not agree, or regions do not fit.
 
     Examples
     --------
@@ -68,6 +79,12 @@ def from_arrays(
     if targets.shape != (n,) or known.shape != (n,):
         raise AgnsalError(f"{targets.size} targets and {known.size} explained values given for {n} spectra.")
     start = None if baseline is None else np.asarray(baseline, dtype=np.float64)
+    ours = find_method(method)
+    if answers is None:
+        answers = "shares" if ours is None else ours.answers
+    one_of("answers", answers, get_args(Answers))
+    grid = None if sample is None else sample.grid
+    unit = u.dimensionless_unscaled if sample is None else unit_of(answers, sample.unit)
     return Attribution(
         values=matrix,
         target=targets,
@@ -76,10 +93,13 @@ def from_arrays(
         explained=known,
         inputs=inputs,
         ids=np.array([f"spectrum {i}" for i in range(n)]) if sample is None else sample.ids,
-        grid=None if sample is None else sample.grid,
+        unit=unit,
+        flux_unit=None if sample is None else sample.unit,
+        grid=grid,
+        regions=None if regions is None else Regions.of(regions, matrix.shape[1], grid),
         mask=None if sample is None else sample.mask,
         baseline=start,
-        provenance={"versions": versions(), "made by": "another package"},
+        provenance={"versions": versions(), "made by": "another package", "answers": answers},
     )
 
 
@@ -121,6 +141,7 @@ def from_shap(
         explanation.data if sample is None else sample,
         target,
         method="shap",
+        answers="shares",
         output=output,
         explained=base + values.sum(axis=1),
     )

@@ -18,11 +18,14 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from agnsal import store
+from agnsal.attribution.answer.options import packed, unpacked
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.regions import Regions
 
 _KIND = "Attribution"
 _SPREAD = "uncertainty_"
+_OPTION = "option_"
 _ENDINGS = (".npz", ".fits", ".ecsv")
 
 
@@ -72,6 +75,13 @@ def _split(result: Any) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Everything in a result as arrays and as what JSON can hold."""
     arrays: dict[str, NDArray] = {}
     header: dict[str, Any] = {"unit": result.unit.to_string(), "provenance": dict(result.provenance)}
+    if result.flux_unit is not None:
+        header["flux_unit"] = result.flux_unit.to_string()
+    given, header["options"] = packed(result.options)
+    if result.regions is not None:
+        of_regions, header["regions"] = result.regions.pack()
+        arrays.update(of_regions)
+    arrays.update({f"{_OPTION}{name}": array for name, array in given.items()})
     for entry in fields(result):
         value = getattr(result, entry.name)
         if isinstance(value, np.ndarray):
@@ -92,6 +102,13 @@ def _join(arrays: dict[str, NDArray], header: dict[str, Any]) -> dict[str, Any]:
     if "edges" in stored:
         edges, centers = stored.pop("edges") * u.AA, stored.pop("centers") * u.AA
         stored["grid"] = WavelengthGrid(edges, centers, medium=stored.pop("medium"), frame=stored.pop("frame"))
+    if "flux_unit" in stored:
+        stored["flux_unit"] = u.Unit(stored["flux_unit"])
+    given = {name.removeprefix(_OPTION): stored.pop(name) for name in list(stored) if name.startswith(_OPTION)}
+    stored["options"] = unpacked(given, stored["options"], stored.get("grid"))
+    if "regions" in stored:
+        parts = {name: stored.pop(name) for name in list(stored) if name.startswith("region_")}
+        stored["regions"] = Regions.unpack(parts, stored["regions"], stored.get("grid"))
     spreads = [name for name in stored if name.startswith(_SPREAD)]
     if spreads:
         stored["uncertainty"] = {name.removeprefix(_SPREAD): stored.pop(name) for name in spreads}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.networks.asking import ask_network
 from agnsal.attribution.networks.splitting import Rule, split
+from agnsal.attribution.question.methods import declare
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import flux_of, refuse_units_and_masks
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 _BATCH = 2**22  # numbers in one batch of inputs, 32 MiB
@@ -75,6 +79,80 @@ def contextual_decomposition(
         scores.append([part.reshape(len(some), len(spectra), -1) for part in both])
     beta, gamma = (np.concatenate(part) for part in zip(*scores, strict=True))
     return (beta, gamma) if many else (beta[0], gamma[0])
+
+
+@declare("contextual decomposition", answers="experiments", network=True)
+def contextual_decomposition_map(
+    network: object,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: Literal["decision"] = "decision",
+    *,
+    regions: Any = None,
+    rule: Rule = "authors",
+) -> Attribution:
+    """What each region contributes by itself to a network's output, as an `Attribution`.
+
+    Parameters
+    ----------
+    network : object
+        A `Network`, or what `Network.from_sklearn` or `Network.from_torch` take.
+    sample_or_X, target
+        As in `saliency`.
+    output : {"decision"}
+        The raw output of the network (the logit) is what is decomposed; there is no other.
+    regions : None, Regions, int, Quantity, str, sequence of str, or array_like of int, shape (n_features,)
+        What is taken together, as in `occlusion`; by default every feature by itself, one pass through the network
+        for each.
+    rule : {"authors", "symmetric"}
+        See `contextual_decomposition`.
+
+    Returns
+    -------
+    Attribution
+        Without unit. The contribution of a region is shared equally among its features; the values do not sum to the
+        output, because regions interact. `baseline` is 0: what is absent is 0.
+
+    Raises
+    ------
+    AgnsalError
+        If the regions do not fit, another output is asked for, or the model is no network.
+
+    See Also
+    --------
+    contextual_decomposition : any part of a spectrum and the rest, as arrays.
+
+    References
+    ----------
+    Singh, Murdoch & Yu 2019, arXiv:1806.05337.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from agnsal import Network
+    >>> network = Network.dense([np.eye(2), [[1.0, 1.0]]], [[0.5, 0.0], [0.0]])
+    >>> contextual_decomposition_map(network, [[1.0, 3.0]]).values
+    array([[1.5, 3. ]])
+    """
+    question = ask_network(network, sample_or_X, target, output)
+    together = question.regions(regions)
+    weights = question.estimator.output_weights(question.X, question.target)
+    parts = [contextual_decomposition(question.estimator, question.X, mask, rule=rule)[0] for mask in _blocks(together)]
+    values = np.einsum("gnk,nk->ng", np.concatenate(parts), weights)
+    return question.answer(
+        together.spread(values),
+        method="contextual_decomposition_map",
+        baseline=np.zeros(question.X.shape[1]),
+        regions=None if regions is None else together,
+        options={"regions": regions, "rule": rule},
+    )
+
+
+def _blocks(regions: Regions) -> Iterator[NDArray[np.bool_]]:
+    """Masks of the regions, some at a time."""
+    step = max(1, _BATCH // regions.n_features)
+    for start in range(0, len(regions), step):
+        yield np.arange(start, min(start + step, len(regions)))[:, None] == regions.labels
 
 
 def _parts(relevant: Any, spectra: NDArray) -> tuple[NDArray, bool]:

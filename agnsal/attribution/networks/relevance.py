@@ -9,6 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.networks.asking import ask_network
+from agnsal.attribution.question.methods import declare
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.chain import Residual, trace
 from agnsal.models.networks.layers import Affine, Dense, Elementwise, Layer, MaxPool
@@ -72,6 +75,10 @@ def layerwise_relevance(
     AgnsalError
         If the rule or the treatment of the bias is unknown, or a layer has none, which is named.
 
+    See Also
+    --------
+    relevance : the same as an `Attribution`.
+
     References
     ----------
     Bach et al. 2015, PLoS ONE 10, e0130140; Montavon et al. 2017, Pattern Recognition 65, 211 (deep Taylor, w2);
@@ -102,6 +109,70 @@ def layerwise_relevance(
             layers = _negated(network.layers) if rows is negative else network.layers
             result[rows] = _explain(layers, x[rows], np.abs(weights[rows]), rule, sharing)
     return result.reshape(len(x), -1)
+
+
+@declare(
+    "LRP",
+    answers="shares",
+    network=True,
+    judged={
+        "LRP z": {"rule": "z"},
+        "LRP epsilon": {"rule": "epsilon"},
+        "LRP alpha1beta0": {"rule": "alpha1beta0"},
+        "deep Taylor": {"rule": "deep_taylor"},
+    },
+)
+def relevance(
+    network: object,
+    sample_or_X: SpectralSample | ArrayLike,
+    target: Any = "predicted",
+    output: Literal["decision"] = "decision",
+    *,
+    rule: LayerRule = "z",
+    bias: Bias | None = None,
+    epsilon: float = 0.25,
+) -> Attribution:
+    """Layer-wise relevance propagation as an `Attribution`: `layerwise_relevance` with wavelengths, ids and a record.
+
+    Parameters
+    ----------
+    network : object
+        A `Network`, or what `Network.from_sklearn` or `Network.from_torch` take.
+    sample_or_X, target
+        As in `saliency`.
+    output : {"decision"}
+        The raw output of the network (the logit) is what is handed back; there is no other.
+    rule, bias, epsilon
+        As in `layerwise_relevance`.
+
+    Returns
+    -------
+    Attribution
+        Without unit. What the biases get is lost, so the values need not sum to the output.
+
+    Raises
+    ------
+    AgnsalError
+        As in `layerwise_relevance`; if another output is asked for, or the model is no network.
+
+    See Also
+    --------
+    contextual_decomposition_map : what each region contributes.
+
+    References
+    ----------
+    Bach et al. 2015, PLoS ONE 10, e0130140.
+
+    Examples
+    --------
+    >>> network = Network.dense([[[1.0, -1.0], [1.0, 1.0]], [[1.0, 0.5]]], [[0.0, 0.0], [0.0]])
+    >>> relevance(network, [[3.0, 1.0]], rule="alpha1beta0").values
+    array([[3.5, 0.5]])
+    """
+    question = ask_network(network, sample_or_X, target, output)
+    values = layerwise_relevance(question.estimator, question.X, rule, question.target, bias=bias, epsilon=epsilon)
+    options = {"rule": rule, "bias": bias, "epsilon": epsilon}
+    return question.answer(values, method="relevance", options=options)
 
 
 def _explain(layers: tuple[Layer, ...], x: NDArray, weights: NDArray, rule: str, sharing: _Sharing) -> NDArray:

@@ -101,6 +101,7 @@ def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> Mean
             unexplained=None,
             unexplained_share=None,
             uncertainty=None,
+            options={},  # a mean is not made again by asking once more
             provenance={**attribution.provenance, "mean of": size.astype(int).tolist()},
         ),
         scatter=np.sqrt(np.where(count > 1, spread, np.nan)),

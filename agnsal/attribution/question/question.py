@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution, versions
+from agnsal.attribution.answer.options import remembered
+from agnsal.attribution.question.methods import METHODS, unit_of
 from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.black_box import as_function
 from agnsal.models.differentiable import as_differentiable
 from agnsal.models.model import KINDS, LARGEST
 from agnsal.models.validation import flux_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Inputs made and evaluated at once: at most this many rows, and this many numbers (16 MiB).
@@ -116,6 +119,20 @@ class Question:
         """
         return self.model.gradient(X, self.target if rows is None else self.target[rows], self.output)
 
+    def regions(self, said: Any) -> Regions:
+        """Read what a user says about regions: a partition of the features.
+
+        Parameters
+        ----------
+        said : object
+            As `Regions.of` takes it.
+
+        Returns
+        -------
+        Regions
+        """
+        return Regions.of(said, self.X.shape[1], None if self.sample is None else self.sample.grid)
+
     def blocks(self, n_variants: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Pair every spectrum with every number of a variant, in blocks that fit in memory.
 
@@ -168,7 +185,15 @@ class Question:
             )
         return residual
 
-    def answer(self, values: NDArray[np.float64], *, method: str, per_flux: bool = False, **rest: Any) -> Attribution:
+    def answer(
+        self,
+        values: NDArray[np.float64],
+        *,
+        method: str,
+        options: Mapping[str, object] | None = None,
+        found: Mapping[str, object] | None = None,
+        **rest: Any,
+    ) -> Attribution:
         """Put the result together.
 
         Parameters
@@ -177,17 +202,18 @@ class Question:
             The attribution.
         method : str
             Its name.
-        per_flux : bool
-            Whether the values are per unit of flux (a gradient) rather than shares of the output.
+        options : mapping
+            Every option of the method as it was given.
+        found : mapping
+            What the method has to say about how it went; JSON can hold it.
         **rest
-            Further fields of `Attribution`; `options`, a dict that JSON can hold, goes into the provenance.
+            Further fields of `Attribution`.
 
         Returns
         -------
         Attribution
         """
         sample = self.sample
-        options = rest.pop("options", {})
         return Attribution(
             values=values,
             target=names_of(self.target),
@@ -196,12 +222,21 @@ class Question:
             explained=self.value,
             inputs=self.X,
             ids=np.array([f"spectrum {i}" for i in range(len(self.X))]) if sample is None else sample.ids,
-            unit=sample.unit**-1 if per_flux and sample is not None else u.dimensionless_unscaled,
+            unit=self._unit_of(method),
+            flux_unit=None if sample is None else sample.unit,
             grid=None if sample is None else sample.grid,
             mask=None if sample is None else sample.mask,
-            provenance={"model": repr(self.model), "versions": versions(), **options},
+            options=remembered({"target": self.asked, **(options or {})}),
+            provenance={"model": repr(self.model), "versions": versions(), **(found or {})},
             **rest,
         )
+
+    def _unit_of(self, method: str) -> u.UnitBase:
+        """Unit of the values of a method."""
+        known = METHODS.get(method)
+        if known is None or self.sample is None:
+            return u.dimensionless_unscaled
+        return unit_of(known.answers, self.sample.unit)
 
 
 def ask(

@@ -11,13 +11,15 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
+from agnsal.attribution.question.methods import declare, same_option
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
+from agnsal.attribution.shapley.kernel_machines import KernelMachine, kernel_machine
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.errors import AgnsalError, one_of
+from agnsal.models.black_box import BlackBox
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
-from agnsal.models.structure import Structure
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -27,6 +29,7 @@ FEW_REGIONS = 10
 _METHODS = ("auto", "quadrature", "coalitions", "permutations")
 
 
+@declare("Shapley values", answers="shares", differentiable=False, judged={"Shapley values": {"n_permutations": 16}})
 def shapley(
     model: Any,
     sample_or_X: SpectralSample | ArrayLike,
@@ -34,11 +37,12 @@ def shapley(
     output: str = "probability",
     *,
     baseline: Any = None,
-    groups: Any = None,
+    regions: Any = None,
     method: Literal["auto", "quadrature", "coalitions", "permutations"] = "auto",
     pair_log_odds: bool = False,
     n_permutations: int = 32,
     random_state: Seed = None,
+    groups: Any = None,
 ) -> Attribution:
     """Shapley values: the mean change of the output when a feature of the spectrum replaces that of the baseline.
 
@@ -57,7 +61,7 @@ def shapley(
         As in `saliency`.
     baseline
         As in `integrated_gradients`.
-    groups : None, Quantity, str, sequence of str, or array_like of int, shape (n_features,)
+    regions : None, Regions, int, Quantity, str, sequence of str, or array_like of int, shape (n_features,)
         What counts as one player: every feature; windows of that width; each of the named lines, core and wings, with
         the rest as one more; or the features with equal labels.
     method : {"auto", "quadrature", "coalitions", "permutations"}
@@ -71,6 +75,8 @@ def shapley(
         spectrum.
     random_state : int, RandomState, Generator or None
         Seeds them; all spectra get the same orders.
+    groups : object
+        Another name for `regions`.
 
     Returns
     -------
@@ -106,27 +112,26 @@ def shapley(
     """
     one_of("method", method, _METHODS)
     question = ask(model, sample_or_X, target, output, differentiable=False)
-    machine = question.model.structure
-    if machine is not None and not (machine.is_product and question.output in machine.links):
+    machine = None if isinstance(question.model, BlackBox) else kernel_machine(question.estimator)
+    if machine is not None and not _says_the_same(question, machine):
         machine = None
     if pair_log_odds:
         question, machine = _of_log_odds(question, machine)
     reference, name = resolve_baseline(question, baseline)
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))
-    regions = Regions.of(groups, question.X.shape[1], None if question.sample is None else question.sample.grid)
+    said = same_option("regions", regions, "groups", groups)
+    regions = question.regions(said)
     way = _chosen(method, machine, output, len(regions))
-    options: dict[str, Any] = {"baseline": name, "shapley": way, "exact": way == "coalitions"}
-    if groups is not None:
-        options["groups"] = list(regions.names)
+    found: dict[str, Any] = {"baseline": name, "shapley": way, "exact": way == "coalitions"}
+    seed = seed_of(random_state) if way == "permutations" or random_state is not None else None
     uncertainty = None
     if way == "quadrature" and machine is not None:
-        options["exact"] = output in machine.exact
-        values, options["n_nodes"] = _by_quadrature(question, machine, start, regions, options["exact"])
+        found["exact"] = output in machine.linear_outputs
+        values, found["n_nodes"] = _by_quadrature(question, machine, start, regions, found["exact"])
     elif way == "coalitions":
         values = all_coalitions(question, start, regions)
     else:
-        seed = seed_of(random_state)
-        options.update(n_permutations=2 * (n_permutations // 2), random_state=seed)
+        found["n_permutations"] = 2 * (n_permutations // 2)
         values, errors = random_orders(question, start, regions, n_permutations, check_random_state(seed))
         uncertainty = {"sampling": regions.spread(errors)}
     return question.answer(
@@ -134,12 +139,30 @@ def shapley(
         method="shapley",
         baseline=reference,
         residual=question.residual(values, question.explained(start), 'ask for output="log_odds" or "decision"'),
+        regions=None if said is None else regions,
         uncertainty=uncertainty,
-        options=options,
+        options={
+            "target": target,
+            "baseline": baseline,
+            "regions": said,
+            "method": method,
+            "pair_log_odds": pair_log_odds,
+            "n_permutations": n_permutations,
+            "random_state": seed,
+        },
+        found=found,
     )
 
 
-def _chosen(method: str, machine: Structure | None, output: str, n_regions: int) -> str:
+def _says_the_same(question: Question, machine: KernelMachine) -> bool:
+    """Whether the machine read from the estimator has the output asked about, and agrees with the model in it."""
+    if question.output not in machine.links:
+        return False
+    outputs = machine.links[question.output](machine.expansion.in_blocks(machine.scaled(question.X)))
+    return bool(np.allclose((outputs * question.weights).sum(axis=1), question.value, rtol=1e-6, atol=1e-8))
+
+
+def _chosen(method: str, machine: KernelMachine | None, output: str, n_regions: int) -> str:
     """Settle "auto", and refuse quadrature where there is none."""
     possible = machine is not None
     if method == "quadrature" and not possible:
@@ -149,14 +172,14 @@ def _chosen(method: str, machine: Structure | None, output: str, n_regions: int)
         )
     if method != "auto":
         return method
-    if machine is not None and output in machine.exact:
+    if machine is not None and output in machine.linear_outputs:
         return "quadrature"
     if n_regions <= FEW_REGIONS:
         return "coalitions"
     return "quadrature" if possible else "permutations"
 
 
-def _of_log_odds(question: Question, machine: Structure | None) -> tuple[Question, Structure]:
+def _of_log_odds(question: Question, machine: KernelMachine | None) -> tuple[Question, KernelMachine]:
     """The same question about the log-odds of pairs, in place of their decision values."""
     if question.output != "pairwise":
         raise AgnsalError(f'pair_log_odds goes with output="pairwise", got output={question.output!r}.')
@@ -178,7 +201,7 @@ def _of_log_odds(question: Question, machine: Structure | None) -> tuple[Questio
 
 
 def _by_quadrature(
-    question: Question, machine: Structure, start: NDArray[np.float64], regions: Regions, exact: bool
+    question: Question, machine: KernelMachine, start: NDArray[np.float64], regions: Regions, exact: bool
 ) -> tuple[NDArray[np.float64], int]:
     """Owen's integral for each spectrum, shape (n, n_regions), and the most nodes one needed."""
     link, most = machine.links[question.output], 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,29 +15,17 @@ from autograd.extend import defvjp, primitive
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.methods import every_method, find_method
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.transforms.basis import Basis
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.models.adapters.composition import compose
 from agnsal.models.adapters.registry import Step
 from agnsal.models.model import DifferentiableModel
+from agnsal.seeds import seed_of
 from agnsal.spectra.sample import SpectralSample
 
-#: The methods that may be asked for by name, and where they live.
-_HOMES = {
-    "saliency": "gradients",
-    "input_x_gradient": "gradients",
-    "smooth_gradient": "gradients",
-    "integrated_gradients": "paths",
-    "expected_gradients": "paths",
-    "occlusion": "perturbation",
-    "shapley": "shapley.shapley",
-}
-#: Gradients: of a group of them only the length has a meaning, as the direction within the group is a convention.
-_GRADIENTS = ("saliency", "smooth_gradient")
-#: Methods that take features away: for groups, whole groups.
-_REMOVING = ("occlusion", "shapley")
 #: A way back that misses the spectrum by less than this, relative to its largest flux, is exact.
 EXACT = 1e-10
 
@@ -70,8 +57,8 @@ def transformed(
         that learns from spectra must have been fitted, usually to the training sample; others are fitted here if they
         are not yet.
     method : str or callable
-        ``"saliency"``, ``"input_x_gradient"``, ``"smooth_gradient"``, ``"integrated_gradients"``,
-        ``"expected_gradients"``, ``"occlusion"``, ``"shapley"``, or any function with the signature of these.
+        Name of any method that needs no layers of a network (``"saliency"``, ``"integrated_gradients"``,
+        ``"occlusion"``, ``"shapley"``, ...), or any function with the signature of these.
     by : {"coordinate", "group"}, optional
         Whether to answer for single coordinates or for the transform's groups; by default as the transform prefers.
         Methods that take features away (occlusion, Shapley values) take whole groups away.
@@ -109,17 +96,24 @@ def transformed(
     0
     """
     name, function, options = _method(method, options)
-    question = ask(model, sample_or_X, target, output, differentiable=name not in _REMOVING)
+    known = find_method(name)
+    removing = _takes(function, "regions")
+    of_gradient = known is not None and known.answers == "gradient"
+    question = ask(model, sample_or_X, target, output, differentiable=known is None or known.differentiable)
     basis = _fitted(transform, sample_or_X)
     by = basis.by if by is None else by
-    combine = ("magnitude" if name in _GRADIENTS else "sum") if combine is None else combine
+    # of a group of gradients only the length has a meaning, as the direction within the group is a convention
+    combine = ("magnitude" if of_gradient else "sum") if combine is None else combine
     if by not in ("coordinate", "group") or combine not in ("sum", "magnitude"):
         raise AgnsalError(f"by is 'coordinate' or 'group', combine 'sum' or 'magnitude'; got {by!r} and {combine!r}.")
+    if _takes(function, "random_state"):  # one seed for all parts, whatever was given
+        options["random_state"] = seed_of(options.get("random_state"))
+    given = {"transform": basis, "by": by, "combine": combine, "baseline": None, **options}
     view = _View.of(question, basis)
     start, baseline_name = view.baseline(options.pop("baseline", None), needed=_takes(function, "baseline"))
     if "background" in options:
         options["background"] = basis.forward(options["background"])
-    if name in _REMOVING and by == "group":
+    if removing and by == "group":
         parts = [view.remove_groups(function, i, start, options) for i in range(len(question.X))]
     else:
         if _takes(function, "baseline"):
@@ -135,25 +129,25 @@ def transformed(
     if by == "group":
         features = basis.group_names
         members = (basis.groups[:, None] == features).astype(np.float64)
-        if name not in _REMOVING:
+        if not removing:
             values = values @ members if combine == "sum" else np.sqrt(values**2 @ members)
             uncertainty = {}
-    complete = combine == "sum" or members is None or name in _REMOVING
+    complete = combine == "sum" or members is None or removing
     unexplained, share = view.unexplained(start)
     answer = question.answer(
         values,
         method=name,
-        per_flux=name in _GRADIENTS and basis.keeps_unit,
         baseline=start if members is None else None,
         residual=np.concatenate(residuals) if residuals and complete else None,
         uncertainty=uncertainty or None,
-        options=_provenance(parts[0], baseline_name, transform=repr(basis), by=by, combine=combine),
+        options={**parts[0].options, **given, "target": target},
+        found={**_found(parts[0], baseline_name), "transform": repr(basis), "by": by, "combine": combine},
         features=features,
         unexplained=unexplained,
         unexplained_share=share,
     )
     inputs = view.S if members is None else np.sqrt(view.S**2 @ members)
-    unit = parts[0].unit if parts[0].unit != u.dimensionless_unscaled else answer.unit
+    unit = answer.unit if basis.keeps_unit else u.dimensionless_unscaled
     return replace(answer, inputs=inputs, unit=unit, grid=None, mask=None)
 
 
@@ -272,9 +266,9 @@ def _method(method: Any, options: dict[str, Any]) -> tuple[str, Callable[..., At
         return _method(method.func, {**method.keywords, **options})
     if callable(method):
         return getattr(method, "__name__", type(method).__name__), method, options
-    if method not in _HOMES:
-        raise AgnsalError(f"method must be one of {', '.join(_HOMES)}, or a function like them; got {method!r}.")
-    return method, getattr(importlib.import_module(f"agnsal.attribution.{_HOMES[method]}"), method), options
+    known = {each.name: each.function for each in every_method()}
+    one_of("method", method, known)
+    return method, known[method], options
 
 
 def _fitted(transform: Basis, spectra: Any) -> Basis:
@@ -299,9 +293,7 @@ def _one_each(name: str, value: Any) -> bool:
     return name in ("baseline", "noise") and isinstance(value, np.ndarray) and value.ndim == 2
 
 
-def _provenance(part: Attribution, baseline: str, **ours: Any) -> dict[str, Any]:
+def _found(part: Attribution, baseline: str) -> dict[str, Any]:
     """What the method says about itself, without what belongs to the model in coordinates."""
     theirs = {key: value for key, value in part.provenance.items() if key not in ("model", "versions")}
-    if "baseline" in theirs:
-        theirs["baseline"] = baseline
-    return {**theirs, **ours}
+    return {**theirs, "baseline": baseline} if "baseline" in theirs else theirs

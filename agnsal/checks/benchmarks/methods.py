@@ -1,21 +1,17 @@
-"""Every attribution method of the package under one signature, so that all of them can be judged alike."""
+"""Every attribution method of the package asked alike, so that all of them can be judged alike."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.gradients import input_x_gradient, saliency, smooth_gradient
-from agnsal.attribution.networks.decomposition import contextual_decomposition
-from agnsal.attribution.networks.relevance import layerwise_relevance
-from agnsal.attribution.paths import integrated_gradients
-from agnsal.attribution.perturbation import occlusion
-from agnsal.attribution.shapley.shapley import shapley
+from agnsal.attribution.methods import Method, every_method
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.networks.network import Network
 
@@ -38,8 +34,10 @@ class Explanation:
         For the methods that compare, as in `agnsal.integrated_gradients`.
     noise : float or array_like
         Standard deviation of the noise of SmoothGrad.
-    window : object
-        What occlusion replaces at once, as in `agnsal.occlusion`; wide windows are faster.
+    background : object
+        Baselines of expected gradients; by default the spectra themselves.
+    regions : object
+        What experiments remove at once, as in `agnsal.occlusion`; wide windows are faster.
     seed : int
         For the methods that draw.
     """
@@ -50,7 +48,8 @@ class Explanation:
     output: str = "log_odds"
     baseline: Any = "mean"
     noise: Any = None
-    window: Any = None
+    background: Any = None
+    regions: Any = None
     seed: int = 0
 
     @property
@@ -64,65 +63,25 @@ class Explanation:
         return np.asarray(getattr(self.spectra, "flux", self.spectra), dtype=np.float64)
 
 
-Method = Callable[[Explanation], NDArray[np.float64]]
+#: Makes a map of what is to be explained.
+Mapper = Callable[[Explanation], NDArray[np.float64]]
 
 
-def _gradient(asked: Explanation) -> NDArray[np.float64]:
-    return saliency(*asked.question).values
-
-
-def _smooth(asked: Explanation) -> NDArray[np.float64]:
-    return smooth_gradient(*asked.question, noise=asked.noise, n_samples=64, random_state=asked.seed).values
-
-
-def _input_x_gradient(asked: Explanation) -> NDArray[np.float64]:
-    return input_x_gradient(*asked.question).values
-
-
-def _integrated(asked: Explanation) -> NDArray[np.float64]:
+def _map(asked: Explanation, method: Method, given: Mapping[str, object]) -> NDArray[np.float64]:
+    """Values of a method, with those of the options in `asked` that it takes."""
+    options: dict[str, object] = {
+        "baseline": asked.baseline,
+        "noise": asked.noise,
+        "background": asked.spectra if asked.background is None else asked.background,
+        "random_state": asked.seed,
+    }
+    if method.answers == "experiments":
+        options["regions"] = asked.regions
+    taken = {name: value for name, value in options.items() if method.takes(name)}
+    output = "decision" if method.network else asked.output
     with warnings.catch_warnings():  # how incomplete it is gets measured where it matters
         warnings.simplefilter("ignore", AgnsalWarning)
-        return integrated_gradients(*asked.question, baseline=asked.baseline, n_steps=64, rule="midpoint").values
-
-
-def _occlusion(asked: Explanation) -> NDArray[np.float64]:
-    return occlusion(*asked.question, baseline=asked.baseline, window=asked.window).values
-
-
-def _shapley(asked: Explanation) -> NDArray[np.float64]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AgnsalWarning)
-        return shapley(*asked.question, baseline=asked.baseline, n_permutations=16, random_state=asked.seed).values
-
-
-def _decomposition(asked: Explanation) -> NDArray[np.float64]:
-    each = np.eye(asked.matrix.shape[1], dtype=bool)
-    relevant, _ = contextual_decomposition(asked.model, asked.matrix, each)
-    weights = asked.model.output_weights(asked.matrix, asked.target)
-    return np.einsum("gnk,nk->ng", relevant, weights)
-
-
-def _relevance(rule: Any) -> Method:
-    return lambda asked: layerwise_relevance(asked.model, asked.matrix, rule, asked.target)
-
-
-#: Methods for any differentiable model.
-METHODS: dict[str, Method] = {
-    "gradient": _gradient,
-    "SmoothGrad": _smooth,
-    "input x gradient": _input_x_gradient,
-    "integrated gradients": _integrated,
-    "occlusion": _occlusion,
-    "Shapley values": _shapley,
-}
-#: Methods that need the layers of a `Network`.
-NETWORK_METHODS: dict[str, Method] = {
-    "contextual decomposition": _decomposition,
-    "LRP z": _relevance("z"),
-    "LRP epsilon": _relevance("epsilon"),
-    "LRP alpha1beta0": _relevance("alpha1beta0"),
-    "deep Taylor": _relevance("deep_taylor"),
-}
+        return method.function(asked.model, asked.spectra, asked.target, output, **{**taken, **given}).values
 
 
 def random_control(asked: Explanation) -> NDArray[np.float64]:
@@ -156,10 +115,10 @@ def edge_control(asked: Explanation) -> NDArray[np.float64]:
     return np.gradient(asked.matrix, axis=1)
 
 
-CONTROLS: dict[str, Method] = {"control: random": random_control, "control: edges of the input": edge_control}
+CONTROLS: dict[str, Mapper] = {"control: random": random_control, "control: edges of the input": edge_control}
 
 
-def methods_for(model: Any, names: ArrayLike | None = None) -> dict[str, Method]:
+def methods_for(model: Any, names: ArrayLike | None = None) -> dict[str, Mapper]:
     """Choose the methods a model can be explained with.
 
     Parameters
@@ -184,7 +143,12 @@ def methods_for(model: Any, names: ArrayLike | None = None) -> dict[str, Method]
     >>> list(methods_for(object()))[:3]
     ['gradient', 'SmoothGrad', 'input x gradient']
     """
-    known = {**METHODS, **(NETWORK_METHODS if isinstance(model, Network) else {}), **CONTROLS}
+    known: dict[str, Mapper] = {
+        title: partial(_map, method=method, given=given)
+        for method in every_method(network=isinstance(model, Network))
+        for title, given in method.judged.items()
+    }
+    known |= CONTROLS
     if names is None:
         return {name: method for name, method in known.items() if name not in CONTROLS}
     chosen = [str(name) for name in np.atleast_1d(np.asarray(names))]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.question import ask
-from agnsal.checks.benchmarks.methods import Explanation, Method
+from agnsal.checks.benchmarks.methods import Explanation, Mapper
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.layers import Dense, ReLU
 from agnsal.models.networks.network import Network
 
 
-def peers_for(model: Any) -> dict[str, Method]:
+def peers_for(model: Any) -> dict[str, Mapper]:
     """Methods of captum and shap that serve a model, of those installed.
 
     Parameters
@@ -35,7 +35,7 @@ def peers_for(model: Any) -> dict[str, Method]:
     >>> set(peers_for(object())) <= {"shap Permutation"}
     True
     """
-    found: dict[str, Method] = {}
+    found: dict[str, Mapper] = {}
     if importlib.util.find_spec("shap") is not None:
         found["shap Permutation"] = _permutation
     dense = isinstance(model, Network) and all(isinstance(layer, Dense | ReLU) for layer in model.layers)
@@ -64,7 +64,7 @@ def _permutation(asked: Explanation) -> NDArray[np.float64]:
     return values
 
 
-def _of_captum(name: str) -> Method:
+def _of_captum(name: str) -> Mapper:
     def explain(asked: Explanation) -> NDArray[np.float64]:
         import torch
         from captum import attr

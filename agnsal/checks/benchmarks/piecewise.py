@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.methods import every_method
+from agnsal.attribution.question.methods import Answers
 from agnsal.checks.benchmarks.methods import Explanation, methods_for, random_control
 from agnsal.checks.benchmarks.peers import peers_for
 from agnsal.checks.scoring import BenchmarkScores
@@ -374,7 +376,7 @@ class PiecewiseLinearBenchmark:
 
         X_train, y_train, X_test, y_test = self.training_set()
         X = X_test[:n_explained]
-        asked = Explanation(network, X, None, "decision", baseline="zero", noise=1.0, seed=seed)
+        asked = Explanation(network, X, None, "decision", baseline="zero", noise=1.0, background=X_train, seed=seed)
         known = methods_for(network, methods) | (peers_for(network) if peers else {})
         maps = {name: method(asked) for name, method in known.items()}
         facts = {"r2": float(r2_score(y_test, network.forward(X_test)[:, 0]))}
@@ -391,7 +393,9 @@ class PiecewiseLinearBenchmark:
             "slope": self.slope(X),
         }
         sign = np.sign(network.forward(X)[:, 0])
-        return BenchmarkScores(maps, truths, {name: _fair(name) for name in maps}, sign, facts)
+        answers = {title: method.answers for method in every_method(network=True) for title in method.judged}
+        judged = {name: _fair(answers.get(name), values) for name, values in maps.items()}
+        return BenchmarkScores(maps, truths, judged, sign, facts)
 
     def _checked(self, X: Any) -> NDArray[np.float64]:
         matrix = np.asarray(X, dtype=np.float64)
@@ -423,10 +427,10 @@ def _members(group: Any, d: int) -> NDArray[np.intp]:
     return found.astype(np.intp)
 
 
-def _fair(method: str) -> tuple[str, ...]:
-    """Which truths a method is judged against."""
-    if method in ("gradient", "SmoothGrad"):
+def _fair(answers: Answers | None, values: NDArray[np.float64]) -> tuple[str, ...]:
+    """Which truths a map is judged against: by what it answers, and whether it keeps one sign."""
+    if answers == "gradient":
         return ("contribution", "slope")
-    if method in ("LRP alpha1beta0", "deep Taylor"):
+    if (values.min(axis=1) * values.max(axis=1) >= 0).all():
         return ("contribution", "positive contribution", "absolute contribution")
     return ("contribution",)

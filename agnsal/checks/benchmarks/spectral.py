@@ -234,7 +234,8 @@ class SpectralBenchmark:
             "baseline": training.flux.mean(axis=0),
             "noise": 0.5 * test.flux.std(axis=0),
             "seed": seed,
-            "window": 10,
+            "background": training,
+            "regions": 10,
         }
         asked = Explanation(model, test, "strong", output, **options)
         known = methods_for(model, methods) | (peers_for(model) if peers else {})

@@ -167,7 +167,9 @@ def named_baseline(
         if baseline == "continuum":
             return continuum(_needed(sample, baseline)), baseline
         raise AgnsalError(f"there is no baseline {baseline!r}; give {_CHOICES}.")
-    if isinstance(baseline, tuple) and len(baseline) == 2 and baseline[0] == "class mean":
+    if isinstance(baseline, tuple | list) and len(baseline) == 2 and isinstance(baseline[0], str):
+        if baseline[0] != "class mean":
+            raise AgnsalError(f"there is no baseline {baseline!r}; give {_CHOICES}.")
         return class_mean(_needed(sample, "class mean"), baseline[1]), f"mean of class {baseline[1]}"
     if isinstance(baseline, u.Quantity | np.ma.MaskedArray):
         raise AgnsalError("the baseline came with a unit or a mask; pass plain numbers in the unit of the spectra.")

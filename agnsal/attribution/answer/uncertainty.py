@@ -12,6 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.answer.options import remembered
+from agnsal.attribution.question.methods import find_method
 from agnsal.attribution.question.question import ask
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
@@ -22,7 +24,7 @@ _ROUNDING = 1e-9
 
 
 def attribution_uncertainty(
-    method: Callable[..., Attribution],
+    method: str | Callable[..., Attribution],
     model: Any,
     sample: SpectralSample,
     *,
@@ -43,9 +45,9 @@ def attribution_uncertainty(
 
     Parameters
     ----------
-    method : callable
-        `saliency`, `integrated_gradients`, ... or any function with their signature; options of `transformed` that
-        have the same names as these are given by `functools.partial`.
+    method : str or callable
+        Name of a method, or `saliency`, `integrated_gradients`, ... or any function with their signature; options of
+        `transformed` that have the same names as these are given by `functools.partial`.
     model : object
         A fitted classifier.
     sample : SpectralSample
@@ -107,9 +109,15 @@ def attribution_uncertainty(
     if n_draws < 0 or n_draws == 1 or n_refits < 0 or n_refits == 1:
         raise AgnsalError(f"a scatter needs at least 2 draws (or 0 for none); got {n_draws} draws, {n_refits} refits.")
     question = ask(model, sample, target, output, differentiable=False)
+    if isinstance(method, str):
+        known = find_method(method)
+        if known is None:
+            raise AgnsalError(f"there is no method {method!r}; give its function.")
+        method = known.function
+    function = method
 
     def explain(other: Any, spectra: SpectralSample) -> Attribution:
-        return method(other, spectra, target=question.target, output=output, **options)
+        return function(other, spectra, target=question.target, output=output, **options)
 
     seed = seed_of(random_state)
     random = check_random_state(seed)
@@ -131,7 +139,8 @@ def attribution_uncertainty(
         "n_refits": n_refits,
         "uncertainty_random_state": seed,
     }
-    return replace(result, uncertainty=uncertainty or None, provenance=provenance)
+    asked = remembered({**result.options, "target": target}) if result.options else {}
+    return replace(result, uncertainty=uncertainty or None, options=asked, provenance=provenance)
 
 
 def map_stability(attribution: Attribution, source: str = "training") -> NDArray[np.float64]:
