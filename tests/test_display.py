@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import agnsal
 from agnsal.display import WIDTH, Displayed, Table
 
 TEXT = st.text(max_size=60)
@@ -58,3 +59,35 @@ def test_what_is_displayed_says_how():
     assert "&lt;b&gt;" in Thing()._repr_html_()
     with pytest.raises(NotImplementedError, match="Displayed does not say"):
         str(Displayed())
+
+
+@pytest.fixture(scope="module")
+def results():
+    sample = agnsal.simulate_agn(25, 25, 0, seed=1).normalize()
+    sample.table["object_id"] = [f"<b>{i}\x1b" for i in range(50)]
+    model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    maps = agnsal.saliency(model, sample[:8], "type 1")
+    return {
+        "tuning": agnsal.tune(sample.flux, sample.labels, C=(0.1, 1.0), cv=2, random_state=0),
+        "mean maps": agnsal.mean_maps(maps, ["<i>a</i>"] * 7 + ["b"]),
+        "unfitted": agnsal.Familiarity(),
+        "familiarity": agnsal.Familiarity().fit(sample),
+        "confounds": agnsal.check_confounds(sample, n_shuffles=5),
+        "report": agnsal.check(maps, model, sample[:8]),
+    }
+
+
+@pytest.mark.parametrize("name", ["tuning", "mean maps", "unfitted", "familiarity", "confounds", "report"])
+def test_results_fit_a_terminal_and_are_harmless(results, name):
+    text = str(results[name])
+    assert len(text.splitlines()) > 1
+    assert all(len(line) <= WIDTH and line.isprintable() for line in text.splitlines())
+    shown = Tags(results[name]._repr_html_())
+    assert {tag for tag, _ in shown.tags} <= {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_the_best_point_is_shown_first(results):
+    tuning = results["tuning"]
+    first = str(tuning).splitlines()[2].split()
+    assert first[0] == tuning.best_parameters["kernel"]
+    assert float(first[1]) == tuning.best_parameters["C"]

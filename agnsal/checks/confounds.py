@@ -11,6 +11,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
@@ -26,7 +27,7 @@ _NEGLIGIBLE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class ConfoundReport:
+class ConfoundReport(Displayed):
     """What the classes and the maps have to do with nuisances.
 
     Attributes
@@ -53,16 +54,14 @@ class ConfoundReport:
         """Nuisances that tell the class by themselves."""
         return [str(row["nuisance"]) for row in self.table if row["verdict"] == "confounded"]
 
-    def __str__(self) -> str:
-        lines = [f"{row['nuisance']}: {row['verdict']}: {row['words']}" for row in self.table]
+    def _display(self) -> Table:
+        rows = [(row["nuisance"], row["verdict"], row["words"]) for row in self.table]
         if self.sky:
-            lines.append(
-                f"observed sky lines: {self.sky['excess']:.2f} times the attribution found there otherwise "
-                f"({self.sky['low']:.2f} to {self.sky['high']:.2f})"
-            )
+            found = f"{self.sky['excess']:.2f} times the attribution found there otherwise"
+            rows.append(("observed sky lines", "", f"{found} ({self.sky['low']:.2f} to {self.sky['high']:.2f})"))
         if np.isfinite(self.edges):
-            lines.append(f"edges of the grid: {self.edges:.2f} times their share of the bins")
-        return "\n".join(lines)
+            rows.append(("edges of the grid", "", f"{self.edges:.2f} times their share of the bins"))
+        return Table(f"confounds: {', '.join(self.confounds) or 'none found'}", rows)
 
 
 def check_confounds(

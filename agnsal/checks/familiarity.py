@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -14,7 +15,7 @@ from agnsal.spectra.sample import SpectralSample
 _FAINT = 0.02
 
 
-class Familiarity(BaseEstimator):
+class Familiarity(Displayed, BaseEstimator):
     """Distance of a spectrum from the training set, calibrated by the training set itself.
 
     The distance is the mean over the nearest training spectra in a whitened space, made of the strengths of core above
@@ -40,6 +41,15 @@ class Familiarity(BaseEstimator):
 
     def __init__(self, *, n_neighbors: int = 10) -> None:
         self.n_neighbors = n_neighbors
+
+    def _display(self) -> Table:
+        facts: list[tuple[str, object]] = [("nearest training spectra", self.n_neighbors)]
+        if not hasattr(self, "neighbors_"):
+            return Table("Familiarity, not fitted", facts)
+        usual, far = np.percentile(self.training_distance_, [50, 99])
+        facts += [("training spectra", len(self.training_distance_)), ("grid", repr(self.grid_))]
+        facts += [("usual distance", usual), ("a hundredth is further than", far)]
+        return Table("Familiarity with the training set", facts)
 
     def fit(self, sample: SpectralSample) -> Familiarity:
         """Learn what is usual.

@@ -26,6 +26,7 @@ from agnsal.checks.familiarity import Familiarity
 from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
@@ -93,7 +94,7 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Displayed):
     """Everything that was asked of a map.
 
     Attributes
@@ -133,11 +134,10 @@ class Report:
         """Whether the map explains this model: no decisive check failed."""
         return self.verdict != "not to be trusted"
 
-    def __str__(self) -> str:
-        head = (
-            f"{self.method.replace('_', ' ')} of the {self.output.replace('_', ' ')}, {self.n} spectra: {self.verdict}"
-        )
-        return "\n".join([head, *(f"  {one.verdict:8} {one.name}: {one.words}" for one in self.findings)])
+    def _display(self) -> Table:
+        what = f"{self.method.replace('_', ' ')} of the {self.output.replace('_', ' ')}"
+        rows = [(one.verdict, one.name, one.words) for one in self.findings]
+        return Table(f"{what}, {self.n} spectra: {self.verdict}", rows)
 
     def __repr__(self) -> str:
         return f"<Report: {self.method} of the {self.output}, {self.verdict}>"

@@ -83,7 +83,9 @@ def test_report_reads_as_text_and_table(case):
     _, model, _, training, test = case
     report = check(agnsal.saliency(model, test[:5]), model, test[:5], training=training, n_refits=1)
     assert report.verdict in str(report)
-    assert len(str(report).splitlines()) == 1 + len(report.findings)
+    flowing = " ".join(str(report).split())
+    for finding in report.findings:
+        assert f" {finding.verdict} {finding.name} " in flowing
     assert report.table().meta["verdict"] == report.verdict
     assert report["completeness"].verdict == "not done"
     assert report.plot().get_xlabel() == "Removed windows [%]"

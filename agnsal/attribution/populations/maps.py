@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.gradients import saliency
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import as_differentiable
 from agnsal.seeds import Seed, seed_of
@@ -18,7 +19,7 @@ from agnsal.spectra.sample import SpectralSample
 
 
 @dataclass(frozen=True, eq=False)
-class MeanMaps:
+class MeanMaps(Displayed):
     """Mean and scatter of the maps of each group of spectra.
 
     Attributes
@@ -44,6 +45,15 @@ class MeanMaps:
     def error(self) -> NDArray[np.float64]:
         """Standard error of the means, shape (n_groups, n_features)."""
         return self.scatter / np.sqrt(np.maximum(self.count, 1))
+
+    def __repr__(self) -> str:
+        return f"<MeanMaps: {len(self.groups)} groups of {self.mean!r}>"
+
+    def _display(self) -> Table:
+        size = np.sqrt(np.square(self.mean.values).mean(axis=1))
+        rows = list(zip(self.groups, self.mean.target, self.count.max(axis=1), size, strict=True))
+        title = f"mean maps: {self.mean.method.replace('_', ' ')}"
+        return Table(title, rows, ["group", "target", "spectra", "root mean square"])
 
 
 def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> MeanMaps:

@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_X_y
 from tqdm import tqdm
 
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.coupling import pair_log_odds
 from agnsal.models.machine.kernels import Kernel, squared_distances
@@ -33,7 +34,7 @@ _SCORES = {"log_loss": -1.0, "balanced_accuracy": 1.0, "macro_f1": 1.0}
 
 
 @dataclass(frozen=True)
-class Tuning:
+class Tuning(Displayed):
     """What `tune` found.
 
     Attributes
@@ -56,6 +57,14 @@ class Tuning:
     best_index: int
     scoring: str
     machine: ProbabilisticSVC | None = field(default=None, repr=False)
+
+    def _display(self) -> Table:
+        """Show the ten best points."""
+        columns = ["kernel", "C", "gamma", *_SCORES]
+        order = np.argsort(-_SCORES[self.scoring] * np.asarray(self.table[self.scoring]), kind="stable")[:10]
+        rows = [[self.table[column][k] for column in columns] for k in order]
+        title = f"{len(self.table)} points, the best by {self.scoring.replace('_', ' ')} first"
+        return Table(title, rows, [column.replace("_", " ") for column in columns])
 
 
 def tune(
