@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agnsal.spectra.regions import Regions as Regions
     from agnsal.spectra.lines import find_line as find_line, line_masks as line_masks, line_table as line_table
     from agnsal.spectra.files.reading import read_spectra as read_spectra
-    from agnsal.spectra.sample import SpectralSample as SpectralSample
+    from agnsal.spectra.sample import SpectralSample as SpectralSample, concatenate as concatenate
     from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn
     from agnsal.models.machine.svc import ProbabilisticSVC as ProbabilisticSVC
     from agnsal.models.normalization import FluxNormalizer as FluxNormalizer
@@ -119,7 +119,7 @@ _HOMES = {
     "spectra.regions": ("Regions",),
     "spectra.lines": ("find_line", "line_masks", "line_table"),
     "spectra.files.reading": ("read_spectra",),
-    "spectra.sample": ("SpectralSample",),
+    "spectra.sample": ("SpectralSample", "concatenate"),
     "spectra.simulation.agn": ("simulate_agn",),
     "models.machine.svc": ("ProbabilisticSVC",),
     "models.normalization": ("FluxNormalizer",),

@@ -255,6 +255,17 @@ class WavelengthGrid:
     def __len__(self) -> int:
         return self._centers.size
 
+    def __getitem__(self, bins: slice) -> WavelengthGrid:
+        """Make the grid of an unbroken stretch of bins: ``grid[100:500]``."""
+        if not isinstance(bins, slice) or bins.step not in (None, 1):
+            raise AgnsalError(f"a grid is cut by an unbroken slice such as grid[100:500], got {bins!r:.80}.")
+        start, stop, _ = bins.indices(len(self))
+        if (start, stop) == (0, len(self)):
+            return self
+        if stop <= start:
+            raise AgnsalError(f"no bin of the {len(self)} lies in {bins!r}.")
+        return _rebuild(self._edges[start : stop + 1], self._centers[start:stop], self._medium, self._frame)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WavelengthGrid):
             return NotImplemented

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, NoReturn
 
 import astropy.units as u
 import numpy as np
-from astropy.table import QTable
+from astropy.table import QTable, vstack
 from numpy.typing import NDArray
 
+from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import (
     GRID_ARRAYS,
@@ -22,8 +23,26 @@ from agnsal.spectra.grid import (
 )
 from agnsal.store import Array, Stored, pack_table, unpack_table
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-class SpectralSample(Stored):
+
+class Normalization(NamedTuple):
+    """By what every spectrum has been divided: its flux at a wavelength.
+
+    Attributes
+    ----------
+    at : float
+        The wavelength in Angstrom.
+    window : float or None
+        Full width in Angstrom over which the median was taken; None for the nearest bin.
+    """
+
+    at: float
+    window: float | None
+
+
+class SpectralSample(Displayed, Stored):
     """Spectra on one wavelength grid: the matrix a classifier is trained on, with everything known about each row.
 
     Usually made by `from_spectra`, `simulate_agn` or `read`; the constructor takes arrays.
@@ -50,6 +69,8 @@ class SpectralSample(Stored):
     ----------
     flux, ivar, mask, grid, unit, table, truth
         As above; `flux` is finite everywhere, `ivar` is 0 in bad bins (or `None`).
+    normalization : Normalization or None
+        What `normalize` did.
 
     Raises
     ------
@@ -103,6 +124,7 @@ class SpectralSample(Stored):
         self.ivar, self.mask, self.grid = ivar, bad, grid
         self.unit = u.Unit(unit)
         self.truth = truth
+        self.normalization: Normalization | None = None
 
     @classmethod
     def from_spectra(
@@ -195,28 +217,152 @@ class SpectralSample(Stored):
         return len(self.flux)
 
     def __repr__(self) -> str:
-        labels = self.labels
-        parts = []
-        if labels is not None:
-            names, counts = np.unique(labels, return_counts=True)
-            parts = [f"{count} {name}" for name, count in zip(names, counts, strict=True)]
-        kinds = f" ({', '.join(parts)})" if parts else ""
-        unit = self.unit.to_string() or "relative flux"
-        return f"<SpectralSample: {len(self)} spectra{kinds} on {self.grid!r}, {unit}>"
+        return f"<SpectralSample: {len(self)} spectra x {len(self.grid)} bins>"
+
+    def _display(self) -> Table:
+        first, last = self.grid.centers.value[[0, -1]]
+        rows: list[list[object]] = [
+            ["wavelengths", f"{first:.2f} to {last:.2f} Angstrom, {self.grid.frame} frame, {self.grid.medium}"],
+            ["unit", self.unit.to_string() or "relative flux"],
+        ]
+        if self.normalization is not None:
+            at, window = self.normalization
+            rows.append(["normalised at", f"{at:g} Angstrom, " + (f"{window:g} wide" if window else "nearest bin")])
+        if self.labels is not None:
+            counts = zip(*np.unique(self.labels, return_counts=True), strict=True)
+            rows.append(["classes", ", ".join(f"{count} {printable(name)}" for name, count in counts)])
+        if self.redshift is not None and np.isfinite(self.redshift).any():
+            rows.append(["redshifts", f"{np.nanmin(self.redshift):.4g} to {np.nanmax(self.redshift):.4g}"])
+        rows.append(["bad bins", f"{100 * self.mask.mean():.3g} %" if len(self) else "none"])
+        rows.append(["errors", "known" if self.ivar is not None else "not known"])
+        rows.append(["table", ", ".join(map(printable, self.table.colnames))])
+        return Table(repr(self)[1:-1], rows)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise AgnsalError("a SpectralSample is more than an array; its matrix is sample.flux.")
 
     def __getitem__(self, index: Any) -> SpectralSample:
-        """Take some of the spectra: one number (a sample of one), a slice, an array of numbers or of booleans."""
+        """Take some of the spectra, and of the wavelengths.
+
+        Rows are one number (a sample of one), a slice, an array of numbers or of booleans. After a comma an unbroken
+        slice of bins may follow: ``sample[rows, 100:500]``. What a simulation knows is kept for whole spectra only.
+        """
+        index, bins = index if isinstance(index, tuple) and len(index) == 2 else (index, slice(None))
         if isinstance(index, int | np.integer):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"spectrum {index} of a sample of {len(self)}")
             index = [int(index)]
         rows = np.arange(len(self))[index]
-        taken = object.__new__(SpectralSample)
-        taken.flux, taken.mask = self.flux[rows], self.mask[rows]
-        taken.ivar = None if self.ivar is None else self.ivar[rows]
-        taken.grid, taken.unit, taken.table = self.grid, self.unit, self.table[rows]
-        taken.truth = None if self.truth is None else self.truth[rows]
+        grid = self.grid[bins]
+        part = {name: None if getattr(self, name) is None else getattr(self, name)[rows][:, bins] for name in _MATRICES}
+        truth = None if self.truth is None or grid is not self.grid else self.truth[rows]
+        taken = self._changed(**part, grid=grid, table=self.table[rows], truth=truth)
+        empty = taken.mask.all(axis=1)
+        if empty.any():
+            raise AgnsalError(f"no good bin there in {_name_some(taken.ids[empty])}; take other bins or spectra.")
         return taken
+
+    def _changed(self, **parts: Any) -> SpectralSample:
+        """A sample of its own with some parts changed, which hold to what the constructor sees to."""
+        made = object.__new__(type(self))
+        for name in (*_MATRICES, "grid", "unit", "table", "truth", "normalization"):
+            part = parts[name] if name in parts else getattr(self, name)
+            setattr(made, name, part.copy() if name in _MATRICES and name not in parts and part is not None else part)
+        if "table" not in parts:
+            made.table = self.table.copy()
+        return made
+
+    def with_flux(self, flux: Any) -> SpectralSample:
+        """Make the sample anew with other flux and everything else as it is; what a simulation knew is dropped.
+
+        Parameters
+        ----------
+        flux : array_like, shape (n, n_bins)
+            Finite, in the unit of the sample; taken as it is in bad bins too.
+
+        Returns
+        -------
+        SpectralSample
+
+        Raises
+        ------
+        AgnsalError
+            If it has another shape, is not finite, or carries a unit or a mask.
+
+        Examples
+        --------
+        >>> import agnsal
+        >>> sample = agnsal.simulate_agn(1, 1, 0, seed=1)
+        >>> bool((sample.with_flux(2 * sample.flux).flux == 2 * sample.flux).all())
+        True
+        """
+        if isinstance(flux, u.Quantity | np.ma.MaskedArray):
+            raise AgnsalError("flux came with a unit or as a masked array; give plain numbers in the sample's unit.")
+        flux = _same_shape(flux, self.flux, "the new flux", np.float64)
+        if not np.isfinite(flux).all():
+            raise AgnsalError("the new flux is not finite everywhere; make a SpectralSample(flux, ...) to mask bins.")
+        return self._changed(flux=flux, truth=None)
+
+    def plot(self, indices: Any = None, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw spectra above each other; see `agnsal.figures.plot_spectra`.
+
+        Parameters
+        ----------
+        indices : int or array_like, optional
+            Which spectra; by default the first of each class.
+        ax : Axes, optional
+            Where to draw.
+        **options
+            Passed on.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_spectra
+
+        return plot_spectra(self, indices, ax=ax, **options)
+
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the good bins, shape (n_bins,); where no spectrum has one, the mean of the bridged flux.
+
+        Raises
+        ------
+        AgnsalError
+            If the sample is empty.
+        """
+        if len(self) == 0:
+            raise AgnsalError("there are no spectra to take the mean of.")
+        weight = np.where(self.mask.all(axis=0), 1.0, ~self.mask)
+        return (weight * self.flux).sum(axis=0) / weight.sum(axis=0)
+
+    def class_mean(self, label: Any) -> NDArray[np.float64]:
+        """Mean of one class, shape (n_bins,).
+
+        Raises
+        ------
+        AgnsalError
+            If there are no labels, or none is `label`.
+        """
+        if self.labels is None:
+            raise AgnsalError("the sample has no labels to take the mean of a class; give the baseline as an array.")
+        members = self.labels == label
+        if not members.any():
+            known = ", ".join(repr(str(name)) for name in np.unique(self.labels))
+            raise AgnsalError(f"no spectrum is labelled {label!r}; the labels are {known}.")
+        return self[members].mean()
+
+    def continuum(self, lines: Any = None) -> NDArray[np.float64]:
+        """Every spectrum without its emission lines, shape (n, n_bins); see `agnsal.continuum`."""
+        from agnsal.spectra.editing.reference import continuum
+
+        return continuum(self, lines)
+
+    def remove_lines(self, lines: Any, **options: Any) -> SpectralSample:
+        """Make the sample anew without some lines; see `agnsal.remove_lines`, which takes the same options."""
+        from agnsal.spectra.editing.line_removal import remove_lines
+
+        return remove_lines(self, lines, **options)
 
     def normalize(self, at: u.Quantity = 5100 * u.AA, window: u.Quantity | None = 50 * u.AA) -> SpectralSample:
         """Divide every spectrum by its flux at one wavelength.
@@ -260,13 +406,16 @@ class SpectralSample(Stored):
                 f"no positive flux to normalise by at {at} in {_name_some(self.ids[unusable])}; "
                 "leave these spectra out or normalise elsewhere."
             )
-        done = self[:]
-        done.flux = self.flux / level[:, None]
-        done.ivar = None if self.ivar is None else self.ivar * level[:, None] ** 2
-        done.unit = u.dimensionless_unscaled
-        done.table["normalization"] = u.Quantity(level, self.unit)
-        done.truth = None if self.truth is None else self.truth.scaled(1.0 / level)
-        return done
+        table = self.table.copy()
+        table["normalization"] = u.Quantity(level, self.unit)
+        return self._changed(
+            flux=self.flux / level[:, None],
+            ivar=None if self.ivar is None else self.ivar * level[:, None] ** 2,
+            unit=u.dimensionless_unscaled,
+            table=table,
+            truth=None if self.truth is None else self.truth.scaled(1.0 / level),
+            normalization=Normalization(position, None if window is None else float(to_angstrom(window, "window"))),
+        )
 
     def to_spectrum(self, i: int | None = None) -> Any:
         """Give the spectra to specutils, jdaviz and the like.
@@ -303,7 +452,12 @@ class SpectralSample(Stored):
         "column_*_mask": Array("flags", "spectrum ..."),
         "column_*": Array("cells", "spectrum ...", finite=False),
     }
-    _header: ClassVar = {"unit": str, "grid": GRID_HEADER[0], "table": [{"name": str, "unit": str, "dtype": str}]}
+    _header: ClassVar = {
+        "unit": str,
+        "grid": GRID_HEADER[0],
+        "table": [{"name": str, "unit": str, "dtype": str}],
+        "normalization": ({"at": float, "window": (float, None)}, None),
+    }
 
     def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
         columns, header = pack_table(self.table)
@@ -311,7 +465,8 @@ class SpectralSample(Stored):
         arrays = {"flux": self.flux, "mask": self.mask, **edges, **columns}
         if self.ivar is not None:
             arrays["ivar"] = self.ivar
-        return arrays, {"unit": self.unit.to_string(), "grid": grid, "table": header}
+        done = None if self.normalization is None else self.normalization._asdict()
+        return arrays, {"unit": self.unit.to_string(), "grid": grid, "table": header, "normalization": done}
 
     @classmethod
     def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> SpectralSample:
@@ -319,7 +474,60 @@ class SpectralSample(Stored):
         if grid is None:
             raise AgnsalError("a sample has a grid")
         table = unpack_table(arrays, header["table"])
-        return cls(arrays["flux"], grid, ivar=arrays.get("ivar"), mask=arrays["mask"], unit=header["unit"], table=table)
+        sample = cls(
+            arrays["flux"], grid, ivar=arrays.get("ivar"), mask=arrays["mask"], unit=header["unit"], table=table
+        )
+        done = header["normalization"]
+        return sample if done is None else sample._changed(normalization=Normalization(**done))
+
+
+#: What there is one number of per spectrum and bin.
+_MATRICES = ("flux", "mask", "ivar")
+
+
+def concatenate(samples: Sequence[SpectralSample]) -> SpectralSample:
+    """Put samples one under the other.
+
+    Parameters
+    ----------
+    samples : sequence of SpectralSample
+        On one grid, in one unit, normalised alike, all with inverse variances or all without.
+
+    Returns
+    -------
+    SpectralSample
+        With the columns of all tables, masked where a sample has none; what simulations know is dropped.
+
+    Raises
+    ------
+    AgnsalError
+        If there is none, or they differ in grid, unit, normalisation or errors.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> one, two = (agnsal.simulate_agn(1, 1, 0, seed=seed) for seed in (1, 2))
+    >>> len(agnsal.concatenate([one, two]))
+    4
+    """
+    samples = list(samples)
+    if not samples or not all(isinstance(sample, SpectralSample) for sample in samples):
+        raise AgnsalError("a list of at least one SpectralSample is needed.")
+    first = samples[0]
+    for sample in samples[1:]:
+        for what in ("grid", "unit", "normalization"):
+            if getattr(sample, what) != getattr(first, what):
+                raise AgnsalError(
+                    f"the samples differ in their {what}: {getattr(first, what)} and {getattr(sample, what)}."
+                )
+        if (sample.ivar is None) != (first.ivar is None):
+            raise AgnsalError("some of the samples have inverse variances and some have none; set .ivar to None first.")
+    part = {
+        name: None if getattr(first, name) is None else np.concatenate([getattr(sample, name) for sample in samples])
+        for name in _MATRICES
+    }
+    table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
+    return first._changed(**part, table=table, truth=None)
 
 
 def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -363,6 +571,9 @@ def _complete_table(table: QTable | None, n: int) -> QTable:
         raise AgnsalError(f"the table has {len(table)} rows for {n} spectra.")
     if "object_id" not in table.colnames:
         table.add_column([f"spectrum {i}" for i in range(n)], name="object_id", index=0)
+    for name in ("object_id", "label"):  # from a data frame text comes as objects
+        if name in table.colnames and np.asarray(table[name]).dtype.hasobject:
+            table[name] = np.asarray(table[name]).astype(str)
     return table
 
 

@@ -268,3 +268,98 @@ def test_too_little_coverage_of_an_observed_grid_is_said_without_a_redshift():
     grid = WavelengthGrid.linear(9000 * u.AA, 9400 * u.AA, 21, frame="observed")
     with pytest.raises(AgnsalError, match=r"covers 5000 to 6590 A there \(no redshift\)"):
         SpectralSample.from_spectra([spectrum(z=None)], grid)
+
+
+def test_a_sample_is_a_value(sample):
+    before = sample.flux.copy()
+    done = sample.with_flux(2 * sample.flux)
+    done.flux[:], done.mask[:], done.ivar[:] = 7, True, 0
+    done.table["label"] = "z"
+    np.testing.assert_array_equal(sample.flux, before)
+    assert sample.mask.sum() == 3
+    assert sample.labels.tolist() == ["x", "y", "x", "y"]
+    for flux, message in (
+        (before[:2], "the new flux has shape"),
+        (before * np.nan, "not finite"),
+        (before * FLAM, "with a unit"),
+        (np.ma.masked_array(before), "masked"),
+    ):
+        with pytest.raises(AgnsalError, match=message):
+            sample.with_flux(flux)
+
+
+def test_bins_are_cut_with_their_grid(sample):
+    part = sample[[0, 1], 2:9]
+    assert part.grid == GRID[2:9]
+    np.testing.assert_array_equal(part.grid.edges, GRID.edges[2:10])
+    np.testing.assert_array_equal(part.flux, sample.flux[:2, 2:9])
+    np.testing.assert_array_equal(part.mask, sample.mask[:2, 2:9])
+    np.testing.assert_array_equal(sample[:, 2:9][1].ivar, sample[1, 2:9].ivar)
+    with pytest.raises(AgnsalError, match="no good bin there in b"):
+        sample[:, 3:6]
+    for bins in (3, slice(None, None, 2), [1, 2]):
+        with pytest.raises(AgnsalError, match="unbroken slice"):
+            sample[:, bins]
+    with pytest.raises(AgnsalError, match="no bin"):
+        sample[:, 50:60]
+
+
+def test_samples_are_put_one_under_the_other(sample):
+    from agnsal import concatenate
+
+    both = concatenate([sample[:1], sample[1:]])
+    for name in ("flux", "ivar", "mask", "ids", "labels", "redshift"):
+        np.testing.assert_array_equal(getattr(both, name), getattr(sample, name))
+    assert both.unit == sample.unit
+    bare = SpectralSample(sample.flux, GRID, unit=FLAM)
+    for others, message in (
+        ([], "at least one"),
+        ([sample, sample.flux], "at least one"),
+        ([sample, sample.normalize()], "differ in their unit"),
+        ([sample.normalize(), sample.normalize(window=None)], "differ in their normalization"),
+        ([sample, sample[:, 1:]], "differ in their grid"),
+        ([sample, bare], "some have none"),
+    ):
+        with pytest.raises(AgnsalError, match=message):
+            concatenate(others)
+
+
+def test_a_sample_is_no_array(sample):
+    for convert in (np.asarray, np.array, lambda each: np.ones((4, 41)) + each):
+        with pytest.raises(AgnsalError, match=r"sample\.flux"):
+            convert(sample)
+
+
+def test_the_sample_knows_its_normalisation(sample, tmp_path):
+    done = sample.normalize(at=5100 * u.AA, window=50 * u.AA)
+    assert sample.normalization is None
+    assert done[1:].normalization == done.with_flux(done.flux).normalization == (5100.0, 50.0)
+    done.write(tmp_path / "a.npz")
+    assert SpectralSample.read(tmp_path / "a.npz").normalization == (5100.0, 50.0)
+    assert sample.normalize(window=None).normalization == (5100.0, None)
+
+
+def test_means_and_continua_are_methods_too():
+    import agnsal
+
+    simulated = agnsal.simulate_agn(4, 4, 0, seed=1).normalize()
+    np.testing.assert_array_equal(simulated.mean(), agnsal.mean_spectrum(simulated))
+    np.testing.assert_array_equal(simulated.class_mean("type 2"), agnsal.class_mean(simulated, "type 2"))
+    np.testing.assert_array_equal(simulated.continuum(), agnsal.continuum(simulated))
+    bare = simulated.remove_lines("Hbeta", part="core")
+    np.testing.assert_array_equal(bare.flux, agnsal.remove_lines(simulated, "Hbeta", part="core").flux)
+
+
+def test_a_sample_shows_itself(sample):
+    sample.table["label"] = ["<script>", "y", "x" * 90, "y\n"]
+    text, page = str(sample), sample._repr_html_()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert repr(sample) == "<SpectralSample: 4 spectra x 41 bins>"
+
+
+def test_labels_from_a_data_frame_become_text():
+    table = QTable({"object_id": np.array(["a", "b"], object), "label": np.array(["x", "y"], object)})
+    made = SpectralSample(np.ones((2, 41)), GRID, table=table)
+    assert made.labels.dtype.kind == made.ids.dtype.kind == "U"

@@ -139,7 +139,8 @@ def _to_fits(arrays: dict[str, NDArray], header: dict[str, Any], path: Path) -> 
         else:
             hdus.append(fits.ImageHDU(array, name=name.upper()))
     hdus.insert(1, fits.BinTableHDU.from_columns(columns, name="SPECTRA"))
-    fits.HDUList(hdus).writeto(path, overwrite=True)
+    with store.replacing(path) as side:
+        fits.HDUList(hdus).writeto(side, checksum=True)
 
 
 _AXIS = ("edges", "centers")
@@ -155,7 +156,8 @@ def _from_fits(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("error", AstropyWarning)  # astropy only warns of a truncated file
-        hdus = stack.enter_context(fits.open(path, memmap=False))
+        stream = stack.enter_context(path.open("rb"))  # astropy leaves a damaged file open
+        hdus = stack.enter_context(fits.open(stream, memmap=False, checksum=True))
         if hdus[0].header.get("KIND") != _KIND:
             raise AgnsalError(f"{path}: a FITS file, but not one of an Attribution.")
         header = json.loads(hdus[0].header["AGNSAL"])
@@ -183,7 +185,8 @@ def _to_ecsv(arrays: dict[str, NDArray], header: dict[str, Any], path: Path) -> 
     whole = {name: array.tolist() for name, array in arrays.items() if name not in table.colnames}
     types = {name: array.dtype.str for name, array in arrays.items()}
     table.meta["agnsal"] = {**header, "kind": _KIND, "types": types, "whole": whole}
-    table.write(path, format="ascii.ecsv", overwrite=True)
+    with store.replacing(path) as side:
+        table.write(side, format="ascii.ecsv")
 
 
 def _from_ecsv(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:

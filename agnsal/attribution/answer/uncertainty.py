@@ -205,9 +205,8 @@ def _flux_errors(
     )
 
     def deviation(noise: NDArray[np.float64]) -> NDArray[np.float64]:
-        noisy = sample[:]
-        noisy.flux = bridge(sample.flux + sigma * noise, sample.mask)
-        return explain(noisy).values - result.values
+        noisy = bridge(sample.flux + sigma * noise, sample.mask)
+        return explain(sample.with_flux(noisy)).values - result.values
 
     # two unlike deviations tell whether each value answers to its own bin only, and in proportion
     if result.values.shape == sample.flux.shape:

@@ -218,9 +218,8 @@ class _View:
             return np.broadcast_to(self.basis.forward(spectra[None]), shape), name
         if sample is None:
             return self.basis.forward(spectra), name
-        alike = sample[:]  # fitted as the spectra themselves are: with the same inverse variances
-        alike.flux = spectra
-        return self.basis.forward(alike), name
+        # fitted as the spectra themselves are: with the same inverse variances
+        return self.basis.forward(sample.with_flux(spectra)), name
 
     def unexplained(self, start: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What the residual adds to the output, and its share of the difference to the baseline."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from sklearn.utils import check_random_state
 
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.editing.editable import Editable
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.reference import named_baseline
 from agnsal.spectra.lines import LINES
 from agnsal.spectra.regions import Regions
-from agnsal.spectra.sample import SpectralSample
+
+Sample = TypeVar("Sample", bound=Editable)
 
 PARTS = ("all", "core", "wings")
 
@@ -37,8 +39,8 @@ class Ablation:
 
 
 def remove_lines(
-    sample: SpectralSample, lines: Any, *, part: str = "all", fill: Any = "continuum", random_state: Seed = None
-) -> SpectralSample:
+    sample: Sample, lines: Any, *, part: str = "all", fill: Any = "continuum", random_state: Seed = None
+) -> Sample:
     """Make the sample anew without the named lines.
 
     Parameters
@@ -78,21 +80,23 @@ def remove_lines(
     """
     asked = _asked(sample, lines, part)
     noisy = isinstance(fill, str) and fill == "noise"
-    result = sample[:]
-    result.flux, result.truth = sample.flux.copy(), None
+    result = sample
     touched = np.zeros(len(sample.grid), dtype=bool)
     for name in asked:
         for ablation in line_ablations(result, asked.select([name]), part, "continuum" if noisy else fill).values():
-            result.flux[:, ablation.removed] = ablation.filled
+            flux = result.flux.copy()
+            flux[:, ablation.removed] = ablation.filled
+            result = result.with_flux(flux)
             touched |= ablation.removed
     if noisy:
         # the same draw for all spectra, as in `line_ablation`
         draw = check_random_state(seed_of(random_state)).standard_normal(len(sample.grid))
-        result.flux += np.where(touched, draw * noise_level(sample.flux, sample.ivar, sample.mask), 0.0)
+        noise = np.where(touched, draw * noise_level(sample.flux, sample.ivar, sample.mask), 0.0)
+        result = result.with_flux(result.flux + noise)
     return result
 
 
-def line_ablations(sample: SpectralSample, lines: Any, part: str, fill: Any) -> dict[str, Ablation]:
+def line_ablations(sample: Editable, lines: Any, part: str, fill: Any) -> dict[str, Ablation]:
     """Work out the removal of each line by itself.
 
     Parameters
@@ -123,13 +127,13 @@ def line_ablations(sample: SpectralSample, lines: Any, part: str, fill: Any) -> 
     return found
 
 
-def _asked(sample: SpectralSample, lines: Any, part: str) -> Regions:
+def _asked(sample: Editable, lines: Any, part: str) -> Regions:
     if lines is None:
         return Regions.from_lines(sample.grid, part=part, overlap=True)
     return Regions.of(lines, len(sample.grid), sample.grid, partition=False, part=part)
 
 
-def _under(sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _under(sample: Editable, name: str, part: str, removed: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The continuum under a line, or straight lines under other regions."""
     flux, position, bad = sample.flux, sample.wavelength.value, sample.mask
     if name not in LINES or LINES[name].kind == "window" or part == "core":
@@ -146,7 +150,7 @@ def _under(sample: SpectralSample, name: str, part: str, removed: NDArray[np.boo
     return straight_line(flux, position, removed, anchors, bad)
 
 
-def _refuse_masked(sample: SpectralSample, name: str, part: str, removed: NDArray[np.bool_]) -> None:
+def _refuse_masked(sample: Editable, name: str, part: str, removed: NDArray[np.bool_]) -> None:
     lost = sample.mask[:, removed].all(axis=1)
     if lost.any():
         which = "line" if part == "all" else f"{part} of it"

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.editing.editable import Editable
 from agnsal.spectra.editing.filling import neighbours, straight_line, stretches
 from agnsal.spectra.lines import emission_lines
 from agnsal.spectra.regions import Regions
-from agnsal.spectra.sample import SpectralSample
 
 _CHOICES = (
     'an array (n_features,) or (n, n_features), "zero", "mean", ("class mean", label), "continuum", or None for the '
@@ -21,7 +21,7 @@ _CHOICES = (
 )
 
 
-def mean_spectrum(sample: SpectralSample) -> NDArray[np.float64]:
+def mean_spectrum(sample: Editable) -> NDArray[np.float64]:
     """Mean of the good bins of some spectra.
 
     Parameters
@@ -46,13 +46,10 @@ def mean_spectrum(sample: SpectralSample) -> NDArray[np.float64]:
     >>> mean_spectrum(sample).shape
     (1000,)
     """
-    if len(sample) == 0:
-        raise AgnsalError("there are no spectra to take the mean of.")
-    weight = np.where(sample.mask.all(axis=0), 1.0, ~sample.mask)
-    return (weight * sample.flux).sum(axis=0) / weight.sum(axis=0)
+    return sample.mean()
 
 
-def class_mean(sample: SpectralSample, label: str) -> NDArray[np.float64]:
+def class_mean(sample: Editable, label: str) -> NDArray[np.float64]:
     """Mean spectrum of one class, as a baseline: what makes this spectrum differ from a typical type 2?
 
     Parameters
@@ -78,16 +75,10 @@ def class_mean(sample: SpectralSample, label: str) -> NDArray[np.float64]:
     >>> bool(np.array_equal(class_mean(sample, "type 2"), mean_spectrum(sample[sample.labels == "type 2"])))
     True
     """
-    if sample.labels is None:
-        raise AgnsalError("the sample has no labels to take the mean of a class; give the baseline as an array.")
-    members = sample.labels == label
-    if not members.any():
-        known = ", ".join(repr(str(name)) for name in np.unique(sample.labels))
-        raise AgnsalError(f"no spectrum is labelled {label!r}; the labels are {known}.")
-    return mean_spectrum(sample[members])
+    return sample.class_mean(label)
 
 
-def continuum(sample: SpectralSample, lines: Iterable[str] | Regions | None = None) -> NDArray[np.float64]:
+def continuum(sample: Editable, lines: Iterable[str] | Regions | None = None) -> NDArray[np.float64]:
     """Every spectrum with its emission lines removed: a baseline that differs from the spectrum in nothing else.
 
     Parameters
@@ -127,9 +118,7 @@ def continuum(sample: SpectralSample, lines: Iterable[str] | Regions | None = No
     return flux
 
 
-def named_baseline(
-    X: NDArray[np.float64], sample: SpectralSample | None, baseline: Any
-) -> tuple[NDArray[np.float64], str]:
+def named_baseline(X: NDArray[np.float64], sample: Editable | None, baseline: Any) -> tuple[NDArray[np.float64], str]:
     """Read what a user may say about a baseline that needs no model.
 
     Parameters
@@ -184,7 +173,7 @@ def named_baseline(
     return values, "given"
 
 
-def _needed(sample: SpectralSample | None, what: str) -> SpectralSample:
+def _needed(sample: Editable | None, what: str) -> Editable:
     if sample is None:
         raise AgnsalError(f'"{what}" needs a SpectralSample, got a plain array; give the baseline as an array.')
     return sample
