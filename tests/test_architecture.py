@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -72,15 +72,7 @@ def test_a_module_imports_only_from_its_own_floor_or_earlier(module):
         assert early, f"{module} imports {other} from a later floor"
 
 
-@pytest.mark.parametrize(
-    "floor",
-    [
-        pytest.param(floor, marks=pytest.mark.xfail(raises=CycleError, reason="adapters know their registry"))
-        if floor == "models"
-        else floor
-        for floor in FLOORS
-    ],
-)
+@pytest.mark.parametrize("floor", FLOORS)
 def test_no_circle_of_imports(floor):
     """Floors are in order, so a circle can only be within one."""
     inside = [module for module in GRAPH if floor_of(module) == floor]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agnsal.models.adapters import estimators, transformers  # noqa: F401 (the door: they declare themselves)
 from agnsal.models.adapters.registry import Step, convert_estimator, register_estimator, register_step
 from agnsal.models.model import DifferentiableModel
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import single_precision
+from agnsal.models.structure import Structure
 from agnsal.models.validation import refuse_units_and_masks
 
 KINDS = ("probability", "log_odds", "decision", "pairwise")
@@ -43,12 +44,14 @@ class DifferentiableModel:
         the batches.
     predict : callable, optional
         The estimator's own rule from spectra to labels; by default the largest probability or decision value.
+    structure : Structure, optional
+        What the outputs are made of, where they are functions of sums of products over features.
 
     Attributes
     ----------
     kinds : tuple of str
         The kinds of output it has.
-    classes_, n_features, baseline_mean
+    classes_, n_features, baseline_mean, structure
         As above.
 
     Examples
@@ -68,6 +71,7 @@ class DifferentiableModel:
         baseline_mean: NDArray[np.float64] | None = None,
         width: int = 0,
         predict: Callable[[NDArray], NDArray] | None = None,
+        structure: Structure | None = None,
     ) -> None:
         unknown = set(outputs) - set(KINDS)
         if unknown or not outputs:
@@ -79,6 +83,39 @@ class DifferentiableModel:
         self.n_features = int(n_features)
         self.baseline_mean = baseline_mean
         self.width = int(width)
+        self.structure = structure
+
+    @classmethod
+    def of_structure(
+        cls,
+        structure: Structure,
+        classes: ArrayLike,
+        *,
+        baseline_mean: NDArray[np.float64] | None = None,
+        predict: Callable[[NDArray], NDArray] | None = None,
+    ) -> DifferentiableModel:
+        """Make a model of its structure.
+
+        Parameters
+        ----------
+        structure : Structure
+            Gives the outputs.
+        classes, baseline_mean, predict
+            As in `DifferentiableModel`.
+
+        Returns
+        -------
+        DifferentiableModel
+        """
+        return cls(
+            structure.outputs(),
+            classes,
+            structure.n_features,
+            baseline_mean=baseline_mean,
+            width=structure.width,
+            predict=predict,
+            structure=structure,
+        )
 
     def __repr__(self) -> str:
         return (

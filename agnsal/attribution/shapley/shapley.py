@@ -14,12 +14,11 @@ from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.methods import declare, same_option
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
-from agnsal.attribution.shapley.kernel_machines import KernelMachine, kernel_machine
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.errors import AgnsalError, one_of
-from agnsal.models.black_box import BlackBox
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
+from agnsal.models.structure import Structure
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -112,8 +111,8 @@ def shapley(
     """
     one_of("method", method, _METHODS)
     question = ask(model, sample_or_X, target, output, differentiable=False)
-    machine = None if isinstance(question.model, BlackBox) else kernel_machine(question.estimator)
-    if machine is not None and not _says_the_same(question, machine):
+    machine = question.model.structure
+    if machine is not None and not (machine.is_product and question.output in machine.links):
         machine = None
     if pair_log_odds:
         question, machine = _of_log_odds(question, machine)
@@ -126,7 +125,7 @@ def shapley(
     seed = seed_of(random_state) if way == "permutations" or random_state is not None else None
     uncertainty = None
     if way == "quadrature" and machine is not None:
-        found["exact"] = output in machine.linear_outputs
+        found["exact"] = output in machine.exact
         values, found["n_nodes"] = _by_quadrature(question, machine, start, regions, found["exact"])
     elif way == "coalitions":
         values = all_coalitions(question, start, regions)
@@ -154,15 +153,7 @@ def shapley(
     )
 
 
-def _says_the_same(question: Question, machine: KernelMachine) -> bool:
-    """Whether the machine read from the estimator has the output asked about, and agrees with the model in it."""
-    if question.output not in machine.links:
-        return False
-    outputs = machine.links[question.output](machine.expansion.in_blocks(machine.scaled(question.X)))
-    return bool(np.allclose((outputs * question.weights).sum(axis=1), question.value, rtol=1e-6, atol=1e-8))
-
-
-def _chosen(method: str, machine: KernelMachine | None, output: str, n_regions: int) -> str:
+def _chosen(method: str, machine: Structure | None, output: str, n_regions: int) -> str:
     """Settle "auto", and refuse quadrature where there is none."""
     possible = machine is not None
     if method == "quadrature" and not possible:
@@ -172,14 +163,14 @@ def _chosen(method: str, machine: KernelMachine | None, output: str, n_regions: 
         )
     if method != "auto":
         return method
-    if machine is not None and output in machine.linear_outputs:
+    if machine is not None and output in machine.exact:
         return "quadrature"
     if n_regions <= FEW_REGIONS:
         return "coalitions"
     return "quadrature" if possible else "permutations"
 
 
-def _of_log_odds(question: Question, machine: KernelMachine | None) -> tuple[Question, KernelMachine]:
+def _of_log_odds(question: Question, machine: Structure | None) -> tuple[Question, Structure]:
     """The same question about the log-odds of pairs, in place of their decision values."""
     if question.output != "pairwise":
         raise AgnsalError(f'pair_log_odds goes with output="pairwise", got output={question.output!r}.')
@@ -201,7 +192,7 @@ def _of_log_odds(question: Question, machine: KernelMachine | None) -> tuple[Que
 
 
 def _by_quadrature(
-    question: Question, machine: KernelMachine, start: NDArray[np.float64], regions: Regions, exact: bool
+    question: Question, machine: Structure, start: NDArray[np.float64], regions: Regions, exact: bool
 ) -> tuple[NDArray[np.float64], int]:
     """Owen's integral for each spectrum, shape (n, n_regions), and the most nodes one needed."""
     link, most = machine.links[question.output], 0

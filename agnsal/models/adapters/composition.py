@@ -46,6 +46,10 @@ def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable
 
         return composed
 
+    structure = model.structure
+    if structure is not None:
+        features_apart = all(step.elementwise for step in steps)
+        structure = structure.behind([step.forward for step in steps]) if features_apart else None
     return DifferentiableModel(
         {kind: before(model.function(kind)) for kind in model.kinds},
         model.classes_,
@@ -53,6 +57,7 @@ def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable
         baseline_mean=input_mean(steps, model.baseline_mean),
         width=model.width + sum(step.width for step in steps),
         predict=predict,
+        structure=structure,
     )
 
 

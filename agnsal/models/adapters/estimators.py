@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from agnsal.errors import AgnsalError
-from agnsal.models.adapters import gaussian, kernel, linear, multiclass  # noqa: F401 (they register)
+from agnsal.models.adapters import gaussian, kernel, linear, multiclass, networks  # noqa: F401 (they register)
 from agnsal.models.adapters.composition import compose
 from agnsal.models.adapters.registry import convert_estimator, convert_step, register_estimator
 from agnsal.models.model import DifferentiableModel

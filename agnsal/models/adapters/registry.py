@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.networks.from_torch import is_torch
+from agnsal.models.networks.network import Network
 
 EstimatorConverter = Callable[[Any], DifferentiableModel]
 
@@ -31,6 +32,8 @@ class Step:
         From the mean of its output to the mean of its input, for invertible affine steps.
     width : int
         Numbers an evaluation holds per spectrum.
+    elementwise : bool
+        Whether every column of the output depends on the same column of the input only.
     """
 
     forward: Callable[[Any], Any]
@@ -38,6 +41,7 @@ class Step:
     training_mean: NDArray | None = None
     invert_mean: Callable[[NDArray], NDArray] | None = None
     width: int = 0
+    elementwise: bool = False
 
 
 StepConverter = Callable[[Any], Step]
@@ -127,10 +131,7 @@ def convert_estimator(estimator: Any) -> DifferentiableModel:
     if callable(own) and not isinstance(estimator, type):
         return own()
     if is_torch(estimator):
-        from agnsal.models.networks.network import Network
-
         return Network.from_torch(estimator).as_differentiable()
-    _load()
     converter = _find(estimator, _ESTIMATORS, _PREDICTING)
     if converter is None:
         raise AgnsalError(_refusal(estimator, f"{type(estimator).__name__}", "register_estimator"))
@@ -157,9 +158,8 @@ def convert_step(transformer: Any, name: str) -> Step:
     AgnsalError
         If it is not fitted, or not differentiable.
     """
-    _load()
     if transformer is None or transformer == "passthrough":
-        return Step(lambda X: X, invert_mean=lambda mean: mean)
+        return Step(lambda X: X, invert_mean=lambda mean: mean, elementwise=True)
     converter = _find(transformer, _STEPS, _TRANSFORMING)
     if converter is None:
         raise AgnsalError(_refusal(transformer, f"step {name!r} ({type(transformer).__name__})", "register_step"))
@@ -197,11 +197,6 @@ def _refusal(thing: Any, called: str, remedy: str) -> str:
         f"{called} is not known to be differentiable. Explain the model with `occlusion`, which only needs its "
         f"predictions, or register its function with agnsal.models.differentiable.{remedy}."
     )
-
-
-def _load() -> None:
-    """Import the built-in converters, which register themselves."""
-    from agnsal.models.adapters import estimators, transformers  # noqa: F401
 
 
 _TREES = "its prediction is constant between jumps, so the gradient is zero wherever it exists"

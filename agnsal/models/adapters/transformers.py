@@ -57,6 +57,7 @@ def affine(offset: ArrayLike, scale: ArrayLike, n_features: int, training_mean: 
         n_features,
         training_mean=mean,
         invert_mean=(lambda after: after / scale + offset) if (scale != 0).all() else None,
+        elementwise=True,
     )
 
 
@@ -75,7 +76,7 @@ def min_max_scaler(scaler: MinMaxScaler) -> Step:
     if not scaler.clip:
         return step
     low, high = scaler.feature_range
-    return Step(lambda X: anp.clip(step.forward(X), low, high), step.n_features)
+    return Step(lambda X: anp.clip(step.forward(X), low, high), step.n_features, elementwise=True)
 
 
 @register_step(RobustScaler)

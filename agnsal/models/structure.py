@@ -1,0 +1,155 @@
+"""What a model is made of, where it is sums of products over features: what exact Shapley values need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agnsal.models.machine.coupling import pair_log_odds, pair_signs
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
+from agnsal.models.machine.log_odds import class_log_odds, log_couple
+
+Function = Callable[[Any], Any]
+
+#: Kernels that are a sum, or a product, of functions of one feature each.
+PRODUCT_KERNELS = ("linear", "rbf")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A kernel expansion (a linear function is one), with what comes before and after it.
+
+    An adapter that knows its estimator as one gives it to the model, see `of_structure`; the outputs of the model are
+    then made of it, so that what is explained exactly is what the model says.
+
+    Attributes
+    ----------
+    expansion : KernelExpansion
+        From scaled spectra to values, shape (n, n_values): the pairs of a support vector machine, the scores of a
+        linear model.
+    links : mapping of str to callable
+        For each output of the model the function of these values that it is, traceable by autograd.
+    exact : tuple of str
+        Outputs that are linear in the values, so that exact shares of one are exact shares of the other.
+    sigmoids : tuple of ndarray, or None
+        Platt's `a` and `b` of every pair.
+    before : tuple of callable
+        What is done to the spectra first, to every feature by itself.
+
+    Examples
+    --------
+    >>> Structure.linear([[1.0, 2.0]], 0.5, {"decision": lambda F: F}, ("decision",)).values(np.ones((1, 2)))
+    array([[3.5]])
+    """
+
+    expansion: KernelExpansion
+    links: Mapping[str, Function]
+    exact: tuple[str, ...]
+    sigmoids: tuple[NDArray, NDArray] | None = None
+    before: tuple[Function, ...] = ()
+
+    @classmethod
+    def linear(
+        cls, weights: ArrayLike, intercepts: ArrayLike, links: Mapping[str, Function], exact: tuple[str, ...]
+    ) -> Structure:
+        """Linear functions.
+
+        Parameters
+        ----------
+        weights : array_like, shape (n_values, n_features)
+            Their weights.
+        intercepts : array_like, shape (n_values,), or float
+            Their values at zero.
+        links, exact
+            As above.
+
+        Returns
+        -------
+        Structure
+        """
+        weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+        offsets = np.broadcast_to(np.asarray(intercepts, dtype=np.float64), (len(weights),))
+        return cls(KernelExpansion(Kernel("linear"), weights, np.eye(len(weights)), offsets), links, exact)
+
+    @classmethod
+    def pairs(
+        cls, expansion: KernelExpansion, n_classes: int, sigmoids: tuple[NDArray, NDArray] | None = None
+    ) -> Structure:
+        """A machine with a function for each pair of classes, and exactly coupled probabilities if it has sigmoids.
+
+        Parameters
+        ----------
+        expansion : KernelExpansion
+            The pair functions, positive for the first class.
+        n_classes : int
+            How many classes.
+        sigmoids : tuple of ndarray, optional
+            Platt's `a` and `b`.
+
+        Returns
+        -------
+        Structure
+            The decision value of a class is the sum over its pairs.
+        """
+        signs = pair_signs(n_classes)
+        links: dict[str, Function] = {"decision": lambda F: anp.dot(F, signs), "pairwise": lambda F: F}
+        exact: tuple[str, ...] = ("decision", "pairwise")
+        if sigmoids is not None:
+            a, b = sigmoids
+            links["probability"] = lambda F: anp.exp(log_couple(pair_log_odds(F, a, b)))
+            links["log_odds"] = lambda F: class_log_odds(pair_log_odds(F, a, b))
+            if n_classes == 2:
+                exact += ("log_odds",)
+        return cls(expansion, links, exact, sigmoids)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether the kernel is a sum or a product over features."""
+        return self.expansion.kernel.name in PRODUCT_KERNELS
+
+    @property
+    def width(self) -> int:
+        """Kernel values an evaluation holds per spectrum."""
+        return 0 if self.expansion.kernel.name == "linear" else len(self.expansion.support_vectors)
+
+    @property
+    def n_features(self) -> int:
+        """Number of wavelengths."""
+        return self.expansion.support_vectors.shape[1]
+
+    def scaled(self, X: Any) -> Any:
+        """Spectra as the kernel sees them, shape (n, n_features)."""
+        for function in self.before:
+            X = function(X)
+        return X
+
+    def values(self, X: Any) -> Any:
+        """The values of the expansion, shape (n, n_values)."""
+        return self.expansion(self.scaled(X))
+
+    def outputs(self) -> dict[str, Function]:
+        """The outputs of the model as functions of the spectra."""
+
+        def output(link: Function) -> Function:
+            return lambda X: link(self.values(X))
+
+        return {name: output(link) for name, link in self.links.items()}
+
+    def behind(self, functions: Sequence[Function]) -> Structure:
+        """The same after something was done to the spectra, feature by feature.
+
+        Parameters
+        ----------
+        functions : sequence of callable
+            In the order the data flows.
+
+        Returns
+        -------
+        Structure
+        """
+        return replace(self, before=(*functions, *self.before))
