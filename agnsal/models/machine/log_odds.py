@@ -44,7 +44,7 @@ def log_couple(g: Any) -> Any:
     >>> log_couple(np.array([[0.0, 400.0, 400.0]])).round(3)
     array([[  -0.693,   -0.693, -400.693]])
     >>> scores = np.array([0.0, 1000.0, 2000.0, 3000.0])
-    >>> log_couple((scores[[0, 0, 0, 1, 1, 2]] - scores[[1, 2, 3, 2, 3, 3]])[None])
+    >>> log_couple((scores[[0, 0, 0, 1, 1, 2]] - scores[[1, 2, 3, 2, 3, 3]])[None]) + 0.0
     array([[-3000., -2000., -1000.,     0.]])
     """
     return -anp.logaddexp(0.0, -class_log_odds(g))
