@@ -12,6 +12,7 @@ from typing import Any
 
 import autograd.numpy as anp
 
+from agnsal.attribution.networks.splitting import Rule
 from agnsal.models.machine.coupling import sigmoid
 
 Parameters = Sequence[tuple[Any, Any]]
@@ -45,8 +46,12 @@ def logits(parameters: Parameters, X: Any) -> Any:
     return anp.dot(X, weight.T) + bias
 
 
-def decompose(parameters: Parameters, X: Any, mask: Any) -> tuple[Any, Any]:
-    """Contextual decomposition of the logits by the authors' rule; see `agnsal.contextual_decomposition`.
+def decompose(parameters: Parameters, X: Any, mask: Any, rule: Rule = "authors") -> tuple[Any, Any]:
+    """Contextual decomposition of the logits; see `agnsal.contextual_decomposition`.
+
+    Where both parts of a unit are 0 its bias is irrelevant, as in the authors' code for training: a group of no flux
+    is not punished for what it cannot help. (`agnsal.contextual_decomposition` halves it, as their code for
+    explaining does.) Everywhere else the two agree.
 
     Parameters
     ----------
@@ -56,6 +61,8 @@ def decompose(parameters: Parameters, X: Any, mask: Any) -> tuple[Any, Any]:
         Spectra.
     mask : ndarray
         What is relevant.
+    rule : {"authors", "symmetric"}
+        What becomes of the interaction at a ReLU: it is irrelevant, or halved.
 
     Returns
     -------
@@ -64,8 +71,10 @@ def decompose(parameters: Parameters, X: Any, mask: Any) -> tuple[Any, Any]:
     beta, gamma = X * mask, X * (1.0 - mask)
     for number, (weight, bias) in enumerate(parameters):
         if number:
-            relevant = anp.maximum(beta, 0.0)
-            beta, gamma = relevant, anp.maximum(beta + gamma, 0.0) - relevant
+            both, relevant = anp.maximum(beta + gamma, 0.0), anp.maximum(beta, 0.0)
+            if rule == "symmetric":
+                relevant = 0.5 * (relevant + both - anp.maximum(gamma, 0.0))
+            beta, gamma = relevant, both - relevant
         beta, gamma = anp.dot(beta, weight.T), anp.dot(gamma, weight.T)
         share = anp.abs(beta) / (anp.abs(beta) + anp.abs(gamma) + _TINY)
         beta, gamma = beta + share * bias, gamma + (1.0 - share) * bias
@@ -76,7 +85,8 @@ def cdep_l1(parameters: Parameters, X: Any, mask: Any) -> Any:
     """Mean absolute contribution of the masked wavelengths to the logits (CDEP, as in the paper).
 
     It can be satisfied while they are fully used: a group that only inhibits hidden units contributes nothing by this
-    measure.
+    measure; `cdep_symmetric` sees it. The paper's sum over the classes is this mean times their number: multiply the
+    strength.
 
     Parameters
     ----------
@@ -96,6 +106,29 @@ def cdep_l1(parameters: Parameters, X: Any, mask: Any) -> Any:
     Rieger, Singh, Murdoch & Yu 2020, ICML, arXiv:1909.13584.
     """
     return anp.mean(anp.abs(decompose(parameters, X, mask)[0]))
+
+
+def cdep_symmetric(parameters: Parameters, X: Any, mask: Any) -> Any:
+    """Mean absolute contribution of the masked wavelengths to the logits, by the symmetric rule.
+
+    Parameters
+    ----------
+    parameters : sequence of (ndarray, ndarray)
+        Weights and biases.
+    X : ndarray, shape (n, n_features)
+        Spectra.
+    mask : ndarray
+        1 where a wavelength must not count.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Murdoch, Liu & Yu 2018, arXiv:1801.05453 (the rule).
+    """
+    return anp.mean(anp.abs(decompose(parameters, X, mask, "symmetric")[0]))
 
 
 def cdep_softmax(parameters: Parameters, X: Any, mask: Any) -> Any:
@@ -178,6 +211,7 @@ def occlusion(parameters: Parameters, X: Any, mask: Any) -> Any:
 #: Penalties by name.
 PENALTIES: dict[str, Penalty] = {
     "cdep_l1": cdep_l1,
+    "cdep_symmetric": cdep_symmetric,
     "cdep_softmax": cdep_softmax,
     "rrr": rrr,
     "occlusion": occlusion,

@@ -38,7 +38,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
     ----------
     hidden_layer_sizes : tuple of int
         Units of the hidden layers.
-    penalty : {"occlusion", "rrr", "cdep_l1", "cdep_softmax"} or None
+    penalty : {"occlusion", "rrr", "cdep_l1", "cdep_symmetric", "cdep_softmax"} or None
         What is penalised; see `agnsal.training.penalties`. None for the cross-entropy alone.
     strength : float
         Weight of the penalty.
@@ -103,7 +103,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         self,
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
         *,
-        penalty: Literal["occlusion", "rrr", "cdep_l1", "cdep_softmax"] | None = None,
+        penalty: Literal["occlusion", "rrr", "cdep_l1", "cdep_symmetric", "cdep_softmax"] | None = None,
         strength: float = 1.0,
         learning_rate: float = 3e-3,
         batch_size: int = 128,

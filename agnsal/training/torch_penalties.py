@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from agnsal.attribution.networks.splitting import Rule
 from agnsal.errors import AgnsalError
 from agnsal.models.networks.from_torch import is_torch
 
@@ -19,7 +20,7 @@ _SKIPPED = ("Identity", "Dropout", "Dropout1d", "AlphaDropout")
 _AVERAGES = ("AvgPool1d", "AdaptiveAvgPool1d")
 
 
-def decompose(module: Any, X: Any, mask: Any) -> tuple[Any, Any]:
+def decompose(module: Any, X: Any, mask: Any, rule: Rule = "authors") -> tuple[Any, Any]:
     """Contextual decomposition of the outputs of a torch module, differentiable by torch.
 
     Parameters
@@ -31,6 +32,8 @@ def decompose(module: Any, X: Any, mask: Any) -> tuple[Any, Any]:
         Inputs as the module takes them.
     mask : Tensor
         1 where the input is relevant; broadcast over X.
+    rule : {"authors", "symmetric"}
+        See `agnsal.training.penalties.decompose`.
 
     Returns
     -------
@@ -43,13 +46,18 @@ def decompose(module: Any, X: Any, mask: Any) -> tuple[Any, Any]:
     """
     beta, gamma = X * mask, X * (1 - mask)
     for name, layer in _row(module):
-        beta, gamma = _split(layer, beta, gamma, name)
+        beta, gamma = _split(layer, beta, gamma, name, rule)
     return beta, gamma
 
 
 def cdep_l1(module: Any, X: Any, mask: Any) -> Any:
     """Mean absolute contribution of the masked inputs; see `agnsal.training.penalties.cdep_l1`."""
     return decompose(module, X, mask)[0].abs().mean()
+
+
+def cdep_symmetric(module: Any, X: Any, mask: Any) -> Any:
+    """Mean absolute contribution by the symmetric rule; see `agnsal.training.penalties.cdep_symmetric`."""
+    return decompose(module, X, mask, "symmetric")[0].abs().mean()
 
 
 def cdep_softmax(module: Any, X: Any, mask: Any) -> Any:
@@ -75,6 +83,7 @@ def occlusion(module: Any, X: Any, mask: Any) -> Any:
 #: Penalties by name.
 PENALTIES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "cdep_l1": cdep_l1,
+    "cdep_symmetric": cdep_symmetric,
     "cdep_softmax": cdep_softmax,
     "rrr": rrr,
     "occlusion": occlusion,
@@ -92,19 +101,19 @@ def _row(module: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name or type(module).__name__, module
 
 
-def _split(layer: Any, beta: Any, gamma: Any, name: str) -> tuple[Any, Any]:
+def _split(layer: Any, beta: Any, gamma: Any, name: str, rule: Rule) -> tuple[Any, Any]:
     """Parts of the output of one layer."""
     kind = type(layer).__name__
     if kind in _SKIPPED:
         return beta, gamma
     if kind in _HANDED_ON or kind in _AVERAGES:
         return layer(beta), layer(gamma)
-    if kind == "ReLU":
+    if kind == "ReLU" and rule == "authors":
         relevant = beta.relu()
         return relevant, (beta + gamma).relu() - relevant
-    if kind == "Tanh":
-        both = (beta + gamma).tanh()
-        relevant = 0.5 * (beta.tanh() + both - gamma.tanh())
+    if kind in ("ReLU", "Tanh"):
+        both = layer(beta + gamma)
+        relevant = 0.5 * (layer(beta) + both - layer(gamma))
         return relevant, both - relevant
     if kind == "MaxPool1d":
         return _max_pool(layer, beta, gamma)

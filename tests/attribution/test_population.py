@@ -172,3 +172,33 @@ def test_two_classes_have_one_effect_and_two_outputs_have_two():
         assert effects.argmax() == 0
     network = Network.dense([rng.normal(size=(2, 3))], [np.zeros(2)])
     assert effect_sizes(network, X).shape == (2, 3)
+
+
+@pytest.mark.parametrize("form", ["quadratic", "exact"])
+@pytest.mark.parametrize("groups", [None, {"first": [0, 1], "rest": [2, 3, 4]}])
+def test_below_full_rank_there_is_one_limit(form, groups):
+    random = np.random.default_rng(3)
+    factor = random.normal(size=(5, 3))
+    factor[3:] = 0.0
+    factor[3, 0], factor[4, 1] = 2.0, -1.0
+    V, mean = factor @ factor.T, random.normal(size=5)
+    with pytest.warns(AgnsalWarning, match="rank 3"):
+        limit = rate(mean, V, groups, form)
+    errors = []
+    for jitter in (1e-4, 1e-6, 1e-8):
+        near = rate(mean, V + jitter * np.diag(np.diag(V)), groups, form)
+        errors.append(np.abs(near.rate - limit.rate).max())
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 1e-5
+    np.testing.assert_allclose(jitter * near.kld, limit.kld, rtol=1e-4, atol=1e-6)
+
+
+def test_the_limit_does_not_see_rounding():
+    random = np.random.default_rng(0)
+    factor = random.normal(size=(40, 6))
+    mean = random.normal(size=40)
+    with pytest.warns(AgnsalWarning, match="rank 6"):
+        first = rate(mean, factor @ factor.T)
+    with pytest.warns(AgnsalWarning, match="rank 6"):
+        second = rate(mean, factor @ factor.T * (1 + 1e-15 * np.eye(40)))
+    np.testing.assert_allclose(first.rate, second.rate, rtol=1e-8, atol=1e-10)

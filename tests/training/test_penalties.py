@@ -86,3 +86,24 @@ def test_the_loophole():
     X, decoy = np.array([[3.0, 2.0]]), np.array([0.0, 1.0])
     assert PENALTIES["cdep_l1"](layers, X, decoy) == 0
     assert PENALTIES["occlusion"](layers, X, decoy) == 2.0
+
+
+def test_a_bias_that_nothing_reaches_is_halved_in_explaining_and_irrelevant_in_training():
+    weight, bias = np.array([[1.0, 2.0]]), np.array([0.6])
+    nothing, both = np.zeros((1, 2)), np.array([[1.0, 2.0]])
+    mask = np.array([1.0, 0.0])
+    network = Network.dense([weight], [bias])
+    explained = [contextual_decomposition(network, X, mask.astype(bool))[0] for X in (nothing, both)]
+    trained = [decompose([(weight, bias)], X, mask)[0] for X in (nothing, both)]
+    np.testing.assert_allclose(explained[0], 0.3)
+    np.testing.assert_allclose(trained[0], 0.0)
+    np.testing.assert_allclose(explained[1], trained[1], rtol=1e-14)
+
+
+def test_the_symmetric_penalty_is_the_symmetric_decomposition(case):
+    vector, X, _ = case
+    layers, mask = unpack(vector, SHAPES), np.arange(8) < 3
+    network = Network.dense(*zip(*layers, strict=True))
+    expected = contextual_decomposition(network, X, mask, rule="symmetric")
+    np.testing.assert_allclose(decompose(layers, X, mask * 1.0, "symmetric"), expected, rtol=1e-10, atol=1e-12)
+    assert PENALTIES["cdep_symmetric"](layers, X, mask * 1.0) == pytest.approx(np.abs(expected[0]).mean())

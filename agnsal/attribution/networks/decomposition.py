@@ -28,7 +28,9 @@ def contextual_decomposition(
 
     The two sum to the output to rounding. They are not additive over groups: the relevant parts of two groups do not
     sum to that of their union (`interaction` is the difference). What is absent is 0, so give spectra standardised,
-    where 0 is the training mean. With the authors' rule a group that only inhibits hidden units can get 0 although the
+    where 0 is the training mean. The bias of a unit that gets nothing from either part is halved between them, as in
+    the authors' code, so an empty group is not always given 0; the penalties of `agnsal.training.penalties` give it to
+    the irrelevant part. With the authors' rule a group that only inhibits hidden units can get 0 although the
     output depends on it: look at the occlusion value beside it (`decomposition_table`), or use the symmetric rule.
 
     Parameters

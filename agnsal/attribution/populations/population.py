@@ -16,10 +16,10 @@ from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
 
-#: Variance added to every standardised effect where the covariance has no inverse.
-_JITTER = 1e-8
 #: Eigenvalues of the correlation matrix of the effects below this, relative to the largest, count as zero.
 _SINGULAR = 1e-12
+#: Elements of a projector below this are rounding.
+_ROUNDING = 1e-9
 
 
 def effect_sizes(
@@ -97,7 +97,8 @@ class RateResult:
     Attributes
     ----------
     kld : ndarray, shape (p,)
-        Kullback-Leibler divergence of the other effects' distribution when this effect is set to zero.
+        Kullback-Leibler divergence of the other effects' distribution when this effect is set to zero; below full
+        rank, how fast it diverges (see `rate`).
     rate : ndarray, shape (p,)
         `kld`, for groups per member, normalised to sum to one. NaN where all `kld` are zero.
     delta : float
@@ -187,8 +188,11 @@ def rate(
     Warns
     -----
     AgnsalWarning
-        If the rank of the covariance is below p: the result is then a degenerate limit. It is always so for the bins
-        of a spectrum under a posterior of fewer weights.
+        If the rank of the covariance is below p, which it always is for the bins of a spectrum under a posterior of
+        fewer weights. The result is then the limit of a variance ``t`` added to every standardised effect that goes to
+        0. The divergences grow as ``1 / t``; `kld` is what they are times ``t``, and `rate` their shares:
+        ``mu_G' A mu_G / 2``, with A the projector on the null space of the covariance less that of V_GG (the exact
+        form adds half the trace of ``V_GG A``). Effects outside the null space have none.
 
     References
     ----------
@@ -214,11 +218,11 @@ def rate(
             AgnsalWarning,
             stacklevel=2,
         )
-        V = V + _JITTER * np.eye(p)
-    precision = np.linalg.inv(V)
+    precision = np.linalg.inv(V) if rank == p else _null_projector(V)
     null = [] if nullify is None else _indices(nullify, p)
     names, members = _units(groups, null, p)
-    kld = np.array([_divergence(mu, V, precision, [*group, *null], form) for group in members])
+    divergence = _divergence if rank == p else _diverging
+    kld = np.array([divergence(mu, V, precision, [*group, *null], form) for group in members])
     share = kld / np.array([len(group) for group in members])
     total = share.sum()
     relative = share / total if total > 0 else np.full(share.shape, np.nan)
@@ -239,6 +243,23 @@ def _divergence(mu: NDArray, V: NDArray, precision: NDArray, group: list[int], f
         return max(0.5 * quadratic, 0.0)
     spread = V[block] @ A
     return max(0.5 * (quadratic + np.trace(spread) - np.linalg.slogdet(np.eye(len(group)) + spread)[1]), 0.0)
+
+
+def _null_projector(V: NDArray) -> NDArray[np.float64]:
+    """Projector on the directions in which a covariance has no variance: its inverse times that variance."""
+    values, vectors = np.linalg.eigh(V)
+    null = vectors[:, values <= _SINGULAR * max(values[-1], 0.0)]
+    return null @ null.T
+
+
+def _diverging(mu: NDArray, V: NDArray, projector: NDArray, group: list[int], form: str) -> float:
+    """The KLD of one group times a variance that vanishes."""
+    block = np.ix_(group, group)
+    A = projector[block] - _null_projector(V[block])
+    if np.abs(A).max() <= _ROUNDING:
+        return 0.0
+    quadratic = mu[group] @ A @ mu[group]
+    return max(0.5 * float(quadratic if form == "quadratic" else quadratic + np.trace(V[block] @ A)), 0.0)
 
 
 def _moments(mean: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
