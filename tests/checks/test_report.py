@@ -229,3 +229,47 @@ def test_strangers_are_reported(case):
     report = check(agnsal.saliency(model, strange), model, strange, training=training, n_refits=0)
     assert report["familiarity"].verdict == "fail"
     assert report.verdict != "trustworthy"
+
+
+UNEQUAL = np.repeat([0, 1, 2, 3], [100, 200, 300, 400])
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        *[
+            (agnsal.occlusion, {"regions": UNEQUAL, "fill": fill, "random_state": 0})
+            for fill in ("baseline", "continuum", "noise", "mean", "zero", ("class mean", "weak"))
+        ],
+        (agnsal.occlusion, {"regions": ["Hbeta", "[O III] 5007"], "fill": "noise", "random_state": 0}),
+        *[
+            (agnsal.shapley, {"regions": UNEQUAL, "method": way, "random_state": 0})
+            for way in ("quadrature", "coalitions", "permutations")
+        ],
+        (agnsal.shapley, {"regions": ["Hbeta", "[O III] 5007"], "method": "permutations", "n_permutations": 8}),
+    ],
+)
+def test_right_maps_in_unequal_regions_pass_and_their_controls_fail(method, options):
+    """Windows were once rebuilt from their names as if they were equal, and fills forgotten."""
+    benchmark = SpectralBenchmark(360, random_state=0)
+    test = benchmark.training_set()[1][:8]
+    model, untrained = benchmark.fit(), benchmark.fit(shuffle_labels=0)
+    good = method(model, test, output="log_odds", **options)
+    report = check(good, model, test, n_refits=0)
+    assert report["reproduction"].mean == pytest.approx(1)
+    assert report.verdict == "trustworthy", str(report)
+    controls = {
+        "random": np.random.default_rng(0).normal(size=good.values.shape),
+        "edges": np.gradient(test.flux, axis=1),
+        "untrained": method(untrained, test, good.target, "log_odds", **options).values,
+    }
+    for name, values in controls.items():
+        assert not check(replace(good, values=values, residual=None), model, test, n_refits=0).passed, name
+
+
+def test_a_variance_is_asked_again_and_not_tried_as_an_effect(case):
+    _, model, _, _, test = case
+    report = check(agnsal.variance_gradient(model, test[:5], random_state=1), model, test[:5], n_refits=0)
+    assert report["deletion and insertion"].verdict == report["infidelity"].verdict == "not done"
+    assert report["reproduction"].mean == pytest.approx(1)
+    assert report.passed
