@@ -28,7 +28,8 @@ from agnsal import (
     transformed,
 )
 from agnsal.attribution.answer.spread import errors_of
-from agnsal.attribution.answer.uncertainty import _refit, map_stability
+from agnsal.attribution.answer.uncertainty import map_stability
+from agnsal.models.refitting import bootstrapped
 
 D = 60
 
@@ -197,8 +198,8 @@ def test_stability_is_the_mean_cosine_of_pairs():
 def test_a_bootstrap_by_weights_is_one_by_repetition(labelled):
     """Estimators that take weights get each spectrum once, others get it repeated: the same machine."""
     X, y = labelled.flux, labelled.labels
-    weighted = _refit(SVC(kernel="linear", tol=1e-8), X, y, np.random.RandomState(3))
-    repeated = _refit(make_pipeline(SVC(kernel="linear", tol=1e-8)), X, y, np.random.RandomState(3))
+    weighted = bootstrapped(SVC(kernel="linear", tol=1e-8), X, y, np.random.RandomState(3))
+    repeated = bootstrapped(make_pipeline(SVC(kernel="linear", tol=1e-8)), X, y, np.random.RandomState(3))
     np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-5)
 
 

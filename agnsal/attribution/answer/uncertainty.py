@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
@@ -16,6 +15,7 @@ from agnsal.attribution.answer.options import remembered
 from agnsal.attribution.question.methods import find_method
 from agnsal.attribution.question.question import ask
 from agnsal.errors import AgnsalError
+from agnsal.models.refitting import bootstrapped
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample, bridge
 
@@ -130,8 +130,12 @@ def attribution_uncertainty(
         )
     if n_refits:
         X, y = _training(training)
-        fresh = _unfitted(model if estimator is None else estimator)
-        refits = [_refit(clone(fresh), X, y, random) for _ in range(n_refits)]
+        fresh = model if estimator is None else estimator
+        if not hasattr(fresh, "get_params"):
+            raise AgnsalError(
+                f"a {type(fresh).__name__} cannot be fitted again; give a scikit-learn estimator as estimator=..."
+            )
+        refits = [bootstrapped(fresh, X, y, random) for _ in range(n_refits)]
         uncertainty["training"] = np.stack([explain(other, sample).values for other in refits])
     provenance = {
         **result.provenance,
@@ -230,27 +234,3 @@ def _training(training: Any) -> tuple[NDArray[np.float64], NDArray]:
     if len(X) != len(y):
         raise AgnsalError(f"training has {len(X)} spectra and {len(y)} labels.")
     return X, y
-
-
-def _unfitted(estimator: Any) -> Any:
-    if not hasattr(estimator, "get_params"):
-        raise AgnsalError(
-            f"a {type(estimator).__name__} cannot be fitted again; give a scikit-learn estimator as estimator=..."
-        )
-    return clone(estimator)
-
-
-def _refit(estimator: Any, X: NDArray[np.float64], y: NDArray, random: np.random.RandomState) -> Any:
-    """Fit to a bootstrap sample drawn within each class."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    rows = np.concatenate([random.choice(members, size=len(members)) for members in _members(y)])
-    if has_fit_parameter(estimator, "sample_weight"):
-        times = np.bincount(rows, minlength=len(X))
-        kept = times > 0
-        return estimator.fit(X[kept], y[kept], sample_weight=times[kept].astype(np.float64))
-    return estimator.fit(X[rows], y[rows])
-
-
-def _members(y: NDArray) -> list[NDArray[np.intp]]:
-    return [np.flatnonzero(y == label) for label in np.unique(y)]
