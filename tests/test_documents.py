@@ -23,6 +23,17 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_tests_that_are_named_are_there(page):
+    """As `agnsal/...`, `tests/...` and `tests/...py::test_name`."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for name, _, test in re.findall(r"`((?:agnsal|tests|examples|benchmarks)/[\w./-]+)(::(\w+))?`", text):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
+        if test:
+            source = (ROOT / name).read_text(encoding="utf-8")
+            assert f"def {test}(" in source, f"{page.name} names {test} of {name}"
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: str(page.relative_to(ROOT))
 )
