@@ -141,7 +141,7 @@ def methods_for(model: Any, names: ArrayLike | None = None) -> dict[str, Mapper]
     Examples
     --------
     >>> list(methods_for(object()))[:3]
-    ['gradient', 'SmoothGrad', 'input x gradient']
+    ['gradient', 'input x gradient', 'SmoothGrad']
     """
     known: dict[str, Mapper] = {
         title: partial(_map, method=method, given=given)
