@@ -42,10 +42,7 @@ if TYPE_CHECKING:
     from agnsal.attribution.transforms.learned import NMFBasis as NMFBasis, PCABasis as PCABasis
     from agnsal.attribution.transforms.orthogonal import FourierBands as FourierBands, Wavelet as Wavelet
     from agnsal.attribution.transforms.transformed import transformed as transformed
-    from agnsal.attribution.answer.uncertainty import (
-        attribution_uncertainty as attribution_uncertainty,
-        map_stability as map_stability,
-    )
+    from agnsal.attribution.answer.uncertainty import attribution_uncertainty as attribution_uncertainty
     from agnsal.attribution.paths import (
         expected_gradients as expected_gradients,
         integrated_gradients as integrated_gradients,
@@ -59,18 +56,15 @@ if TYPE_CHECKING:
         mean_spectrum as mean_spectrum,
     )
     from agnsal.attribution.populations.change import explain_change as explain_change
-    from agnsal.attribution.populations.maps import (
+    from agnsal.attribution.answer.maps import (
         MeanMaps as MeanMaps,
         cluster_maps as cluster_maps,
+        map_stability as map_stability,
         mean_maps as mean_maps,
-        suspicious_labels as suspicious_labels,
     )
-    from agnsal.attribution.answer.exchange import (
-        from_arrays as from_arrays,
-        from_shap as from_shap,
-        to_quantus as to_quantus,
-        to_shap as to_shap,
-    )
+    from agnsal.attribution.populations.suspicion import suspicious_labels as suspicious_labels
+    from agnsal.attribution.answer.exchange import from_arrays as from_arrays, from_shap as from_shap
+    from agnsal.attribution.answer.export import to_quantus as to_quantus, to_shap as to_shap
     from agnsal.attribution.populations.importance import line_importance as line_importance
     from agnsal.attribution.populations.posterior import (
         bootstrap_posterior as bootstrap_posterior,
@@ -133,15 +127,17 @@ _HOMES = {
     "attribution.transforms.learned": ("NMFBasis", "PCABasis"),
     "attribution.transforms.orthogonal": ("FourierBands", "Wavelet"),
     "attribution.transforms.transformed": ("transformed",),
-    "attribution.answer.uncertainty": ("attribution_uncertainty", "map_stability"),
+    "attribution.answer.uncertainty": ("attribution_uncertainty",),
     "attribution.paths": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley.shapley": ("shapley",),
     "attribution.perturbation": ("line_ablation", "occlusion"),
     "spectra.editing.line_removal": ("remove_lines",),
     "spectra.editing.reference": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.populations.change": ("explain_change",),
-    "attribution.populations.maps": ("MeanMaps", "cluster_maps", "mean_maps", "suspicious_labels"),
-    "attribution.answer.exchange": ("from_arrays", "from_shap", "to_quantus", "to_shap"),
+    "attribution.answer.maps": ("MeanMaps", "cluster_maps", "map_stability", "mean_maps"),
+    "attribution.populations.suspicion": ("suspicious_labels",),
+    "attribution.answer.exchange": ("from_arrays", "from_shap"),
+    "attribution.answer.export": ("to_quantus", "to_shap"),
     "attribution.populations.importance": ("line_importance",),
     "attribution.populations.posterior": ("bootstrap_posterior", "laplace_posterior"),
     "attribution.populations.population": ("RateResult", "effect_sizes", "rate"),

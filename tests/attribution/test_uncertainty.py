@@ -27,8 +27,8 @@ from agnsal import (
     simulate_agn,
     transformed,
 )
+from agnsal.attribution.answer.maps import map_stability
 from agnsal.attribution.answer.spread import errors_of
-from agnsal.attribution.answer.uncertainty import map_stability
 from agnsal.models.refitting import bootstrapped
 
 D = 60

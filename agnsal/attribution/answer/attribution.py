@@ -15,11 +15,14 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.export import to_quantus, to_shap
+from agnsal.attribution.answer.maps import MeanMaps, cluster_maps, map_stability, mean_maps
 from agnsal.attribution.answer.options import of_rows
 from agnsal.attribution.answer.spread import errors_of
 from agnsal.attribution.question.methods import Answers, find_method
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
+from agnsal.seeds import Seed
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import LINES, line_masks
 from agnsal.spectra.regions import Regions
@@ -390,6 +393,26 @@ class Attribution(Displayed):
         from agnsal.figures import plot_saliency
 
         return plot_saliency(self, i, ax=ax, **options)
+
+    def mean_maps(self, groups: ArrayLike | None = None) -> MeanMaps[Attribution]:
+        """Average the maps of each group of spectra; see `agnsal.mean_maps`."""
+        return mean_maps(self, groups)
+
+    def cluster_maps(self, n_clusters: int = 3, *, scale: bool = True, random_state: Seed = None) -> NDArray[np.intp]:
+        """Sort the maps into kinds by their shape; see `agnsal.cluster_maps`."""
+        return cluster_maps(self, n_clusters, scale=scale, random_state=random_state)
+
+    def map_stability(self, source: str = "training") -> NDArray[np.float64]:
+        """How alike the maps of one spectrum are from refit to refit; see `agnsal.map_stability`."""
+        return map_stability(self, source)
+
+    def to_shap(self) -> Any:
+        """Give it to shap, for its plots; see `agnsal.to_shap`."""
+        return to_shap(self)
+
+    def to_quantus(self, classes: ArrayLike) -> dict[str, NDArray]:
+        """Arrays in the shapes Quantus' metrics take; see `agnsal.to_quantus`."""
+        return to_quantus(self, classes)
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the whole result, with its provenance, in the format the ending of the file says.

@@ -147,52 +147,6 @@ def attribution_uncertainty(
     return replace(result, uncertainty=uncertainty or None, options=asked, provenance=provenance)
 
 
-def map_stability(attribution: Attribution, source: str = "training") -> NDArray[np.float64]:
-    """How alike the maps of one spectrum are from refit to refit, as one number.
-
-    Parameters
-    ----------
-    attribution : Attribution
-        With draws of that source, from `attribution_uncertainty`.
-    source : {"training", "flux"}
-        Whose draws to compare.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Mean cosine between the maps of two refits: 1 if all agree up to a factor, near 0 if they have nothing in
-        common. Maps that are zero everywhere agree with none.
-
-    Raises
-    ------
-    AgnsalError
-        If there are no draws of that source.
-
-    Examples
-    --------
-    >>> import agnsal
-    >>> sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()
-    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
-    >>> result = attribution_uncertainty(
-    ...     agnsal.saliency, model, sample[:2], n_draws=0, n_refits=4, training=sample, random_state=0
-    ... )
-    >>> bool((map_stability(result) > 0.5).all())
-    True
-    """
-    draws = (attribution.uncertainty or {}).get(source)
-    if draws is None or draws.ndim != 3:
-        raise AgnsalError(
-            f"this attribution has no draws of {source!r}; make them with attribution_uncertainty "
-            f"({'n_refits and training' if source == 'training' else 'n_draws'})."
-        )
-    length = np.linalg.norm(draws, axis=2, keepdims=True)
-    unit = np.divide(draws, length, out=np.zeros_like(draws), where=length > 0)
-    n = len(draws)
-    # the square of the sum holds every pair twice and every map once with itself
-    with_itself = (length[:, :, 0] > 0).sum(axis=0)
-    return (np.linalg.norm(unit.sum(axis=0), axis=1) ** 2 - with_itself) / (n * (n - 1))
-
-
 def _flux_errors(
     explain: Callable[[SpectralSample], Attribution],
     sample: SpectralSample,

@@ -1,25 +1,27 @@
-"""Attributions of many spectra together: the mean map of a class, kinds of maps, suspicious labels."""
+"""Maps of many spectra together: means of groups, kinds, and how alike those of refits are.
+
+`Attribution` has each of them as a method, so this stands below it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.gradients import saliency
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
-from agnsal.models.differentiable import as_differentiable
+from agnsal.figures.records import AttributionRecord
 from agnsal.seeds import Seed, seed_of
-from agnsal.spectra.sample import SpectralSample
+
+#: An `agnsal.Attribution`.
+Maps = TypeVar("Maps", bound=Any)
 
 
 @dataclass(frozen=True, eq=False)
-class MeanMaps(Displayed):
+class MeanMaps(Displayed, Generic[Maps]):
     """Mean and scatter of the maps of each group of spectra.
 
     Attributes
@@ -32,7 +34,7 @@ class MeanMaps(Displayed):
         How many good spectra a mean is of.
     """
 
-    mean: Attribution
+    mean: Maps
     scatter: NDArray[np.float64]
     count: NDArray[np.intp]
 
@@ -56,7 +58,7 @@ class MeanMaps(Displayed):
         return Table(title, rows, ["group", "target", "spectra", "root mean square"])
 
 
-def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> MeanMaps:
+def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Maps]:
     """Average the maps of each group of spectra, leaving bad bins out.
 
     Parameters
@@ -120,7 +122,7 @@ def mean_maps(attribution: Attribution, groups: ArrayLike | None = None) -> Mean
 
 
 def cluster_maps(
-    attribution: Attribution, n_clusters: int = 3, *, scale: bool = True, random_state: Seed = None
+    attribution: AttributionRecord, n_clusters: int = 3, *, scale: bool = True, random_state: Seed = None
 ) -> NDArray[np.intp]:
     """Sort maps into kinds by their shape: k-means on the maps.
 
@@ -169,56 +171,47 @@ def cluster_maps(
     return rank[kind].astype(np.intp)
 
 
-def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | None = None, *, n: int = 20) -> QTable:
-    """Rank spectra whose label the model finds hardest to believe, and say what in them speaks against it.
-
-    A model that has seen the labels has partly learned their errors: use one fitted to other spectra, for instance
-    fold by fold.
+def map_stability(attribution: Any, source: str = "training") -> NDArray[np.float64]:
+    """How alike the maps of one spectrum are from refit to refit, as one number.
 
     Parameters
     ----------
-    model : object
-        A fitted classifier: anything `as_differentiable` takes with probabilities.
-    sample : SpectralSample
-        The spectra, on a grid with named lines.
-    labels : array_like, shape (n_spectra,), optional
-        Their labels; by default the sample's own.
-    n : int
-        How many to list.
+    attribution : Attribution
+        With draws of that source, from `attribution_uncertainty`.
+    source : {"training", "flux"}
+        Whose draws to compare.
 
     Returns
     -------
-    QTable
-        Most suspicious first: ``object_id``, ``row``, ``label``, ``predicted``, ``probability`` (of the label),
-        ``loss`` (its negative logarithm), ``line`` and ``part``: where the gradient of the log-odds of the label is
-        most negative in sum over core or wings times the flux there above the class mean - what to look at first.
+    ndarray, shape (n,)
+        Mean cosine between the maps of two refits: 1 if all agree up to a factor, near 0 if they have nothing in
+        common. Maps that are zero everywhere agree with none.
 
     Raises
     ------
     AgnsalError
-        If there are no labels, or a label is not a class of the model.
+        If there are no draws of that source.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
+    >>> result = agnsal.attribution_uncertainty(
+    ...     agnsal.saliency, model, sample[:2], n_draws=0, n_refits=4, training=sample, random_state=0
+    ... )
+    >>> bool((map_stability(result) > 0.5).all())
+    True
     """
-    labels = sample.labels if labels is None else np.asarray(labels)
-    if labels is None:
-        raise AgnsalError("the sample has no labels; pass labels=.")
-    if labels.shape != (len(sample),):
-        raise AgnsalError(f"{labels.size} labels given for {len(sample)} spectra.")
-    machine = as_differentiable(model)
-    log_odds = (machine.outputs(sample.flux, "log_odds") * machine.weights(labels, len(sample), "log_odds")).sum(axis=1)
-    loss = np.logaddexp(0.0, -log_odds)
-    worst = np.argsort(-loss, kind="stable")[:n]
-    chosen = sample[worst]
-    evidence = saliency(model, chosen, labels[worst], "log_odds")
-    usual = {label: sample.flux[labels == label].mean(axis=0) for label in np.unique(labels[worst])}
-    departure = chosen.flux - np.array([usual[label] for label in labels[worst]])
-    by_line = replace(evidence, values=evidence.values * departure, unit=evidence.unit * sample.unit).by_line()
-    table = QTable()
-    table["object_id"], table["row"] = chosen.ids, worst
-    table["label"], table["predicted"] = labels[worst], machine.predict(chosen.flux)
-    table["probability"], table["loss"] = np.exp(-loss[worst]), loss[worst]
-    rows = np.arange(len(by_line)).reshape(len(worst), -1)
-    parts = np.stack([by_line["core"].value[rows], by_line["wings"].value[rows]], axis=2).reshape(len(worst), -1)
-    against = parts.argmin(axis=1)
-    table["line"] = np.asarray(by_line["line"])[: rows.shape[1]][against // 2]
-    table["part"] = np.array(["core", "wings"])[against % 2]
-    return table
+    draws = (attribution.uncertainty or {}).get(source)
+    if draws is None or draws.ndim != 3:
+        raise AgnsalError(
+            f"this attribution has no draws of {source!r}; make them with attribution_uncertainty "
+            f"({'n_refits and training' if source == 'training' else 'n_draws'})."
+        )
+    length = np.linalg.norm(draws, axis=2, keepdims=True)
+    unit = np.divide(draws, length, out=np.zeros_like(draws), where=length > 0)
+    n = len(draws)
+    # the square of the sum holds every pair twice and every map once with itself
+    with_itself = (length[:, :, 0] > 0).sum(axis=0)
+    return (np.linalg.norm(unit.sum(axis=0), axis=1) ** 2 - with_itself) / (n * (n - 1))
