@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from astropy.table import QTable
@@ -53,7 +55,7 @@ def test_can_i_trust_this_map_on_files(examples, tmp_path):
     assert "control: random" in report
     for control in ("random", "edges_of_the_input", "shuffled_labels"):
         assert QTable.read(output / f"control_{control}.ecsv").meta["verdict"] == "not to be trusted", control
-    assert "redshift: confounded" in report
+    assert re.search(r"redshift +confounded", report)
     assert "missing.ecsv" in (output / "left_out.txt").read_text(encoding="utf-8")
     assert len(QTable.read(output / "familiarity.ecsv")) == 6
     assert (output / "removal.png").exists()
