@@ -240,7 +240,7 @@ def _known_nuisances(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
         redshift = np.asarray(sample.table["redshift"], dtype=np.float64)
         if np.isfinite(redshift).all() and np.ptp(redshift) > 0:
             found["redshift"] = redshift
-    if sample.ivar is not None:
+    if sample.ivar is not None and sample.has_errors.all():
         noise = np.where(sample.mask, np.nan, np.abs(sample.flux) * np.sqrt(sample.ivar))
         found["signal to noise"] = np.nanmedian(noise, axis=1)
     return found

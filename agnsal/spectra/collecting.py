@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import astropy.units as u
 import numpy as np
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.files.record import FLAM17
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
-from agnsal.spectra.resampling import interpolate, resample
+from agnsal.spectra.pixels import bad_pixels, checked_redshift
+from agnsal.spectra.resampling import Resampled, interpolate, resample
 
 _METHODS = ("flux_conserving", "linear")
 _META_COLUMNS = ("source", "survey")
@@ -54,51 +56,72 @@ def collect(
         spectra = [spectra]
     if len(spectra) == 0:
         raise AgnsalError("there are no spectra to collect.")
-    count = sum(1 if spectrum.flux.ndim == 1 else spectrum.flux.shape[0] for spectrum in spectra)
+    counts = [_n_rows(spectrum) for spectrum in spectra]
+    count = sum(counts)
     names = _per_spectrum(ids, count, "ids")
     classes = _per_spectrum(labels, count, "labels")
     shifts = _per_spectrum(redshift, count, "redshift", scalar=True)
 
     moves = grid.frame == "rest" and frame == "observed"
-    rows: list[_Row] = []
-    kept: list[int] = []
+    shape = (count, len(grid))
+    flux, ivar, mask = np.empty(shape), np.full(shape, np.nan), np.empty(shape, dtype=bool)
+    kept: list[_Kept] = []
     refused: list[str] = []
-    matrix: dict[str, list] = {"flux": [], "ivar": [], "mask": [], "redshift": []}
-    for number, row in enumerate(_rows(spectra)):
-        row.name = str(names[number]) if names is not None else row.name
-        if shifts is not None:
-            row.redshift = float(shifts[number])
-        try:
-            z = _checked_redshift(row, needed=moves)
-            flux, ivar, mask = _on_grid(row, 1.0 + z if moves else 1.0, grid, min_coverage, method)
-        except AgnsalError as error:
-            if on_error == "raise":
-                raise
-            refused.append(str(error))
-            continue
-        kept.append(number)
-        rows.append(row)
-        for key, value in (("flux", flux), ("ivar", ivar), ("mask", mask), ("redshift", z)):
-            matrix[key].append(value)
+    first = 0
+    for place, (spectrum, n_rows) in enumerate(zip(spectra, counts, strict=True)):
+        known = None if names is None else [str(name) for name in names[first : first + n_rows]]
+        for number, row in enumerate(_rows(spectrum, place, known), first):
+            try:
+                if isinstance(row, AgnsalError):
+                    raise row
+                z = _checked_redshift(row, None if shifts is None else shifts[number], needed=moves)
+                put = _on_grid(row, z, 1.0 + z if moves else 1.0, grid, min_coverage, method)
+            except AgnsalError as error:
+                if on_error == "raise":
+                    raise
+                refused.append(str(error))
+                continue
+            k = len(kept)
+            flux[k], mask[k] = put.flux, put.mask
+            if put.ivar is not None:
+                ivar[k] = put.ivar
+            meta = tuple(str(row.meta.get(column) or "") for column in _META_COLUMNS)
+            kept.append(_Kept(number, row.name, z, row.calibrated, put.ivar is not None, meta))
+        first += n_rows
     if refused:
         warnings.warn(
             f"{len(refused)} of {count} spectra left out:\n" + "\n".join(refused), AgnsalWarning, stacklevel=3
         )
-    if not rows:
+    if not kept:
         raise AgnsalError(f"none of the {count} spectra could be used:\n" + "\n".join(refused))
 
-    calibrated = _all_or_none(
-        rows, [row.calibrated for row in rows], "calibrated flux", "is in relative flux; normalise it"
-    )
-    errors = _all_or_none(rows, [value is not None for value in matrix["ivar"]], "flux errors", "has none")
+    n = len(kept)
+    calibrated = _all_calibrated(kept)
     return {
-        "flux": np.array(matrix["flux"]),
+        "flux": flux[:n],
         "grid": grid,
-        "ivar": np.array(matrix["ivar"]) if errors else None,
-        "mask": np.array(matrix["mask"]),
+        "ivar": ivar[:n] if any(row.has_errors for row in kept) else None,
+        "mask": mask[:n],
         "unit": FLAM17 if calibrated else u.dimensionless_unscaled,
-        "table": _table(rows, matrix, None if classes is None else classes[kept]),
+        "table": _table(kept, mask[:n], None if classes is None else classes[[row.number for row in kept]]),
     }
+
+
+class _Kept(NamedTuple):
+    """What is remembered of a spectrum beside its row of the matrices."""
+
+    number: int
+    name: str
+    redshift: float
+    calibrated: bool
+    has_errors: bool
+    meta: tuple[str, ...]
+
+
+def _n_rows(spectrum: Any) -> int:
+    """Spectra in one object; what is no spectrum counts as one, and is refused in its turn."""
+    shape = np.shape(getattr(getattr(spectrum, "flux", None), "value", 0.0))
+    return shape[0] if len(shape) == 2 else 1
 
 
 def _check_options(grid: WavelengthGrid, min_coverage: float, method: str, frame: str, on_error: str) -> None:
@@ -116,88 +139,120 @@ def _check_options(grid: WavelengthGrid, min_coverage: float, method: str, frame
         raise AgnsalError("spectra are collected in vacuum wavelengths; make the grid with medium='vacuum'.")
 
 
-def _rows(spectra: Sequence[Any]) -> Iterator[_Row]:
-    """Each spectrum, or each row of a spectrum with several, as plain arrays."""
-    for number, spectrum in enumerate(spectra):
-        name = str(
-            spectrum.meta.get("object_id") or Path(str(spectrum.meta.get("source") or f"spectrum {number}")).name
+def _rows(spectrum: Any, place: int, names: list[str] | None) -> list[_Row | AgnsalError]:
+    """Each row of a spectrum as plain arrays, or why it cannot be used, by the name that was given."""
+    name = names[0] if names else f"spectrum {place}"
+    try:
+        if not names:
+            source = spectrum.meta.get("object_id") or Path(str(spectrum.meta.get("source") or name)).name
+            name = str(source)
+        return list(_plain_rows(spectrum, name, names))
+    except AgnsalError as error:
+        return [error]
+    except (AttributeError, TypeError, ValueError) as error:
+        wrong = AgnsalError(f"{name}: a specutils.Spectrum was expected, got {type(spectrum).__name__} ({error}).")
+        wrong.__cause__ = error
+        return [wrong]
+
+
+def _plain_rows(spectrum: Any, name: str, names: list[str] | None) -> Iterator[_Row]:
+    axis = spectrum.spectral_axis
+    try:
+        wavelength = np.asarray(
+            axis.value if axis.unit == u.AA else axis.to_value(u.AA, u.spectral()), dtype=np.float64
         )
-        try:
-            wavelength = np.asarray(spectrum.spectral_axis.to_value(u.AA, u.spectral()), dtype=np.float64)
-        except u.UnitConversionError as error:
-            raise AgnsalError(
-                f"{name}: its spectral axis is in {spectrum.spectral_axis.unit}, not a wavelength."
-            ) from error
-        factor, calibrated = _flux_factor(spectrum.flux.unit, wavelength, name)
-        flux = np.atleast_2d(np.asarray(spectrum.flux.value, dtype=np.float64)) * factor
-        bad = np.zeros(flux.shape, bool) if spectrum.mask is None else np.atleast_2d(np.asarray(spectrum.mask, bool))
-        ivar = _inverse_variance(spectrum, name)
-        ivar = None if ivar is None else np.atleast_2d(ivar) / factor**2
-        # specutils says 0 where nobody gave a redshift
-        redshift = np.broadcast_to(np.asarray(getattr(spectrum.redshift, "value", spectrum.redshift)), (len(flux),))
-        if wavelength[0] > wavelength[-1]:
-            wavelength, flux, bad = wavelength[::-1], flux[:, ::-1], bad[:, ::-1]
-            ivar = None if ivar is None else ivar[:, ::-1]
-        for i in range(len(flux)):
-            yield _Row(
-                name=name if len(flux) == 1 else f"{name} row {i}",
-                wavelength=wavelength,
-                flux=flux[i],
-                ivar=None if ivar is None else ivar[i],
-                bad=bad[i],
-                calibrated=calibrated,
-                redshift=float(redshift[i]) or None,
-                meta=spectrum.meta,
-            )
+    except u.UnitConversionError as error:
+        raise AgnsalError(f"{name}: its spectral axis is in {axis.unit}, not a wavelength.") from error
+    if spectrum.flux.ndim > 2:
+        raise AgnsalError(f"{name}: a cube of shape {spectrum.flux.shape}; give its spectra as rows of one Spectrum.")
+    factor, calibrated = _flux_factor(spectrum.flux.unit, wavelength, name)
+    flux = np.atleast_2d(np.asarray(spectrum.flux.value, dtype=np.float64)) * factor
+    bad = np.zeros(flux.shape, bool) if spectrum.mask is None else np.atleast_2d(np.asarray(spectrum.mask, bool))
+    ivar = _inverse_variance(spectrum, name)
+    ivar = None if ivar is None else np.atleast_2d(ivar) / np.square(factor)
+    # specutils says 0 where nobody gave a redshift; what a file says is in meta, and 0 is 0 there
+    moved = spectrum.redshift  # worked out from a velocity at every look
+    redshift = np.broadcast_to(np.asarray(getattr(moved, "value", moved)), (len(flux),))
+    stated = spectrum.meta.get("redshift")
+    if wavelength[0] > wavelength[-1]:
+        wavelength, flux, bad = wavelength[::-1], flux[:, ::-1], bad[:, ::-1]
+        ivar = None if ivar is None else ivar[:, ::-1]
+    for i in range(len(flux)):
+        yield _Row(
+            name=names[i] if names else name if len(flux) == 1 else f"{name} row {i}",
+            wavelength=wavelength,
+            flux=flux[i],
+            ivar=None if ivar is None else ivar[i],
+            bad=bad[i],
+            calibrated=calibrated,
+            redshift=float(redshift[i]) or (0.0 if stated == 0 else None),
+            meta=spectrum.meta,
+        )
 
 
 def _flux_factor(unit: u.UnitBase, wavelength: NDArray, name: str) -> tuple[float | NDArray, bool]:
     """What to multiply by to get `FLAM17` (F_nu differs per pixel), and whether the flux is calibrated at all."""
-    if unit.is_equivalent(FLAM17, u.spectral_density(wavelength[0] * u.AA)):
-        return (np.ones(wavelength.size) * unit).to_value(FLAM17, u.spectral_density(wavelength * u.AA)), True
+    factor = _constant_factor(unit, FLAM17)
+    if factor is not None:
+        return factor, True
     if unit.physical_type in ("dimensionless", "unknown") or unit.is_equivalent(u.ct) or unit.is_equivalent(u.ct / u.s):
         return 1.0, False
-    raise AgnsalError(
-        f"{name}: flux in {unit} is neither a flux density (F_lambda, F_nu) nor relative; convert it before collecting."
-    )
+    try:
+        return (np.ones(wavelength.size) * unit).to_value(FLAM17, u.spectral_density(wavelength * u.AA)), True
+    except u.UnitConversionError as error:
+        raise AgnsalError(
+            f"{name}: flux in {unit} is neither a flux density (F_lambda, F_nu) nor relative; convert it before "
+            "collecting."
+        ) from error
+
+
+@lru_cache(maxsize=64)
+def _constant_factor(unit: u.UnitBase, wanted: u.UnitBase) -> float | None:
+    """Factor between two units that differ by a number only: the same for all spectra, and worked out once."""
+    return float(unit.to(wanted)) if unit.is_equivalent(wanted) else None
 
 
 def _inverse_variance(spectrum: Any, name: str) -> NDArray | None:
     """Inverse variance in the unit of the flux, whatever kind and unit the errors came in."""
     from astropy.nddata import InverseVariance
 
-    if spectrum.uncertainty is None:
+    errors, flux_unit = spectrum.uncertainty, spectrum.flux.unit
+    if errors is None:
         return None
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
-            uncertainty = spectrum.uncertainty.represent_as(InverseVariance)
-            return np.asarray(uncertainty.quantity.to_value(spectrum.flux.unit**-2), dtype=np.float64)
-    except (TypeError, u.UnitConversionError) as error:
+            if not isinstance(errors, InverseVariance):
+                errors = errors.represent_as(InverseVariance)
+            factor = (
+                1.0 if errors.unit is None else _constant_factor(errors.unit * flux_unit**2, u.dimensionless_unscaled)
+            )
+    except (TypeError, ValueError, AttributeError, u.UnitsError) as error:
         raise AgnsalError(f"{name}: its errors are not understood ({error}); give an InverseVariance.") from error
+    if factor is None:
+        raise AgnsalError(
+            f"{name}: its errors are not understood ({errors.unit} of {flux_unit}); give an InverseVariance."
+        )
+    return np.asarray(errors.array, dtype=np.float64) * factor
 
 
-def _checked_redshift(row: _Row, *, needed: bool) -> float:
-    z = row.redshift
-    if not needed:
-        return np.nan if z is None else z
+def _checked_redshift(row: _Row, given: Any, *, needed: bool) -> float:
+    z = row.redshift if given is None else given
+    if not needed and (z is None or np.isnan(z)):
+        return np.nan
     advice = "give it with redshift=, or frame='rest' if the spectrum is in the rest frame already"
     if z is None:
-        raise AgnsalError(f"{row.name}: its redshift is not known (or 0); {advice}.")
-    if not np.isfinite(z) or z <= 0:
-        raise AgnsalError(f"{row.name}: redshift {z} is not positive; {advice}.")
-    if z > 20:
-        raise AgnsalError(f"{row.name}: redshift {z} is too large to be one; is it a velocity in km/s?")
-    return z
+        raise AgnsalError(f"{row.name}: its redshift is not known (specutils says 0 then); {advice}.")
+    try:
+        return checked_redshift(z, advice)
+    except AgnsalError as error:
+        raise AgnsalError(f"{row.name}: {error}") from error
 
 
 def _on_grid(
-    row: _Row, stretch: float, grid: WavelengthGrid, min_coverage: float, method: str
-) -> tuple[NDArray, NDArray | None, NDArray]:
+    row: _Row, redshift: float, stretch: float, grid: WavelengthGrid, min_coverage: float, method: str
+) -> Resampled:
     """One spectrum on the grid: flux, inverse variance, mask."""
-    bad = row.bad | ~np.isfinite(row.flux)
-    if row.ivar is not None:
-        with np.errstate(invalid="ignore"):
-            bad |= ~(np.isfinite(row.ivar) & (row.ivar > 0))
+    bad = bad_pixels(row.flux, row.ivar, row.bad)
     if bad.all():
         raise AgnsalError(f"{row.name}: no good pixel; every flux is masked, not finite or without weight.")
     if not row.flux[~bad].any():
@@ -216,10 +271,10 @@ def _on_grid(
             f"{row.name}: only {100 * good:.0f} % of the grid ({grid.centers.value[0]:.0f} to "
             f"{grid.centers.value[-1]:.0f} A) has good pixels, {100 * min_coverage:.0f} % are asked for; "
             f"the spectrum covers {row.wavelength[0] / stretch:.0f} to {row.wavelength[-1] / stretch:.0f} A there "
-            f"({'no redshift' if row.redshift is None else f'redshift {row.redshift:.6g}'}). "
+            f"({'no redshift' if np.isnan(redshift) else f'redshift {redshift:.6g}'}). "
             "Lower min_coverage, or use another grid."
         )
-    return put.flux, put.ivar, put.mask
+    return put
 
 
 def _with_gaps(row: _Row, bad: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray | None, NDArray]:
@@ -257,27 +312,28 @@ def _per_spectrum(values: Any, count: int, what: str, *, scalar: bool = False) -
     return array
 
 
-def _all_or_none(rows: list[_Row], have: list[bool], what: str, consequence: str) -> bool:
-    """Whether every spectrum has it; a warning where some do and some do not."""
-    if any(have) and not all(have):
-        lacking = [row.name for row, has in zip(rows, have, strict=True) if not has]
+def _all_calibrated(rows: list[_Kept]) -> bool:
+    """Whether every spectrum is in calibrated flux; a warning where some are and some are not."""
+    lacking = [row.name for row in rows if not row.calibrated]
+    if lacking and len(lacking) < len(rows):
         names = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
         warnings.warn(
-            f"no {what} in {names}: the whole sample {consequence}. Collect them apart to keep it for the others.",
+            f"no calibrated flux in {names}: the whole sample is in relative flux; normalise it. "
+            "Collect them apart to keep it for the others.",
             AgnsalWarning,
             stacklevel=4,
         )
-    return all(have)
+    return not lacking
 
 
-def _table(rows: list[_Row], matrix: dict[str, list], labels: NDArray | None) -> QTable:
+def _table(rows: list[_Kept], mask: NDArray[np.bool_], labels: NDArray | None) -> QTable:
     table = QTable()
     table["object_id"] = [row.name for row in rows]
-    table["redshift"] = np.array(matrix["redshift"], dtype=np.float64)
+    table["redshift"] = np.array([row.redshift for row in rows], dtype=np.float64)
     if labels is not None:
         table["label"] = labels
-    table["good_fraction"] = 1.0 - np.array(matrix["mask"]).mean(axis=1)
-    for column in _META_COLUMNS:
-        if any(row.meta.get(column) for row in rows):
-            table[column] = [str(row.meta.get(column) or "") for row in rows]
+    table["good_fraction"] = 1.0 - mask.mean(axis=1)
+    for column, values in zip(_META_COLUMNS, zip(*(row.meta for row in rows), strict=True), strict=True):
+        if any(values):
+            table[column] = list(values)
     return table

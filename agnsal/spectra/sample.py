@@ -21,6 +21,7 @@ from agnsal.spectra.grid import (
     to_angstrom,
     unpack_grid,
 )
+from agnsal.spectra.pixels import bad_pixels
 from agnsal.store import Array, Stored, pack_table, unpack_table
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ class SpectralSample(Displayed, Stored):
     grid : WavelengthGrid
         The common grid.
     ivar : array_like, shape (n, n_bins), optional
-        Inverse variance in ``unit**-2``; `None` where errors are unknown.
+        Inverse variance in ``unit**-2``; `None` where errors are unknown. A spectrum whose errors are unknown among
+        others has a row of NaN.
     mask : array_like of bool, shape (n, n_bins), optional
-        True = bad. Bins with non-finite flux, or with an `ivar` that is not finite and positive, are bad in any case.
+        True = bad. Bins with non-finite flux, or with an `ivar` that is not finite and positive, are bad in any case
+        (but a row of NaN only says that the errors are unknown).
     unit : Unit or str
         Unit of the flux; dimensionless for relative flux.
     table : QTable, optional
@@ -68,7 +71,8 @@ class SpectralSample(Displayed, Stored):
     Attributes
     ----------
     flux, ivar, mask, grid, unit, table, truth
-        As above; `flux` is finite everywhere, `ivar` is 0 in bad bins (or `None`).
+        As above; `flux` is finite everywhere, `ivar` is 0 in bad bins (or `None`, or NaN for a
+        whole spectrum without errors).
     normalization : Normalization or None
         What `normalize` did.
 
@@ -103,7 +107,7 @@ class SpectralSample(Displayed, Stored):
             raise AgnsalError("flux came with a unit attached; pass flux.value and unit=flux.unit.")
         if isinstance(flux, np.ma.MaskedArray):
             raise AgnsalError("flux came as a masked array; pass flux.data and mask=flux.mask.")
-        flux = np.array(flux, dtype=np.float64)
+        flux = np.asarray(flux, dtype=np.float64)
         if flux.ndim != 2 or flux.shape[1] != len(grid):
             raise AgnsalError(
                 f"flux must have shape (n, {len(grid)}) as the grid has {len(grid)} bins, got {flux.shape}."
@@ -113,9 +117,9 @@ class SpectralSample(Displayed, Stored):
             bad |= _same_shape(mask, flux, "mask", bool)
         if ivar is not None:
             ivar = _same_shape(ivar, flux, "ivar", np.float64)
-            with np.errstate(invalid="ignore"):
-                bad |= ~(np.isfinite(ivar) & (ivar > 0))
-            ivar = np.where(bad, 0.0, ivar)
+            known = ~np.isnan(ivar).all(axis=1)
+            bad |= bad_pixels(flux, ivar) & known[:, None]
+            ivar = np.where(bad & known[:, None], 0.0, ivar)
         self.table = _complete_table(table, len(flux))
         empty = bad.all(axis=1)
         if empty.any():
@@ -163,7 +167,8 @@ class SpectralSample(Displayed, Stored):
         frame : {"observed", "rest"}
             Frame of the spectra. With ``"rest"`` the axis stays and a redshift is only recorded.
         on_error : {"raise", "skip"}
-            What to do with a spectrum that cannot be used: refuse all, or leave it out with a warning that names it.
+            What to do with a spectrum that cannot be used, whatever is wrong with it: refuse all, or leave it out with
+            a warning that names it.
 
         Returns
         -------
@@ -207,6 +212,11 @@ class SpectralSample(Displayed, Stored):
         return np.asarray(self.table["object_id"])
 
     @property
+    def has_errors(self) -> NDArray[np.bool_]:
+        """Whether the errors of each spectrum are known, shape (n,)."""
+        return np.zeros(len(self), dtype=bool) if self.ivar is None else ~np.isnan(self.ivar).any(axis=1)
+
+    @property
     def redshift(self) -> NDArray | None:
         """Redshifts, shape (n,), or None."""
         if "redshift" not in self.table.colnames:
@@ -234,7 +244,7 @@ class SpectralSample(Displayed, Stored):
         if self.redshift is not None and np.isfinite(self.redshift).any():
             rows.append(["redshifts", f"{np.nanmin(self.redshift):.4g} to {np.nanmax(self.redshift):.4g}"])
         rows.append(["bad bins", f"{100 * self.mask.mean():.3g} %" if len(self) else "none"])
-        rows.append(["errors", "known" if self.ivar is not None else "not known"])
+        rows.append(["errors", f"known of {self.has_errors.sum()} spectra"])
         rows.append(["table", ", ".join(map(printable, self.table.colnames))])
         return Table(repr(self)[1:-1], rows)
 
@@ -298,7 +308,7 @@ class SpectralSample(Displayed, Stored):
         """
         if isinstance(flux, u.Quantity | np.ma.MaskedArray):
             raise AgnsalError("flux came with a unit or as a masked array; give plain numbers in the sample's unit.")
-        flux = _same_shape(flux, self.flux, "the new flux", np.float64)
+        flux = _same_shape(flux, self.flux, "the new flux", np.float64).copy()
         if not np.isfinite(flux).all():
             raise AgnsalError("the new flux is not finite everywhere; make a SpectralSample(flux, ...) to mask bins.")
         return self._changed(flux=flux, truth=None)
@@ -447,7 +457,7 @@ class SpectralSample(Displayed, Stored):
     _arrays: ClassVar = {
         "flux": Array("real", "spectrum bin"),
         "mask": Array("flags", "spectrum bin"),
-        "ivar": Array("real", "spectrum bin", optional=True),
+        "ivar": Array("real", "spectrum bin", finite=False, optional=True),
         **GRID_ARRAYS,
         "column_*_mask": Array("flags", "spectrum ..."),
         "column_*": Array("cells", "spectrum ...", finite=False),
@@ -474,6 +484,9 @@ class SpectralSample(Displayed, Stored):
         if grid is None:
             raise AgnsalError("a sample has a grid")
         table = unpack_table(arrays, header["table"])
+        ivar = arrays.get("ivar", np.zeros((1, 1)))
+        if (~np.isfinite(ivar).all(axis=1) & ~np.isnan(ivar).all(axis=1)).any():
+            raise AgnsalError("the inverse variance of a spectrum is neither finite nor unknown as a whole")
         sample = cls(
             arrays["flux"], grid, ivar=arrays.get("ivar"), mask=arrays["mask"], unit=header["unit"], table=table
         )
@@ -491,7 +504,7 @@ def concatenate(samples: Sequence[SpectralSample]) -> SpectralSample:
     Parameters
     ----------
     samples : sequence of SpectralSample
-        On one grid, in one unit, normalised alike, all with inverse variances or all without.
+        On one grid, in one unit and normalised alike.
 
     Returns
     -------
@@ -501,7 +514,7 @@ def concatenate(samples: Sequence[SpectralSample]) -> SpectralSample:
     Raises
     ------
     AgnsalError
-        If there is none, or they differ in grid, unit, normalisation or errors.
+        If there is none, or they differ in grid, unit or normalisation.
 
     Examples
     --------
@@ -520,12 +533,11 @@ def concatenate(samples: Sequence[SpectralSample]) -> SpectralSample:
                 raise AgnsalError(
                     f"the samples differ in their {what}: {getattr(first, what)} and {getattr(sample, what)}."
                 )
-        if (sample.ivar is None) != (first.ivar is None):
-            raise AgnsalError("some of the samples have inverse variances and some have none; set .ivar to None first.")
-    part = {
-        name: None if getattr(first, name) is None else np.concatenate([getattr(sample, name) for sample in samples])
-        for name in _MATRICES
+    part: dict[str, Any] = {
+        name: np.concatenate([getattr(sample, name) for sample in samples]) for name in ("flux", "mask")
     }
+    ivar = [np.full(sample.flux.shape, np.nan) if sample.ivar is None else sample.ivar for sample in samples]
+    part["ivar"] = None if all(sample.ivar is None for sample in samples) else np.concatenate(ivar)
     table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
     return first._changed(**part, table=table, truth=None)
 
@@ -559,7 +571,7 @@ def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def _same_shape(values: Any, flux: NDArray, what: str, dtype: Any) -> NDArray:
-    values = np.array(values, dtype=dtype)
+    values = np.asarray(values, dtype=dtype)
     if values.shape != flux.shape:
         raise AgnsalError(f"{what} has shape {values.shape}, the flux {flux.shape}; they must agree.")
     return values

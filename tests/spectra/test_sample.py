@@ -3,7 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.nddata import InverseVariance, StdDevUncertainty
+from astropy.nddata import InverseVariance, StdDevUncertainty, UnknownUncertainty
 from astropy.table import QTable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -202,9 +202,8 @@ def test_ids_labels_and_redshifts_of_the_wrong_length():
     ("one", "keywords", "message"),
     [
         (spectrum(z=None), {}, "NGC 1: its redshift is not known.*redshift=.*frame='rest'"),
-        (spectrum(), {"redshift": 0.0}, "redshift 0.0 is not positive"),
-        (spectrum(), {"redshift": [-0.1]}, "redshift -0.1 is not positive"),
-        (spectrum(), {"redshift": np.nan}, "redshift nan is not positive"),
+        (spectrum(), {"redshift": [-0.11]}, "NGC 1: redshift -0.11 is none"),
+        (spectrum(), {"redshift": np.nan}, "NGC 1: redshift nan is none"),
         (spectrum(), {"redshift": 2998.0}, "km/s"),
         (spectrum(z=0.9), {}, "only 0 % of the grid.*covers 2632"),
         (spectrum(flux=np.full(1200, np.nan), mask=np.ones(1200, bool)), {}, "no good pixel"),
@@ -311,14 +310,15 @@ def test_samples_are_put_one_under_the_other(sample):
     for name in ("flux", "ivar", "mask", "ids", "labels", "redshift"):
         np.testing.assert_array_equal(getattr(both, name), getattr(sample, name))
     assert both.unit == sample.unit
-    bare = SpectralSample(sample.flux, GRID, unit=FLAM)
+    mixed = concatenate([SpectralSample(sample.flux, GRID, unit=FLAM), sample])
+    assert mixed.has_errors.tolist() == [False] * 4 + [True] * 4
+    np.testing.assert_array_equal(mixed[4:].ivar, sample.ivar)
     for others, message in (
         ([], "at least one"),
         ([sample, sample.flux], "at least one"),
         ([sample, sample.normalize()], "differ in their unit"),
         ([sample.normalize(), sample.normalize(window=None)], "differ in their normalization"),
         ([sample, sample[:, 1:]], "differ in their grid"),
-        ([sample, bare], "some have none"),
     ):
         with pytest.raises(AgnsalError, match=message):
             concatenate(others)
@@ -363,3 +363,66 @@ def test_labels_from_a_data_frame_become_text():
     table = QTable({"object_id": np.array(["a", "b"], object), "label": np.array(["x", "y"], object)})
     made = SpectralSample(np.ones((2, 41)), GRID, table=table)
     assert made.labels.dtype.kind == made.ids.dtype.kind == "U"
+
+
+def odd_spectra():
+    """One spectrum for everything that can be wrong with one."""
+    good = spectrum(ivar=np.ones(1200))
+    axis, flux = u.Quantity(good.spectral_axis), np.ones(1200)
+    unknown = Spectrum(flux=flux * FLAM, spectral_axis=axis, redshift=0.1)
+    unknown.uncertainty = UnknownUncertainty(flux)
+    return {
+        "in kelvin": spectrum(unit=u.K),
+        "of unknown errors": unknown,
+        "over velocity": Spectrum(flux=flux * FLAM, spectral_axis=np.linspace(-100, 100, 1200) * u.km / u.s),
+        "a cube": Spectrum(flux=np.ones((2, 2, 1200)) * FLAM, spectral_axis=axis, redshift=0.1),
+        "nothing": None,
+        "a number": 3.5,
+        "too red": spectrum(z=0.9),
+        "unknown redshift": spectrum(z=None),
+    }
+
+
+@pytest.mark.parametrize("what", odd_spectra())
+def test_whatever_is_wrong_with_one_spectrum_is_skipped_by_its_name(what):
+    odd = odd_spectra()[what]
+    with pytest.raises(AgnsalError, match=f"^{what}: "):
+        SpectralSample.from_spectra([spectrum(), odd], GRID, ids=["good", what])
+    with pytest.warns(AgnsalWarning, match=f"1 of 2 spectra left out:\n{what}: "):
+        sample = SpectralSample.from_spectra([odd, spectrum()], GRID, ids=[what, "good"], on_error="skip")
+    assert sample.ids.tolist() == ["good"]
+
+
+@pytest.mark.parametrize("z", [0.0, -0.0001, -0.1])
+def test_zero_and_small_negative_redshifts_are_redshifts(z):
+    sample = SpectralSample.from_spectra([spectrum(start=4500.0)], GRID, redshift=z, method="linear")
+    np.testing.assert_allclose(sample.flux[0], 1 + GRID.centers.value * (1 + z) / 1e4, rtol=1e-12)
+    assert sample.redshift.tolist() == [z]
+
+
+def test_one_spectrum_without_errors_leaves_the_others_theirs(tmp_path):
+    sample = SpectralSample.from_spectra([spectrum(ivar=np.full(1200, 4.0)), spectrum()], GRID)
+    assert sample.has_errors.tolist() == [True, False]
+    assert not sample.mask.any()
+    alone = SpectralSample.from_spectra([spectrum(ivar=np.full(1200, 4.0))], GRID)
+    np.testing.assert_array_equal(sample[:1].ivar, alone.ivar)
+    sample.normalize().write(tmp_path / "a.npz")
+    assert SpectralSample.read(tmp_path / "a.npz").has_errors.tolist() == [True, False]
+    again = SpectralSample(sample.flux, GRID, ivar=sample.ivar, mask=sample.mask)
+    np.testing.assert_array_equal(again.ivar, sample.ivar)
+
+
+def test_memory_does_not_grow_with_the_pixels_of_all_spectra():
+    import tracemalloc
+
+    def spectra(n):
+        return [spectrum(ivar=np.ones(1200)) for _ in range(n)]
+
+    peaks = []
+    for n in (100, 200):
+        given = spectra(n)
+        tracemalloc.start()
+        SpectralSample.from_spectra(given, GRID)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 100 * 41 * 8 * 8  # a few times the matrix itself, a quarter of the pixels

@@ -155,7 +155,7 @@ def _flux_errors(
     random: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], bool]:
     """Standard errors where the attribution is linear in each bin, else draws; and which of them."""
-    if sample.ivar is None:
+    if sample.ivar is None or not sample.has_errors.all():
         raise AgnsalError("the sample has no inverse variances; give it ivar, or leave flux errors out with n_draws=0.")
     sigma = np.zeros_like(sample.flux)
     np.divide(

@@ -231,6 +231,7 @@ class MatrixBasis(Basis):
         if ivar is None:
             found = self._solve(columns, flux.T).T
         else:
+            ivar = np.where(np.isnan(ivar), 1.0, ivar)  # unknown errors weigh all bins alike
             root = np.sqrt(ivar / ivar.max(axis=1, keepdims=True))
             found = np.array([self._solve(columns * w[:, None], x * w) for w, x in zip(root, flux, strict=True)])
         return found / np.where(size > 0, size, 1.0)

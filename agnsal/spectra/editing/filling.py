@@ -128,7 +128,7 @@ def noise_level(
     flux : ndarray, shape (n, n_features)
         Spectra.
     ivar : ndarray, shape (n, n_features), optional
-        Inverse variance, 0 in bad bins, which get the median of the others.
+        Inverse variance, 0 in bad bins, which get the median of the others; NaN in spectra whose errors are unknown.
     bad : ndarray of bool, shape (n, n_features), optional
         Bad bins.
 
@@ -148,10 +148,14 @@ def noise_level(
     True
     """
     if ivar is not None:
+        unknown = np.isnan(ivar).any(axis=1)
         good = ivar > 0
         sigma = 1.0 / np.sqrt(np.where(good, ivar, np.nan), where=good, out=np.full(ivar.shape, np.nan))
         typical = np.array([np.median(row[keep]) if keep.any() else 0.0 for row, keep in zip(sigma, good, strict=True)])
-        return np.where(good, sigma, typical[:, None])
+        sigma = np.where(good, sigma, typical[:, None])
+        if unknown.any():
+            sigma[unknown] = noise_level(flux[unknown], None, None if bad is None else bad[unknown])
+        return sigma
     if flux.shape[1] < 5:
         return np.zeros(flux.shape)
     second = np.abs(2.0 * flux[:, 2:-2] - flux[:, :-4] - flux[:, 4:])
