@@ -239,7 +239,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         "grid": GRID_HEADER,
     }
 
-    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         check_is_fitted(self, "coordinates_")
         edges, grid = pack_grid(self.grid_)
         arrays = {name: getattr(self, name) for name in ("coordinates_", "training_", "mean_", "scale_")}
@@ -254,7 +254,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return arrays | edges, header
 
     @classmethod
-    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> SpectralEmbedding:
+    def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> SpectralEmbedding:
         """Ready to `transform`; its `random_state` is the seed that was used."""
         embedding = cls(header["perplexity"], header["seed"], header["n_jobs"], standardize=header["standardize"])
         embedding.grid_ = unpack_grid(arrays, header["grid"])

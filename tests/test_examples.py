@@ -62,6 +62,7 @@ def options_for(folder, output, **changes):
     return argparse.Namespace(**{**options, **changes})
 
 
+@pytest.mark.slow
 def test_the_main_job_remakes_every_item(repository, tmp_path):
     command = [sys.executable, "examples/paper_figures.py", "--quick", "--quiet", "--output", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

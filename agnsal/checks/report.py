@@ -336,7 +336,7 @@ def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") 
     return Finding(name, verdict, _WORDS[name].format(**found), found["mean"], found["low"], found["high"])
 
 
-def _training(training: Any) -> tuple[NDArray, NDArray] | None:
+def _training(training: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     if training is None:
         return None
     if isinstance(training, SpectralSample):

@@ -285,7 +285,7 @@ class WavelengthGrid:
         return f"<WavelengthGrid: {span}, {self.frame} frame, {self.medium}>"
 
 
-def _rebuild(edges: NDArray, centers: NDArray, medium: Medium, frame: Frame) -> WavelengthGrid:
+def _rebuild(edges: NDArray[Any], centers: NDArray[Any], medium: Medium, frame: Frame) -> WavelengthGrid:
     return WavelengthGrid(edges * u.AA, centers * u.AA, medium=medium, frame=frame)
 
 
@@ -294,7 +294,7 @@ GRID_ARRAYS = {"edges": Array("real", "bin+1", optional=True), "centers": Array(
 GRID_HEADER = ({"medium": frozenset(get_args(Medium)), "frame": frozenset(get_args(Frame))}, None)
 
 
-def pack_grid(grid: WavelengthGrid | None) -> tuple[dict[str, NDArray], dict[str, str] | None]:
+def pack_grid(grid: WavelengthGrid | None) -> tuple[dict[str, NDArray[Any]], dict[str, str] | None]:
     """Arrays and JSON header of a grid, or of none.
 
     Examples
@@ -308,7 +308,7 @@ def pack_grid(grid: WavelengthGrid | None) -> tuple[dict[str, NDArray], dict[str
     return {"edges": grid.edges.value, "centers": grid.centers.value}, {"medium": grid.medium, "frame": grid.frame}
 
 
-def unpack_grid(arrays: Mapping[str, NDArray], header: Mapping[str, Any] | None) -> WavelengthGrid | None:
+def unpack_grid(arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any] | None) -> WavelengthGrid | None:
     """Put together what `pack_grid` took apart."""
     if (header is None) != ("edges" not in arrays) or (header is None) != ("centers" not in arrays):
         raise AgnsalError("edges, centers and what the header says of the grid are there together or not at all")

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -325,7 +326,7 @@ def _refuse_air(grid: WavelengthGrid) -> None:
         )
 
 
-def _owners(center: NDArray) -> tuple[NDArray, NDArray, dict[str, int]]:
+def _owners(center: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], dict[str, int]]:
     """Give each bin's owner among the cores and among the wings: the number of an emission line, or -1."""
     lines = [line for line in _TABLE if line.kind in ("permitted", "forbidden")]
     position = np.array([line.wavelength for line in lines])[:, None]

@@ -74,8 +74,8 @@ class LearnedWavelet:
 
 def distillation_loss(
     h: Any,
-    X: NDArray,
-    gradients: NDArray,
+    X: NDArray[Any],
+    gradients: NDArray[Any],
     *,
     level: int,
     sparsity: float,

@@ -162,7 +162,7 @@ class WaveletDistillation(BaseEstimator):
         self.predictor_ = _small_model().fit(self.wavelets_[self.best_].top_coefficients(X, self.m), np.asarray(y))
         return self
 
-    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray[Any]:
         """Classes by the small model on the best wavelet.
 
         Parameters
@@ -176,7 +176,7 @@ class WaveletDistillation(BaseEstimator):
         """
         return self.predictor_.predict(self.wavelets_[self.best_].top_coefficients(flux_of(X), self.m))
 
-    def _accuracy(self, wavelet: LearnedWavelet, X: NDArray, y: ArrayLike) -> float:
+    def _accuracy(self, wavelet: LearnedWavelet, X: NDArray[Any], y: ArrayLike) -> float:
         from sklearn.model_selection import cross_val_score
 
         return float(cross_val_score(_small_model(), wavelet.top_coefficients(X, self.m), y, cv=self.cv).mean())
@@ -190,7 +190,7 @@ def _small_model() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
-def _quality(wavelet: LearnedWavelet, X: NDArray, gradients: NDArray) -> tuple[float, float, float]:
+def _quality(wavelet: LearnedWavelet, X: NDArray[Any], gradients: NDArray[Any]) -> tuple[float, float, float]:
     """Attribution, compression and reconstruction of the table."""
     attribution = sum(np.abs(part).sum() for part in wavelet.transform(gradients)) / len(X)
     error = np.sum((X - reconstruct(wavelet.transform(X), wavelet.filter, X.shape[1])) ** 2) / len(X)

@@ -6,6 +6,8 @@ from astropy.table import QTable
 
 import agnsal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def examples(repository, monkeypatch):

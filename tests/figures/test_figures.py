@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from numpy.testing import assert_allclose, assert_array_equal
 
 import agnsal
+from agnsal import figures
 from agnsal.errors import AgnsalError
 from agnsal.figures import (
     plot_class_gradients,
@@ -366,3 +368,10 @@ def test_the_flux_axis_has_the_unit_of_the_flux_whatever_the_map_is_of():
         )
     }
     assert set(labels.values()) == {f"Flux density [{raw.unit.to_string('latex_inline')}]"}
+
+
+@pytest.mark.parametrize("name", figures.__all__)
+def test_every_figure_takes_axes_and_returns_them(name):
+    signature = inspect.signature(getattr(figures, name))
+    assert signature.parameters["ax"].default is None
+    assert signature.return_annotation == "Axes"

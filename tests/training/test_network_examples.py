@@ -6,6 +6,8 @@ import sys
 import pytest
 from astropy.table import QTable
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "reality_checks": (
         "contributions.png",

@@ -39,7 +39,7 @@ class MeanMaps(Displayed, Generic[Maps]):
     count: NDArray[np.intp]
 
     @property
-    def groups(self) -> NDArray:
+    def groups(self) -> NDArray[Any]:
         """Names of the groups."""
         return self.mean.ids
 

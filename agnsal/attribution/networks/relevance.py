@@ -175,7 +175,9 @@ def relevance(
     return question.answer(values, method="relevance", options=options)
 
 
-def _explain(layers: tuple[Layer, ...], x: NDArray, weights: NDArray, rule: str, sharing: _Sharing) -> NDArray:
+def _explain(
+    layers: tuple[Layer, ...], x: NDArray[Any], weights: NDArray[Any], rule: str, sharing: _Sharing
+) -> NDArray[Any]:
     """Relevance of the input for the output that the weights select."""
     values = trace(layers, x)
     relevance = values[-1] * weights
@@ -197,7 +199,9 @@ def _negated(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return (*layers[:-1], Dense(-last.weight, -last.bias))
 
 
-def _hand_back(layers: tuple[Layer, ...], x: NDArray, relevance: NDArray, sharing: _Sharing) -> NDArray[np.float64]:
+def _hand_back(
+    layers: tuple[Layer, ...], x: NDArray[Any], relevance: NDArray[Any], sharing: _Sharing
+) -> NDArray[np.float64]:
     """Relevance of the input of layers in a row, from that of the output."""
     values = trace(layers, x)
     for layer, value in zip(reversed(layers), reversed(values[:-1]), strict=True):
@@ -233,12 +237,12 @@ class _Sharing:
     alpha: float = 1.0
     beta: float = 0.0
     signed: bool = True
-    weights: Callable[[NDArray], NDArray] | None = None
+    weights: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     stabilise: bool = False
     bias: Bias = "canonical"
     epsilon: float = 0.0
 
-    def share(self, layer: Affine, a: NDArray, relevance: NDArray) -> NDArray[np.float64]:
+    def share(self, layer: Affine, a: NDArray[Any], relevance: NDArray[Any]) -> NDArray[np.float64]:
         """Relevance of the inputs `a` of an affine layer."""
         if self.weights is not None:
             plain = layer.mapped(self.weights)
@@ -277,6 +281,6 @@ _SHARING: dict[str, _Sharing] = {
 }
 
 
-def _divide(relevance: NDArray, z: NDArray) -> NDArray[np.float64]:
+def _divide(relevance: NDArray[Any], z: NDArray[Any]) -> NDArray[np.float64]:
     """The quotient, 0 where nothing contributes."""
     return np.divide(relevance, z, out=np.zeros_like(relevance), where=z != 0)

@@ -86,7 +86,7 @@ def effect_sizes(
     return effects if predictions.ndim == 2 else effects[0]
 
 
-def _projected(Z: NDArray, f: NDArray, projection: str, center: bool) -> NDArray[np.float64]:
+def _projected(Z: NDArray[Any], f: NDArray[Any], projection: str, center: bool) -> NDArray[np.float64]:
     return projector(Z, projection, center=center, predictions=f) @ (f - f.mean() if center else f)
 
 
@@ -119,7 +119,7 @@ class RateResult:
     rate: NDArray[np.float64]
     delta: float
     ess: float
-    names: tuple
+    names: tuple[Any, ...]
     form: str
     rank: int
     n_features: int
@@ -232,7 +232,7 @@ def rate(
     return RateResult(kld, relative, delta, 100 / (1 + delta), names, form, rank, p, condition)
 
 
-def _divergence(mu: NDArray, V: NDArray, precision: NDArray, group: list[int], form: str) -> float:
+def _divergence(mu: NDArray[Any], V: NDArray[Any], precision: NDArray[Any], group: list[int], form: str) -> float:
     """KLD of one group; zero where the group is independent of all else to rounding."""
     block = np.ix_(group, group)
     A = precision[block] - np.linalg.inv(V[block])
@@ -245,14 +245,14 @@ def _divergence(mu: NDArray, V: NDArray, precision: NDArray, group: list[int], f
     return max(0.5 * (quadratic + np.trace(spread) - np.linalg.slogdet(np.eye(len(group)) + spread)[1]), 0.0)
 
 
-def _null_projector(V: NDArray) -> NDArray[np.float64]:
+def _null_projector(V: NDArray[Any]) -> NDArray[np.float64]:
     """Projector on the directions in which a covariance has no variance: its inverse times that variance."""
     values, vectors = np.linalg.eigh(V)
     null = vectors[:, values <= _SINGULAR * max(values[-1], 0.0)]
     return null @ null.T
 
 
-def _diverging(mu: NDArray, V: NDArray, projector: NDArray, group: list[int], form: str) -> float:
+def _diverging(mu: NDArray[Any], V: NDArray[Any], projector: NDArray[Any], group: list[int], form: str) -> float:
     """The KLD of one group times a variance that vanishes."""
     block = np.ix_(group, group)
     A = projector[block] - _null_projector(V[block])
@@ -273,10 +273,10 @@ def _moments(mean: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64
     return mu, 0.5 * (V + V.T)
 
 
-def _units(groups: Any, null: list[int], p: int) -> tuple[tuple, list[list[int]]]:
+def _units(groups: Any, null: list[int], p: int) -> tuple[tuple[Any, ...], list[list[int]]]:
     """Names and members of the features or groups, less what is nullified."""
     if groups is None:
-        names: tuple = tuple(range(p))
+        names: tuple[Any, ...] = tuple(range(p))
         members = [[j] for j in range(p)]
     else:
         names = tuple(groups) if isinstance(groups, Mapping) else tuple(range(len(groups)))

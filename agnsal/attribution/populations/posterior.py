@@ -189,7 +189,7 @@ def bootstrap_posterior(
     return PredictionPosterior(mean, (np.array(draws) - mean).T / np.sqrt(n_refits - 1))
 
 
-def _network_inputs(model: Any, X: Any, training: Any) -> tuple[Any, NDArray, NDArray]:
+def _network_inputs(model: Any, X: Any, training: Any) -> tuple[Any, NDArray[Any], NDArray[Any]]:
     """The network at the end of a pipeline, and what reaches it."""
     from sklearn.pipeline import Pipeline
 
@@ -217,9 +217,9 @@ def _column(mlp: Any, target: Any) -> int:
     return classes.index(target)
 
 
-def _last_hidden(mlp: Any, X: NDArray) -> NDArray[np.float64]:
+def _last_hidden(mlp: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     """Activations of the last hidden layer, and a column of ones for the bias."""
-    activations: dict[str, Callable[[NDArray], NDArray]] = {
+    activations: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
         "relu": lambda z: np.maximum(z, 0.0),
         "tanh": np.tanh,
         "logistic": lambda z: 0.5 * (1 + np.tanh(0.5 * z)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,7 +108,7 @@ class FourierBands(Orthonormal):
         stops = np.maximum.accumulate(np.maximum(stops - number, 1)) + number
         return np.diff(np.minimum(stops, count - number[::-1]), prepend=0)
 
-    def _band_of(self, frequency: NDArray) -> NDArray[np.intp]:
+    def _band_of(self, frequency: NDArray[Any]) -> NDArray[np.intp]:
         edges = np.asarray(self.edges, dtype=np.float64)
         if edges.ndim != 1 or edges.size < 2 or (np.diff(edges) <= 0).any() or edges[0] > 0 or edges[-1] < 0.5:
             raise AgnsalError(

@@ -186,14 +186,16 @@ class _View:
         )
         return compose([step], self.question.model)
 
-    def explain(self, function: Callable[..., Attribution], rows: NDArray[np.intp], options: dict) -> Attribution:
+    def explain(
+        self, function: Callable[..., Attribution], rows: NDArray[np.intp], options: dict[str, Any]
+    ) -> Attribution:
         """Ask a method about coordinates."""
         given = {key: value[rows] if _one_each(key, value) else value for key, value in options.items()}
         target, output = self.question.target[rows], self.question.output
         return function(self.model(rows), self.S[rows], target=target, output=output, **given)
 
     def remove_groups(
-        self, function: Callable[..., Attribution], i: int, start: NDArray[np.float64], options: dict
+        self, function: Callable[..., Attribution], i: int, start: NDArray[np.float64], options: dict[str, Any]
     ) -> Attribution:
         """Ask a method about switches, one for each group: on is the spectrum, off is the baseline."""
         of_group = (self.basis.groups == self.basis.group_names[:, None]).astype(np.float64)

@@ -153,7 +153,7 @@ class PiecewiseLinearBenchmark:
         self._set(np.asarray(edges, dtype=np.float64), np.asarray(slopes, dtype=np.float64), interactions)
         return self
 
-    def _set(self, edges: NDArray, slopes: NDArray, interactions: Iterable[Interaction]) -> None:
+    def _set(self, edges: NDArray[Any], slopes: NDArray[Any], interactions: Iterable[Interaction]) -> None:
         if edges.ndim != 2 or slopes.shape != (edges.shape[0], edges.shape[1] - 1):
             raise AgnsalError(f"edges must be (d, K + 2) and slopes (d, K + 1), got {edges.shape} and {slopes.shape}.")
         if not ((edges[:, 0] == -np.inf) & (edges[:, -1] == np.inf)).all() or not np.isfinite(edges[:, 1:-1]).all():
@@ -162,7 +162,7 @@ class PiecewiseLinearBenchmark:
             raise AgnsalError("the edges of each feature must ascend and the slopes be finite.")
         self.edges, self.slopes = edges, slopes
         d = len(edges)
-        self.interactions: tuple[tuple[NDArray, NDArray, float], ...] = tuple(
+        self.interactions: tuple[tuple[NDArray[Any], NDArray[Any], float], ...] = tuple(
             (_members(a, d), _members(b, d), float(weight)) for a, b, weight in interactions
         )
 
@@ -273,7 +273,7 @@ class PiecewiseLinearBenchmark:
             piece += edge <= matrix
         return self.slopes[np.arange(self.n_features), piece]
 
-    def training_set(self) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    def training_set(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Inputs and targets for training (five sixths) and testing.
 
         Returns
@@ -404,7 +404,7 @@ class PiecewiseLinearBenchmark:
         return matrix
 
 
-def _cholesky(correlation: NDArray) -> NDArray[np.float64]:
+def _cholesky(correlation: NDArray[Any]) -> NDArray[np.float64]:
     d = len(correlation)
     if (
         correlation.shape != (d, d)

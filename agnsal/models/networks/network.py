@@ -63,7 +63,7 @@ class Network(Stored):
     """
 
     layers: tuple[Layer, ...]
-    classes: NDArray | None = None
+    classes: NDArray[Any] | None = None
     n_features: int | None = None
 
     def __post_init__(self) -> None:
@@ -301,7 +301,7 @@ class Network(Stored):
             return int(np.abs(weights).argmax())
         return self.classes[int(weights[0] > 0) if len(weights) < len(self.classes) else weights.argmax()]
 
-    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray[Any]:
         """Label of every spectrum, or the raw outputs where there are no classes.
 
         Parameters
@@ -321,7 +321,7 @@ class Network(Stored):
     _arrays: ClassVar = {"classes": Array("labels", "class", optional=True), "array_*": Array("real", "...")}
     _header: ClassVar = {"layers": [dict], "n_features": (int, None), "object_labels": bool}
 
-    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         layers, arrays = pack_layers(self.layers)
         objects = False
         if self.classes is not None:
@@ -329,7 +329,7 @@ class Network(Stored):
         return arrays, {"layers": layers, "n_features": self.n_features, "object_labels": objects}
 
     @classmethod
-    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> Network:
+    def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Network:
         classes = arrays.pop("classes", None)
         layers = unpack_layers(header["layers"], arrays)
         if classes is not None:
