@@ -1,5 +1,7 @@
 """The documents say what is true: their code runs and their links lead somewhere."""
 
+import contextlib
+import importlib
 import re
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 import agnsal
 
 ROOT = Path(__file__).resolve().parent.parent
+FLOORS = [path.name for path in (ROOT / "agnsal").iterdir() if path.is_dir() and not path.name.startswith("_")]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
 
 
@@ -32,6 +35,28 @@ def test_files_and_tests_that_are_named_are_there(page):
         if test:
             source = (ROOT / name).read_text(encoding="utf-8")
             assert f"def {test}(" in source, f"{page.name} names {test} of {name}"
+
+
+def leads_somewhere(dotted):
+    """Whether a dotted name is a module or something in one."""
+    parts = dotted.split(".")
+    for k in range(len(parts), 0, -1):
+        with contextlib.suppress(ImportError):
+            found = importlib.import_module(".".join(parts[:k]))
+            return all((found := getattr(found, part, None)) is not None for part in parts[k:])
+    return False
+
+
+def test_names_in_documents_and_docstrings_lead_somewhere():
+    """As `agnsal.module.name`; and modules as `spectra/grid.py`."""
+    lost = []
+    for path in [*PAGES, *(ROOT / "agnsal").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        dotted = re.findall(r"`~?(agnsal(?:\.\w+)+)", text)
+        lost += [f"{path.name}: {name}" for name in sorted(set(dotted)) if not leads_somewhere(name)]
+        modules = re.findall(rf"`((?:{'|'.join(FLOORS)})/[\w/]+\.py)`", text)
+        lost += [f"{path.name}: {name}" for name in sorted(set(modules)) if not (ROOT / "agnsal" / name).exists()]
+    assert not lost
 
 
 @pytest.mark.parametrize(
