@@ -248,10 +248,10 @@ def _known_nuisances(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
 
 def _examined(
     name: str,
-    values: NDArray,
-    classes: NDArray,
-    bands: NDArray | None,
-    right: NDArray | None,
+    values: NDArray[Any],
+    classes: NDArray[Any],
+    bands: NDArray[Any] | None,
+    right: NDArray[Any] | None,
     n_shuffles: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def _examined(
     }
 
 
-def _telling(values: NDArray, classes: NDArray) -> tuple[float, float, float, str]:
+def _telling(values: NDArray[Any], classes: NDArray[Any]) -> tuple[float, float, float, str]:
     """Largest area under the curve of one class against the rest, with Hanley & McNeil's interval, and the class."""
     from scipy.stats import rankdata
 
@@ -312,7 +312,7 @@ def _telling(values: NDArray, classes: NDArray) -> tuple[float, float, float, st
     return best
 
 
-def _band_shares(values: NDArray) -> NDArray[np.float64]:
+def _band_shares(values: NDArray[Any]) -> NDArray[np.float64]:
     """Shares of |attribution| in broad bands, as logarithms: where on the grid a map puts its mass."""
     bands = np.array_split(np.abs(values), min(_BANDS, values.shape[1]), axis=1)
     mass = np.stack([band.sum(axis=1) for band in bands], axis=1)
@@ -321,7 +321,7 @@ def _band_shares(values: NDArray) -> NDArray[np.float64]:
 
 
 def _follows(
-    values: NDArray, classes: NDArray, bands: NDArray, n_shuffles: int, rng: np.random.Generator
+    values: NDArray[Any], classes: NDArray[Any], bands: NDArray[Any], n_shuffles: int, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Share of the within-class variation of the bands explained by ranks of a nuisance, and its p-value."""
     from scipy.stats import rankdata
@@ -336,7 +336,7 @@ def _follows(
     if total <= 1e-20 * Y.size or norm == 0:
         return 0.0, 1.0  # all maps of a class are one, as those of a linear machine can be
 
-    def explained(nuisance: NDArray) -> float:
+    def explained(nuisance: NDArray[Any]) -> float:
         return float(((nuisance @ Y) ** 2).sum() / norm / total)
 
     observed, as_much = explained(x), 0

@@ -202,12 +202,12 @@ class SpectralSample(Displayed, Stored):
         return self.grid.centers
 
     @property
-    def labels(self) -> NDArray | None:
+    def labels(self) -> NDArray[Any] | None:
         """Class labels, shape (n,), or None."""
         return np.asarray(self.table["label"]) if "label" in self.table.colnames else None
 
     @property
-    def ids(self) -> NDArray:
+    def ids(self) -> NDArray[Any]:
         """Names of the objects, shape (n,)."""
         return np.asarray(self.table["object_id"])
 
@@ -217,7 +217,7 @@ class SpectralSample(Displayed, Stored):
         return np.zeros(len(self), dtype=bool) if self.ivar is None else ~np.isnan(self.ivar).any(axis=1)
 
     @property
-    def redshift(self) -> NDArray | None:
+    def redshift(self) -> NDArray[Any] | None:
         """Redshifts, shape (n,), or None."""
         if "redshift" not in self.table.colnames:
             return None
@@ -469,7 +469,7 @@ class SpectralSample(Displayed, Stored):
         "normalization": ({"at": float, "window": (float, None)}, None),
     }
 
-    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         columns, header = pack_table(self.table)
         edges, grid = pack_grid(self.grid)
         arrays = {"flux": self.flux, "mask": self.mask, **edges, **columns}
@@ -479,7 +479,7 @@ class SpectralSample(Displayed, Stored):
         return arrays, {"unit": self.unit.to_string(), "grid": grid, "table": header, "normalization": done}
 
     @classmethod
-    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> SpectralSample:
+    def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> SpectralSample:
         grid = unpack_grid(arrays, header["grid"])
         if grid is None:
             raise AgnsalError("a sample has a grid")
@@ -570,7 +570,7 @@ def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.floa
     return result
 
 
-def _same_shape(values: Any, flux: NDArray, what: str, dtype: Any) -> NDArray:
+def _same_shape(values: Any, flux: NDArray[Any], what: str, dtype: Any) -> NDArray[Any]:
     values = np.asarray(values, dtype=dtype)
     if values.shape != flux.shape:
         raise AgnsalError(f"{what} has shape {values.shape}, the flux {flux.shape}; they must agree.")
@@ -589,6 +589,6 @@ def _complete_table(table: QTable | None, n: int) -> QTable:
     return table
 
 
-def _name_some(ids: NDArray, most: int = 5) -> str:
+def _name_some(ids: NDArray[Any], most: int = 5) -> str:
     names = ", ".join(str(name) for name in ids[:most])
     return names if len(ids) <= most else f"{names} and {len(ids) - most} more"

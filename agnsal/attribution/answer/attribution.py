@@ -116,18 +116,18 @@ class Attribution(Displayed):
     """
 
     values: NDArray[np.float64]
-    target: NDArray
+    target: NDArray[Any]
     method: str
     output: str
     explained: NDArray[np.float64]
     inputs: NDArray[np.float64]
-    ids: NDArray
+    ids: NDArray[Any]
     unit: u.UnitBase = u.dimensionless_unscaled
     grid: WavelengthGrid | None = None
     mask: NDArray[np.bool_] | None = None
     baseline: NDArray[np.float64] | None = None
     residual: NDArray[np.float64] | None = None
-    features: NDArray | None = None
+    features: NDArray[Any] | None = None
     unexplained: NDArray[np.float64] | None = None
     unexplained_share: NDArray[np.float64] | None = None
     uncertainty: Mapping[str, NDArray[np.float64]] | None = None
@@ -410,11 +410,11 @@ class Attribution(Displayed):
         """Give it to shap, for its plots; see `agnsal.to_shap`."""
         return to_shap(self)
 
-    def to_quantus(self, classes: ArrayLike) -> dict[str, NDArray]:
+    def to_quantus(self, classes: ArrayLike) -> dict[str, NDArray[Any]]:
         """Arrays in the shapes Quantus' metrics take; see `agnsal.to_quantus`."""
         return to_quantus(self, classes)
 
-    def write(self, path: str | os.PathLike) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write the whole result, with its provenance, in the format the ending of the file says.
 
         Parameters
@@ -433,7 +433,7 @@ class Attribution(Displayed):
         write_result(self, path)
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> Attribution:
+    def read(cls, path: str | os.PathLike[str]) -> Attribution:
         """Read a result written by `write`, bit-equal.
 
         Parameters
@@ -454,7 +454,7 @@ class Attribution(Displayed):
 
         return read_result(cls, path)
 
-    def _add_errors(self, table: QTable, name: str, sums: NDArray, members: NDArray | None) -> None:
+    def _add_errors(self, table: QTable, name: str, sums: NDArray[Any], members: NDArray[Any] | None) -> None:
         """Columns with the errors of `sums`, each a sum of values with weights `members`."""
         if self.uncertainty is None:
             return

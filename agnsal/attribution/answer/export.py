@@ -47,7 +47,7 @@ def to_shap(attribution: AttributionRecord) -> Any:
     )
 
 
-def to_quantus(attribution: AttributionRecord, classes: ArrayLike) -> dict[str, NDArray]:
+def to_quantus(attribution: AttributionRecord, classes: ArrayLike) -> dict[str, NDArray[Any]]:
     """Arrays in the shapes Quantus' metrics take, as keyword arguments.
 
     Parameters

@@ -177,7 +177,7 @@ def _flux_errors(
     return np.stack(draws), False
 
 
-def _training(training: Any) -> tuple[NDArray[np.float64], NDArray]:
+def _training(training: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
     if isinstance(training, SpectralSample):
         if training.labels is None:
             raise AgnsalError("the training sample has no labels to refit to; give training=(X, y).")

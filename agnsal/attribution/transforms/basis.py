@@ -41,8 +41,8 @@ class Basis(BaseEstimator, ABC):
     """
 
     n_features: int
-    names: NDArray
-    groups: NDArray
+    names: NDArray[Any]
+    groups: NDArray[Any]
     by: Literal["coordinate", "group"] = "coordinate"
     linear = True
     learns = False
@@ -58,7 +58,7 @@ class Basis(BaseEstimator, ABC):
         return hasattr(self, "names")
 
     @property
-    def group_names(self) -> NDArray:
+    def group_names(self) -> NDArray[Any]:
         """Names of the groups in the order in which they appear, shape (n_groups,)."""
         return np.array(list(dict.fromkeys(self._known().groups.tolist())))
 
@@ -274,7 +274,7 @@ class FunctionBasis(Basis):
 
     def __init__(
         self,
-        forward: Callable[[NDArray], NDArray],
+        forward: Callable[[NDArray[Any]], NDArray[Any]],
         inverse: Callable[[Any], Any],
         *,
         names: Sequence[str] | None = None,
