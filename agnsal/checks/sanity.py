@@ -144,7 +144,9 @@ def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any
     rng = np.random.default_rng(random_state)
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if how == "shuffled labels":
-        return clone(model).fit(X, rng.permutation(y))
+        with warnings.catch_warnings():  # that nothing can be learnt from them is the point
+            warnings.simplefilter("ignore", AgnsalWarning)
+            return clone(model).fit(X, rng.permutation(y))
     return bootstrapped(model, X, y, rng)
 
 

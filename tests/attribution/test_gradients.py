@@ -216,6 +216,8 @@ def test_independent_reference_values_of_a_network(reference_values):
         np.testing.assert_allclose(result.explained, data["f"], atol=1e-12)
 
 
+# the labels are noise on purpose
+@pytest.mark.filterwarnings("ignore:nothing shows that the machine separates:agnsal.AgnsalWarning")
 def test_memory_does_not_grow_beyond_input_and_output():
     d = 400
     random = np.random.default_rng(0)

@@ -108,6 +108,8 @@ def test_log_odds_of_two_classes_and_of_pairs_are_exact(X, y, model):
     )
 
 
+# the labels are noise on purpose
+@pytest.mark.filterwarnings("ignore:nothing shows that the machine separates:agnsal.AgnsalWarning")
 def test_efficiency_over_thousands_of_bins():
     random = np.random.default_rng(1)
     X = random.normal(size=(60, 3500)) + np.linspace(-1, 1, 3500)

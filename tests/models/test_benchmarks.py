@@ -14,6 +14,8 @@ def load(repository, monkeypatch):
     return importlib.import_module
 
 
+# the labels are noise on purpose
+@pytest.mark.filterwarnings("ignore:nothing shows that the machine separates:agnsal.AgnsalWarning")
 def test_suites_run(load):
     bench = load("bench_models")
     parts = bench.Parts()

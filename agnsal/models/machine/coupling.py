@@ -20,6 +20,9 @@ from agnsal.errors import AgnsalError
 #: libsvm clips pair probabilities to this distance from 0 and 1; only `couple_iterated` is given such.
 CLIP = 1e-7
 
+#: Log-odds at a decision value of the usual size where nothing shows that a machine separates two classes.
+LEAST_LOG_ODDS = 0.01
+
 
 def class_pairs(n_classes: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and second class of every pair.
@@ -149,6 +152,30 @@ def fit_sigmoid(decision: ArrayLike, positive: ArrayLike, weight: ArrayLike | No
         else:
             break
     return float(a), float(b)
+
+
+def flattest_sigmoid(decision: ArrayLike) -> tuple[float, float]:
+    """The sigmoid of a machine that has shown no evidence of telling two classes apart.
+
+    It sides with the machine (P is 1/2 where the decision is 0, and rises with it), and hardly: the log-odds are
+    `LEAST_LOG_ODDS` at a decision value of the usual size.
+
+    Parameters
+    ----------
+    decision : array, shape (n,)
+        Decision values.
+
+    Returns
+    -------
+    a, b : float
+
+    Examples
+    --------
+    >>> flattest_sigmoid([-2.0, 2.0])
+    (-0.005, 0.0)
+    """
+    size = float(np.sqrt(np.mean(np.square(decision))))
+    return -LEAST_LOG_ODDS / (size or 1.0), 0.0
 
 
 @primitive

@@ -25,6 +25,9 @@ from agnsal.models.validation import refuse_units_and_masks, weighted_variance
 from agnsal.seeds import Seed, seed_of
 from agnsal.store import Array, Stored, pack_labels, unpack_labels
 
+#: Kernel values, or differences between them, that no machine can learn from.
+_DEAD = 1e-9
+
 
 class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator):
     """One-vs-one support vector machine with out-of-fold Platt sigmoids and exact pairwise coupling.
@@ -197,12 +200,39 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
                 max_memory=self.max_memory / n_threads,
             )
             machine, rows, values = trainer.fit_with_folds(folds, n_threads)
-        self.sigmoid_a_, self.sigmoid_b_ = trainer.sigmoids(rows, values)
+        sigmoids = trainer.sigmoids(rows, values)
+        self.sigmoid_a_, self.sigmoid_b_ = sigmoids.a, sigmoids.b
+        if sigmoids.against.any():
+            warnings.warn(
+                f"nothing shows that the machine separates {', '.join(sigmoids.named(self.classes_))}: on spectra it "
+                "was not trained on its decision values run against the labels. Probabilities of such a pair stay near "
+                "1/2, on the side of its decision value. More spectra or a larger C may help; compare with shuffled "
+                "labels before believing any map.",
+                AgnsalWarning,
+                stacklevel=2,
+            )
+        self._warn_of_dead_kernel(X, kernel)
         self.support_ = machine.support
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
         self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
         self.training_mean_ = weight @ X / weight.sum()
         return self
+
+    def _warn_of_dead_kernel(self, X: NDArray[np.float64], kernel: Kernel) -> None:
+        """Warn where the kernel sees no difference between spectra, or nothing but differences."""
+        some = X[:: max(1, len(X) // 200)]
+        values = kernel(some, some)[~np.eye(len(some), dtype=bool)]
+        low, high = float(values.min()), float(values.max())
+        nothing_alike = kernel.name == "rbf" and high < _DEAD
+        all_alike = kernel.name != "linear" and high - low <= _DEAD * max(abs(high), abs(low))
+        if nothing_alike or all_alike:
+            warnings.warn(
+                f"the {kernel.name} kernel is dead: its values between different training spectra are {low:.2g} to "
+                f"{high:.2g} (gamma = {kernel.gamma:.3g}), so that the machine gives one answer to whatever it has not "
+                'seen, with a gradient of 0. Normalise or scale the spectra, or use gamma="scale".',
+                AgnsalWarning,
+                stacklevel=3,
+            )
 
     def _check_choices(self) -> None:
         for name, choices in (("predict_by", ("probability", "votes")), ("coupling", ("exact", "libsvm"))):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from sklearn import config_context
 from sklearn.svm import SVC, NuSVC
 from threadpoolctl import ThreadpoolController
 
-from agnsal.models.machine.coupling import class_pairs, fit_sigmoid
+from agnsal.models.machine.coupling import class_pairs, fit_sigmoid, flattest_sigmoid
 from agnsal.models.machine.kernels import Kernel, KernelExpansion
 
 #: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it saves half of the iterations.
@@ -160,6 +161,20 @@ def gram_matrix(kernel: Kernel, X: NDArray, n_threads: int = 1) -> NDArray[np.fl
     return K
 
 
+class Sigmoids(NamedTuple):
+    """Platt's `a` and `b` of every pair, and whether its out-of-fold values ran against the labels; (n_pairs,) each."""
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    against: NDArray[np.bool_]
+
+    def named(self, classes: NDArray) -> list[str]:
+        """Names of the pairs whose values ran against the labels."""
+        first, second = class_pairs(classes.size)
+        pairs = zip(classes[first], classes[second], self.against, strict=True)
+        return [f"{one!s} / {other!s}" for one, other, against in pairs if against]
+
+
 class PairTrainer:
     """Fit one-vs-one machines on subsets of one training set.
 
@@ -294,8 +309,13 @@ class PairTrainer:
                 machine = final.result()
         return machine, np.concatenate([test for _, test in folds]), np.concatenate(values)
 
-    def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-        """Platt's sigmoid of every pair from out-of-fold decision values; `a` and `b` of shape (n_pairs,)."""
+    def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> Sigmoids:
+        """Platt's sigmoid of every pair from out-of-fold decision values.
+
+        Where these run against the labels (with few spectra, a small C, or nothing to learn; the folds leave one class
+        short, and the machine leans to the other) Platt's slope would turn every prediction of the pair over. The pair
+        then gets the flattest sigmoid on the side of the machine.
+        """
         # class weights count like weights of rows, so that they move the probabilities as they move the margins
         code, factor = self.codes[rows], np.array([self.class_weight[c] for c in range(self.n_classes)])
         weight = self.weight[rows] * factor[code]
@@ -303,6 +323,9 @@ class PairTrainer:
         fitted = []
         for pair, (i, j) in enumerate(zip(first, second, strict=True)):
             of_pair = (code == i) | (code == j)
-            fitted.append(fit_sigmoid(values[of_pair, pair], code[of_pair] == i, weight[of_pair]))
-        a, b = np.array(fitted).T
-        return a, b
+            decision = values[of_pair, pair]
+            a, b = fit_sigmoid(decision, code[of_pair] == i, weight[of_pair])
+            against = a >= 0
+            fitted.append((*(flattest_sigmoid(decision) if against else (a, b)), against))
+        columns = np.array(fitted).T
+        return Sigmoids(columns[0], columns[1], columns[2].astype(bool))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_X_y
 from tqdm import tqdm
 
 from agnsal.display import Displayed, Table
-from agnsal.errors import AgnsalError, one_of
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.machine.coupling import pair_log_odds
 from agnsal.models.machine.kernels import Kernel, squared_distances
 from agnsal.models.machine.log_odds import log_couple
@@ -162,6 +163,7 @@ def tune(
     n_threads = min(cpu_count() if n_jobs in (None, -1) else int(n_jobs), len(folds))
 
     rows: list[list[Any]] = []
+    against: list[str] = []
     points: list[dict[str, Any]] = []
     fits, n_threads = memory_plan(len(X), n_threads, max_memory, n_matrices=2)
     matrices = _Matrices(X, fits)
@@ -180,10 +182,19 @@ def tune(
                 max_memory=max_memory / n_threads,
             )
             for penalty, decisions in zip(C, _decisions(trainer, folds, C, n_threads), strict=True):
-                scores = _scores(trainer, folds, decisions)
+                scores, named = _scores(trainer, folds, decisions, classes)
+                against += [f"{pair} ({name}, C = {penalty:g})" for pair in named]
                 rows.append([name, float(penalty), np.nan if name == "linear" else kernel.gamma, *scores])
                 points.append({"kernel": name, "C": float(penalty), "gamma": value})
                 bar.update()
+    if against:
+        shown = ", ".join(against[:4]) + (f" and {len(against) - 4} more" if len(against) > 4 else "")
+        warnings.warn(
+            f"at some points of the grid nothing shows that the machine separates a pair of classes: {shown}. Their "
+            "decision values on other spectra run against the labels; such points score as if P were 1/2.",
+            AgnsalWarning,
+            stacklevel=2,
+        )
     columns = [f"{score}{suffix}" for suffix in ("", "_std") for score in _SCORES]
     table = QTable(rows=rows, names=["kernel", "C", "gamma", *columns])
     best = int(np.argmax(_SCORES[scoring] * np.asarray(table[scoring])))
@@ -239,15 +250,21 @@ def _decisions(
     return (list(values) for values in zip(*by_fold, strict=True))
 
 
-def _scores(trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray]) -> list[float]:
-    """Mean and standard deviation over the folds of each score, sigmoids from the other folds."""
+def _scores(
+    trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray], classes: NDArray
+) -> tuple[list[float], list[str]]:
+    """Mean and standard deviation over the folds of each score, sigmoids from the other folds.
+
+    And the pairs of classes that are not separated in some fold.
+    """
     labels = np.arange(trainer.n_classes)
-    scores = []
+    scores, against = [], []
     for number, (_, test) in enumerate(folds):
         others = [k for k in range(len(folds)) if k != number]
         rows = np.concatenate([folds[k][1] for k in others])
-        a, b = trainer.sigmoids(rows, np.concatenate([decisions[k] for k in others]))
-        p = np.exp(log_couple(pair_log_odds(decisions[number], a, b)))
+        sigmoids = trainer.sigmoids(rows, np.concatenate([decisions[k] for k in others]))
+        against += [pair for pair in sigmoids.named(classes) if pair not in against]
+        p = np.exp(log_couple(pair_log_odds(decisions[number], sigmoids.a, sigmoids.b)))
         truth, guess = trainer.codes[test], p.argmax(axis=1)
         present = np.unique(truth)
         scores.append(
@@ -257,4 +274,4 @@ def _scores(trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray]) -
                 f1_score(truth, guess, average="macro", labels=present, zero_division=0.0),
             ]
         )
-    return [*np.mean(scores, axis=0).tolist(), *np.std(scores, axis=0).tolist()]
+    return [*np.mean(scores, axis=0).tolist(), *np.std(scores, axis=0).tolist()], against
