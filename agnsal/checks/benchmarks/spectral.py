@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from agnsal.checks.benchmarks.methods import CONTROLS, Explanation, methods_for
 from agnsal.checks.benchmarks.peers import peers_for
 from agnsal.checks.benchmarks.spectral_scores import SpectralScores, judge
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.grid import PERUZZI2021_GRID, SPEED_OF_LIGHT, WavelengthGrid
 from agnsal.spectra.lines import find_line
 from agnsal.spectra.sample import SpectralSample
@@ -162,7 +163,10 @@ class SpectralBenchmark:
         labels = np.asarray(training.labels)
         if shuffle_labels is not None:
             labels = np.random.default_rng(shuffle_labels).permutation(labels)
-        return clone(model).fit(training.flux, labels)
+        with warnings.catch_warnings():
+            if shuffle_labels is not None:  # that nothing can be learnt from them is the point
+                warnings.simplefilter("ignore", AgnsalWarning)
+            return clone(model).fit(training.flux, labels)
 
     def component_effects(self, model: Any, output: str = "log_odds") -> dict[str, float]:
         """Truth at the level of components: what replacing each by its mean does to a model's output.
