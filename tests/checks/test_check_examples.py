@@ -31,6 +31,8 @@ def test_benchmark_tables_and_figures(examples, tmp_path):
     assert len(QTable.read(tmp_path / "spectral.ecsv")) == 2 * len(scores.maps)
 
 
+# two spectra of a class teach nothing
+@pytest.mark.filterwarnings("ignore:nothing shows that the machine separates:agnsal.AgnsalWarning")
 def test_can_i_trust_this_map_on_files(examples, tmp_path):
     import can_i_trust_this_map
 
