@@ -135,6 +135,8 @@ def test_every_kind_of_model_can_be_randomised():
     assert randomized(object()) == {}
 
 
+# the labels are noise on purpose
+@pytest.mark.filterwarnings("ignore:nothing shows that the machine separates:agnsal.AgnsalWarning")
 def test_bootstrap_keeps_the_classes():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 3))
