@@ -693,6 +693,9 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         """
         bins, starts = arrays["region_bins"], arrays["region_starts"]
         shape = (len(header), int(arrays["region_features"][0]))
+        grows = starts.shape == (shape[0] + 1,) and starts[0] == 0 and (np.diff(starts) >= 0).all()
+        if not grows or starts[-1] != bins.size or not ((bins >= 0) & (bins < shape[1])).all():
+            raise AgnsalError(f"{bins.size} bins do not make {shape[0]} regions of {shape[1]} features")
         return cls(tuple(header), csr_array((np.ones(bins.size), bins, starts), shape=shape), grid)
 
 

@@ -1,14 +1,25 @@
 """Nouns on disk: whole or not at all, checked on reading, never pickled."""
 
-from agnsal.store.arrays import pack_labels, pack_table, read_arrays, unpack_labels, unpack_table, write_arrays
+from agnsal.store.arrays import (
+    not_whole,
+    pack_labels,
+    pack_table,
+    read_arrays,
+    unpack_labels,
+    unpack_table,
+    write_arrays,
+)
 from agnsal.store.contents import Array
 from agnsal.store.replacing import checked_path, replacing
-from agnsal.store.stored import Stored
+from agnsal.store.stored import NPZ, Format, Stored
 
 __all__ = [
+    "NPZ",
     "Array",
+    "Format",
     "Stored",
     "checked_path",
+    "not_whole",
     "pack_labels",
     "pack_table",
     "read_arrays",

@@ -25,7 +25,7 @@ class Array(NamedTuple):
         Real numbers are float64; labels and cells may be numbers, booleans or text.
     shape : str
         A name for the length of each axis. Equal names are equal lengths in all arrays of a file; ``bin+1`` is one
-        more, ``*`` any length, ``...`` any further axes; shapes to choose from are parted by ``|``.
+        more, ``2`` two, ``*`` any length, ``...`` any further axes; shapes to choose from are parted by ``|``.
     finite : bool
         Whether NaN and infinity are refused.
     optional : bool
@@ -66,9 +66,10 @@ def _has_shape(shape: tuple[int, ...], names: list[str], lengths: dict[str, int]
     found: dict[str, int] = {}
     for name, length in zip(names, shape, strict=True):
         base, _, more = name.partition("+")
-        if base != "*" and found.setdefault(base, lengths.get(base, length - int(more or 0))) != length - int(
-            more or 0
-        ):
+        own = length - int(more or 0)
+        if base == "*":
+            continue
+        if own != (int(base) if base.isdigit() else found.setdefault(base, lengths.get(base, own))):
             return False
     lengths.update(found)
     return True

@@ -34,7 +34,30 @@ def network():
     )
 
 
+def attribution():
+    from agnsal.attribution.answer.attribution import Attribution
+
+    rng = np.random.default_rng(0)
+    one = sample()[:5]
+    return Attribution(
+        values=rng.normal(size=(5, 12)),
+        target=one.labels,
+        method="occlusion",
+        output="probability",
+        explained=rng.uniform(size=5),
+        inputs=one.flux,
+        ids=np.array(["", " ", "two\nlines", "trailing  ", "β"]),
+        grid=GRID,
+        mask=one.mask,
+        regions=agnsal.Regions.from_labels(np.repeat(["blue", "red"], 6), GRID),
+        residual=np.zeros(5),
+        uncertainty={"flux": rng.normal(size=(3, 5, 12))},
+        options={"fill": "mean", "noise": np.full(12, 0.5)},
+    )
+
+
 NOUNS = {
+    "attribution": attribution,
     "sample": sample,
     "machine": lambda: ProbabilisticSVC(random_state=0).fit(sample().flux, sample().labels),
     "network": network,
@@ -90,6 +113,15 @@ def wrong_arrays(array):
 ALLOWED = {
     *(("ivar", "missing"), ("training_mean_", "missing"), ("classes", "missing")),
     *(("column_1", "nan"), ("column_1", "inf")),
+    *((name, "missing") for name in ("mask", "residual", "uncertainty_flux")),
+    *((name, what) for name in ("residual", "uncertainty_flux", "option_noise") for what in ("nan", "inf")),
+    *(("ids", what) for what in ("fractions",)),
+    *(("target", what) for what in ("fractions",)),
+    *(("uncertainty_flux", what) for what in ("one longer", "one shorter")),
+}
+#: Arrays that may be of many shapes and kinds, since options may.
+FREE_ARRAYS = {
+    "option_noise",
 }
 
 
@@ -99,7 +131,11 @@ def test_no_wrong_array_is_believed(written, tmp_path):
     believed = []
     for name, array in arrays.items():
         for what, wrong in wrong_arrays(array):
-            if (name, what) in ALLOWED or (name.startswith("classes") and what == "fractions"):
+            if (
+                (name, what) in ALLOWED
+                or (name in FREE_ARRAYS and what != "missing")
+                or (name.startswith("classes") and what == "fractions")
+            ):
                 continue
             changed = {key: value for key, value in arrays.items() if key != name}
             write_arrays(path, cls.__name__, changed if wrong is None else changed | {name: wrong}, header)
@@ -143,6 +179,7 @@ def with_field(header, where, value):
 WRONG_FIELDS = [KeyError, "nonsense", "", 3.5, -7, 10**30, float("nan"), float("inf"), True, [], [[[[]]]], {}, {"a": 1}]
 #: Parameters that may be more than one thing, and what need not be there.
 FREE = {"class_weight", "n_jobs", "cv", "random_state", "nu", "n_features", "gamma"}
+FREE |= {"options", "provenance", "fill", "flux_unit", "unit"}
 
 
 def test_no_wrong_field_is_believed(written, tmp_path):
@@ -153,7 +190,7 @@ def test_no_wrong_field_is_believed(written, tmp_path):
         for wrong in WRONG_FIELDS:
             other_number = isinstance(value, float | int) and type(wrong) in (int, float) and np.isfinite(float(wrong))
             may_be_absent = wrong is KeyError and ("parameters" in where or isinstance(where[-1], int))
-            if type(wrong) is type(value) or other_number or may_be_absent or where[-1] in FREE:
+            if type(wrong) is type(value) or other_number or may_be_absent or FREE & set(where):
                 continue
             write_arrays(path, cls.__name__, arrays, with_field(header, where, wrong))
             if not refused(cls, path):
@@ -252,3 +289,41 @@ def test_objects_that_are_text_are_stored_as_text(tmp_path):
     one.table["label"] = np.array(one.labels, dtype=object)
     one.write(tmp_path / "a.npz")
     assert SpectralSample.read(tmp_path / "a.npz").labels.tolist() == one.labels.tolist()
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "npz"])
+def test_odd_names_survive_every_format(tmp_path, ending):
+    one, path = attribution(), tmp_path / f"a.{ending}"
+    one.write(path)
+    assert type(one).read(path).ids.tolist() == one.ids.tolist()
+
+
+def test_a_flipped_bit_of_a_fits_result_is_told(tmp_path):
+    one, path = attribution(), tmp_path / "a.fits"
+    one.write(path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=100):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        if not refused(type(one), path):
+            again = type(one).read(path)
+            assert again.values.tobytes() == one.values.tobytes()
+            assert again.ids.tolist() == one.ids.tolist()
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "npz"])
+def test_a_full_disk_leaves_the_old_result(tmp_path, monkeypatch, ending):
+    one, path = attribution(), tmp_path / f"a.{ending}"
+    one.write(path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(AgnsalError, match="No space left"):
+        one[:2].write(path)
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -16,17 +15,19 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.export import to_quantus, to_shap
+from agnsal.attribution.answer.file import ECSV, FITS
 from agnsal.attribution.answer.maps import MeanMaps, cluster_maps, map_stability, mean_maps
-from agnsal.attribution.answer.options import of_rows
+from agnsal.attribution.answer.options import of_rows, packed, unpacked
 from agnsal.attribution.answer.spread import errors_of
 from agnsal.attribution.question.methods import Answers, find_method
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed
-from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
 from agnsal.spectra.lines import LINES, line_masks
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
+from agnsal.store import NPZ, Array, Stored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution(Displayed):
+class Attribution(Displayed, Stored):
     """How much each feature of each spectrum matters for one output of a model; the sign is kept.
 
     Attributes
@@ -414,45 +415,85 @@ class Attribution(Displayed):
         """Arrays in the shapes Quantus' metrics take; see `agnsal.to_quantus`."""
         return to_quantus(self, classes)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole result, with its provenance, in the format the ending of the file says.
+    _formats: ClassVar = {".npz": NPZ, ".fits": FITS, ".ecsv": ECSV}
+    _arrays: ClassVar = {
+        "values": Array("real", "spectrum feature"),
+        "target": Array("labels", "spectrum"),
+        "explained": Array("real", "spectrum"),
+        "inputs": Array("real", "spectrum feature"),
+        "ids": Array("labels", "spectrum"),
+        "mask": Array("flags", "spectrum *", optional=True),
+        "baseline": Array("real", "feature | spectrum feature", optional=True),
+        "residual": Array("real", "spectrum", finite=False, optional=True),
+        "features": Array("text", "feature", optional=True),
+        "unexplained": Array("real", "spectrum", optional=True),
+        "unexplained_share": Array("real", "spectrum", finite=False, optional=True),
+        "edges": Array("real", "feature+1", optional=True),
+        "centers": Array("real", "feature", optional=True),
+        "region_bins": Array("whole", "*", optional=True),
+        "region_starts": Array("whole", "*", optional=True),
+        "region_features": Array("whole", "1", optional=True),
+        "uncertainty_*": Array("real", "spectrum feature | * spectrum feature", finite=False),
+        "option_*": Array("cells", "...", finite=False),
+    }
+    _header: ClassVar = {
+        "unit": str,
+        "flux_unit": (str, None),
+        "method": str,
+        "output": str,
+        "provenance": dict,
+        "options": dict,
+        "regions": ([str], None),
+        "grid": GRID_HEADER,
+    }
 
-        Parameters
-        ----------
-        path : path
-            ``*.npz`` (arrays with a JSON header), ``*.fits`` (an image per matrix, a table of the spectra) or
-            ``*.ecsv`` (a row per spectrum).
-
-        Raises
-        ------
-        AgnsalError
-            For any other ending.
-        """
-        from agnsal.attribution.answer.file import write_result
-
-        write_result(self, path)
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Everything as arrays and as what JSON can hold."""
+        arrays = {name: getattr(self, name) for name in (*_BY_SPECTRUM, "baseline", "features")}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        arrays.update({f"uncertainty_{source}": spread for source, spread in (self.uncertainty or {}).items()})
+        given, options = packed(self.options)
+        arrays.update({f"option_{name}": array for name, array in given.items()})
+        of_regions, regions = ({}, None) if self.regions is None else self.regions.pack()
+        edges, grid = pack_grid(self.grid)
+        header = {
+            "unit": self.unit.to_string(),
+            "flux_unit": None if self.flux_unit is None else self.flux_unit.to_string(),
+            "method": self.method,
+            "output": self.output,
+            "provenance": dict(self.provenance),
+            "options": options,
+            "regions": regions,
+            "grid": grid,
+        }
+        return arrays | of_regions | edges, header
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Attribution:
-        """Read a result written by `write`, bit-equal.
+    def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Attribution:
+        def taken(start: str) -> dict[str, NDArray[Any]]:
+            return {name.removeprefix(start): arrays.pop(name) for name in list(arrays) if name.startswith(start)}
 
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        Attribution
-
-        Raises
-        ------
-        AgnsalError
-            If the file is missing, damaged or not an attribution.
-        """
-        from agnsal.attribution.answer.file import read_result
-
-        return read_result(cls, path)
+        grid = unpack_grid(arrays, header.pop("grid"))
+        for name in ("edges", "centers"):
+            arrays.pop(name, None)
+        parts = {f"region_{name}": array for name, array in taken("region_").items()}
+        names = header.pop("regions")
+        if (names is None) != (not parts):
+            raise AgnsalError("regions and their names are there together or not at all")
+        header["options"] = unpacked(taken("option_"), header["options"], grid)
+        uncertainty = taken("uncertainty_") or None
+        if any(spread.ndim == 3 and not len(spread) for spread in (uncertainty or {}).values()):
+            raise AgnsalError("an uncertainty without draws")
+        flux_unit, unit = header.pop("flux_unit"), u.Unit(header.pop("unit"))
+        stored: dict[str, Any] = {**arrays, **header}
+        return cls(
+            **stored,
+            uncertainty=uncertainty,
+            unit=unit,
+            flux_unit=None if flux_unit is None else u.Unit(flux_unit),
+            grid=grid,
+            regions=None if names is None else Regions.unpack(parts, names, grid),
+        )
 
     def _add_errors(self, table: QTable, name: str, sums: NDArray[Any], members: NDArray[Any] | None) -> None:
         """Columns with the errors of `sums`, each a sum of values with weights `members`."""

@@ -1,129 +1,36 @@
-"""Attributions on disk: arrays with a JSON header, FITS, or ECSV, chosen by the ending of the file."""
+"""Results as FITS and as ECSV: what has one entry per spectrum in a table, and the rest beside it."""
 
 from __future__ import annotations
 
 import json
-import os
 import warnings
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from agnsal import store
-from agnsal.attribution.answer.options import packed, unpacked
 from agnsal.errors import AgnsalError
-from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.regions import Regions
+from agnsal.store import Format, not_whole, replacing
 
-_KIND = "Attribution"
-_SPREAD = "uncertainty_"
-_OPTION = "option_"
-_ENDINGS = (".npz", ".fits", ".ecsv")
+_AXIS = ("edges", "centers")
 
 
-def write_result(result: Any, path: str | os.PathLike) -> None:
-    """Write an `Attribution`; see `Attribution.write`."""
-    path = Path(path)
-    arrays, header = _split(result)
-    ending = _ending(path)
-    if ending == ".npz":
-        store.write_arrays(path, _KIND, arrays, header)
-    elif ending == ".fits":
-        _to_fits(arrays, header, path)
-    else:
-        _to_ecsv(arrays, header, path)
-
-
-def read_result(cls: type, path: str | os.PathLike) -> Any:
-    """Read an `Attribution`; see `Attribution.read`."""
-    path = Path(path)
-    ending = _ending(path)
-    if not path.is_file():
-        raise AgnsalError(f"{path}: there is no such file.")
-    try:
-        if ending == ".npz":
-            arrays, header = store.read_arrays(path, _KIND)
-        elif ending == ".fits":
-            arrays, header = _from_fits(path)
-        else:
-            arrays, header = _from_ecsv(path)
-        return cls(**_join(arrays, header))
-    except AgnsalError:
-        raise
-    except (OSError, KeyError, TypeError, ValueError, IndexError, AstropyWarning) as error:
-        raise AgnsalError(
-            f"{path}: not a whole Attribution ({type(error).__name__}: {error}); it may be damaged or come from "
-            "another program."
-        ) from error
-
-
-def _ending(path: Path) -> str:
-    if path.suffix not in _ENDINGS:
-        raise AgnsalError(f"{path}: the ending says how it is written; use one of {', '.join(_ENDINGS)}.")
-    return path.suffix
-
-
-def _split(result: Any) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    """Everything in a result as arrays and as what JSON can hold."""
-    arrays: dict[str, NDArray] = {}
-    header: dict[str, Any] = {"unit": result.unit.to_string(), "provenance": dict(result.provenance)}
-    if result.flux_unit is not None:
-        header["flux_unit"] = result.flux_unit.to_string()
-    given, header["options"] = packed(result.options)
-    if result.regions is not None:
-        of_regions, header["regions"] = result.regions.pack()
-        arrays.update(of_regions)
-    arrays.update({f"{_OPTION}{name}": array for name, array in given.items()})
-    for entry in fields(result):
-        value = getattr(result, entry.name)
-        if isinstance(value, np.ndarray):
-            arrays[entry.name] = value.astype(str) if value.dtype.hasobject else value
-        elif isinstance(value, str):
-            header[entry.name] = value
-    for source, spread in (result.uncertainty or {}).items():
-        arrays[f"{_SPREAD}{source}"] = spread
-    if result.grid is not None:
-        arrays.update(edges=result.grid.edges.value, centers=result.grid.centers.value)
-        header.update(medium=result.grid.medium, frame=result.grid.frame)
-    return arrays, header
-
-
-def _join(arrays: dict[str, NDArray], header: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a result."""
-    stored: dict[str, Any] = {**arrays, **header, "unit": u.Unit(header["unit"])}
-    if "edges" in stored:
-        edges, centers = stored.pop("edges") * u.AA, stored.pop("centers") * u.AA
-        stored["grid"] = WavelengthGrid(edges, centers, medium=stored.pop("medium"), frame=stored.pop("frame"))
-    if "flux_unit" in stored:
-        stored["flux_unit"] = u.Unit(stored["flux_unit"])
-    given = {name.removeprefix(_OPTION): stored.pop(name) for name in list(stored) if name.startswith(_OPTION)}
-    stored["options"] = unpacked(given, stored["options"], stored.get("grid"))
-    if "regions" in stored:
-        parts = {name: stored.pop(name) for name in list(stored) if name.startswith("region_")}
-        stored["regions"] = Regions.unpack(parts, stored["regions"], stored.get("grid"))
-    spreads = [name for name in stored if name.startswith(_SPREAD)]
-    if spreads:
-        stored["uncertainty"] = {name.removeprefix(_SPREAD): stored.pop(name) for name in spreads}
-    return stored
-
-
-def _to_fits(arrays: dict[str, NDArray], header: dict[str, Any], path: Path) -> None:
+def _write_fits(path: Path, kind: str, arrays: Mapping[str, NDArray], header: Mapping[str, Any]) -> None:
     """One image per matrix, a table of what there is one of per spectrum, and the header as one JSON card."""
     n = len(arrays["values"])
     primary = fits.PrimaryHDU()
-    primary.header["KIND"] = _KIND
-    primary.header["METHOD"], primary.header["OUTPUT"] = header["method"], header["output"]
+    primary.header["KIND"] = kind
+    for card in ("METHOD", "OUTPUT"):
+        primary.header[card] = json.dumps(header[card.lower()])[1:-1]
     # numpy's dtypes, since FITS has neither booleans in images nor text beyond ASCII
     types = {name: array.dtype.str for name, array in arrays.items()}
-    primary.header["AGNSAL"] = json.dumps({**header, "types": types})
+    primary.header["AGNSAL"] = json.dumps({**header, "types": types, "text": _fragile(arrays)})
     hdus: list[Any] = [primary]
     columns = []
     for name, array in arrays.items():
@@ -139,11 +46,8 @@ def _to_fits(arrays: dict[str, NDArray], header: dict[str, Any], path: Path) -> 
         else:
             hdus.append(fits.ImageHDU(array, name=name.upper()))
     hdus.insert(1, fits.BinTableHDU.from_columns(columns, name="SPECTRA"))
-    with store.replacing(path) as side:
+    with replacing(path) as side:
         fits.HDUList(hdus).writeto(side, checksum=True)
-
-
-_AXIS = ("edges", "centers")
 
 
 def _fits_format(array: NDArray) -> str:
@@ -152,23 +56,41 @@ def _fits_format(array: NDArray) -> str:
     return {"f": "D", "i": "K", "u": "B"}[array.dtype.kind]
 
 
-def _from_fits(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("error", AstropyWarning)  # astropy only warns of a truncated file
-        stream = stack.enter_context(path.open("rb"))  # astropy leaves a damaged file open
-        hdus = stack.enter_context(fits.open(stream, memmap=False, checksum=True))
-        if hdus[0].header.get("KIND") != _KIND:
-            raise AgnsalError(f"{path}: a FITS file, but not one of an Attribution.")
-        header = json.loads(hdus[0].header["AGNSAL"])
-        found: dict[str, NDArray] = {}
-        for hdu in hdus[1:]:
-            if isinstance(hdu, fits.BinTableHDU):
-                found.update({name: hdu.data[name] for name in hdu.columns.names})
-            else:
-                found[hdu.name.lower()] = hdu.data
-        types = header.pop("types")
-        return {name: _as_type(np.asarray(found[name]), kind) for name, kind in types.items()}, header
+def _fragile(arrays: Mapping[str, NDArray]) -> dict[str, list]:
+    """Text that a table does not keep as it is: empty, with blanks at its ends, or not printable."""
+
+    def safe(text: str) -> bool:
+        return bool(text) and text == text.strip() and text.isprintable()
+
+    texts = {name: array for name, array in arrays.items() if array.dtype.kind == "U"}
+    return {name: text.tolist() for name, text in texts.items() if not all(map(safe, text.flat))}
+
+
+def _read_fits(path: Path, kind: str) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("error", AstropyWarning)  # astropy only warns of a truncated file
+            stream = stack.enter_context(path.open("rb"))  # astropy leaves a damaged file open
+            hdus = stack.enter_context(fits.open(stream, memmap=False, checksum=True))
+            if hdus[0].header.get("KIND") != kind:
+                raise AgnsalError(f"a FITS file, but not one of an {kind}")
+            found: dict[str, NDArray] = {}
+            for hdu in hdus:
+                if not {"CHECKSUM", "DATASUM"} <= set(hdu.header):
+                    raise AgnsalError(f"the extension {hdu.name!r} has lost its checksum")
+                if isinstance(hdu, fits.BinTableHDU):
+                    found.update({name: hdu.data[name] for name in hdu.columns.names})
+                elif hdu.data is not None:
+                    found[hdu.name.lower()] = hdu.data
+            header = json.loads(hdus[0].header["AGNSAL"])
+            types = header.pop("types")
+            found.update(header.pop("text"))
+            if found.keys() != types.keys():
+                raise AgnsalError(f"it holds {sorted(found)} instead of {sorted(types)}")
+            return {name: _as_type(np.asarray(found[name]), types[name]) for name in types}, header
+    except Exception as error:  # whatever astropy makes of damage
+        raise not_whole(path, kind, error) from error
 
 
 def _as_type(array: NDArray, kind: str) -> NDArray:
@@ -178,22 +100,36 @@ def _as_type(array: NDArray, kind: str) -> NDArray:
     return np.ascontiguousarray(array, dtype=kind)
 
 
-def _to_ecsv(arrays: dict[str, NDArray], header: dict[str, Any], path: Path) -> None:
+def _write_ecsv(path: Path, kind: str, arrays: Mapping[str, NDArray], header: Mapping[str, Any]) -> None:
     """A row per spectrum; what there is one of for all spectra goes into the header."""
-    n = len(arrays["values"])
-    table = QTable({name: array for name, array in arrays.items() if len(array) == n and array.ndim > 0})
-    whole = {name: array.tolist() for name, array in arrays.items() if name not in table.colnames}
+    n, fragile = len(arrays["values"]), _fragile(arrays)
+    chosen = {name: array for name, array in arrays.items() if name not in fragile and array.ndim and len(array) == n}
+    table = QTable(chosen)
+    whole = {name: array.tolist() for name, array in arrays.items() if name not in chosen}
     types = {name: array.dtype.str for name, array in arrays.items()}
-    table.meta["agnsal"] = {**header, "kind": _KIND, "types": types, "whole": whole}
-    with store.replacing(path) as side:
+    table.meta["agnsal"] = json.dumps({**header, "kind": kind, "types": types, "whole": whole})
+    with replacing(path) as side:
         table.write(side, format="ascii.ecsv")
 
 
-def _from_ecsv(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    table = QTable.read(path, format="ascii.ecsv")
-    header = table.meta.get("agnsal")
-    if not isinstance(header, dict) or header.pop("kind", None) != _KIND:
-        raise AgnsalError(f"{path}: an ECSV table, but not one of an Attribution.")
-    whole, types = header.pop("whole"), header.pop("types")
-    found = {**{name: np.asarray(table[name]) for name in table.colnames}, **whole}
-    return {name: _as_type(np.asarray(found[name]), kind) for name, kind in types.items()}, header
+def _read_ecsv(path: Path, kind: str) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    try:
+        table = QTable.read(path, format="ascii.ecsv")
+        header = table.meta.get("agnsal")
+        header = json.loads(header) if isinstance(header, str) else None
+        if not isinstance(header, dict) or header.pop("kind", None) != kind:
+            raise AgnsalError(f"an ECSV table, but not one of an {kind}")
+        whole, types = header.pop("whole"), header.pop("types")
+        masked = [name for name in table.colnames if isinstance(table[name], np.ma.MaskedArray)]
+        if masked:
+            raise AgnsalError(f"cells of {', '.join(masked)} are empty")
+        found = {**{name: np.asarray(table[name]) for name in table.colnames}, **whole}
+        if found.keys() != types.keys():
+            raise AgnsalError(f"it holds {sorted(found)} instead of {sorted(types)}")
+        return {name: _as_type(np.asarray(found[name]), types[name]) for name in types}, header
+    except Exception as error:  # whatever the parsers of tables and of YAML make of damage
+        raise not_whole(path, kind, error) from error
+
+
+FITS = Format(_write_fits, _read_fits)
+ECSV = Format(_write_ecsv, _read_ecsv)
