@@ -24,6 +24,7 @@ from tqdm import tqdm
 import agnsal
 from agnsal import figures
 from agnsal.checks.benchmarks.spectral_scores import METRICS
+from agnsal.store import replacing
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
         "Gradients say where the class is decided, methods that compare with a mean say how this spectrum differs:",
         "each family is at the top of one column and nowhere in the other.",
     ]
-    (options.output / "summary.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    with replacing(options.output / "summary.md") as side:
+        side.write_text("\n".join(text) + "\n", encoding="utf-8")
     draw(piecewise[0], "piecewise", options.output)
     draw(spectral[0], "spectral", options.output)
     print("\n".join(text))
@@ -79,7 +81,8 @@ def piecewise_table(scores: list, output: Path) -> list[str]:
         table.meta = {}
         tables.append(table)
     whole = vstack(tables)
-    whole.write(output / "piecewise.ecsv", overwrite=True)
+    with replacing(output / "piecewise.ecsv") as side:
+        whole.write(side)
     pearson = whole[whole["statistic"] == "pearson"]
     lines = [f"| method | truth |{' seed |' * len(scores)}", f"|---|---|{'---|' * len(scores)}"]
     r2 = {name: [each.facts[name] for each in scores] for name in scores[0].facts}
@@ -100,7 +103,8 @@ def spectral_table(scores: list, output: Path) -> list[str]:
         table.meta = {}
         tables.append(table)
     whole = vstack(tables)
-    whole.write(output / "spectral.ecsv", overwrite=True)
+    with replacing(output / "spectral.ecsv") as side:
+        whole.write(side)
     methods = list(dict.fromkeys(whole["method"]))
     mean = {name: [np.nanmean(whole[metric][whole["method"] == name]) for metric in METRICS] for name in methods}
     methods.sort(key=lambda name: -max(mean[name][:2]))
@@ -121,9 +125,11 @@ def cells(values) -> str:
 
 def draw(scores, name: str, output: Path) -> None:
     figures.plot_truth_and_maps(scores, 0)
-    plt.savefig(output / f"{name}_maps.png", dpi=150)
+    with replacing(output / f"{name}_maps.png") as side:
+        plt.savefig(side, dpi=150)
     figures.plot_scores(scores)
-    plt.savefig(output / f"{name}_scores.png", dpi=150)
+    with replacing(output / f"{name}_scores.png") as side:
+        plt.savefig(side, dpi=150)
     plt.close("all")
 
 

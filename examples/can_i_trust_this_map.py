@@ -24,6 +24,7 @@ from astropy.table import QTable, Table
 from tqdm import tqdm
 
 import agnsal
+from agnsal.store import replacing
 
 SEED = 0
 
@@ -59,12 +60,14 @@ def main(arguments: list[str] | None = None) -> None:
     text = [f"# Can these maps be trusted? {len(spectra)} {kind}", ""]
     for name, report in reports.items():
         text += [f"## {name}", "", "```", str(report), "```", ""]
-        report.table().write(options.output / f"{slug(name)}.ecsv", overwrite=True)
+        with replacing(options.output / f"{slug(name)}.ecsv") as side:
+            report.table().write(side)
     text += ["## Confounds of the training sample", "", "```"]
     explained = agnsal.integrated_gradients(model, training, output="log_odds")
     text += [str(agnsal.check_confounds(training, explained)), "```", "", "## Strangers", ""]
     text += strangers(familiarity, model, spectra, options.output)
-    (options.output / "report.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    with replacing(options.output / "report.md") as side:
+        side.write_text("\n".join(text) + "\n", encoding="utf-8")
     draw(reports, options.output)
     print("\n".join(text))
 
@@ -101,7 +104,8 @@ def read(options: argparse.Namespace) -> agnsal.SpectralSample:
                 )
             except agnsal.AgnsalError as error:
                 left_out.append(f"{path.name}: {error}")
-    (options.output / "left_out.txt").write_text("\n".join(left_out) + "\n", encoding="utf-8")
+    with replacing(options.output / "left_out.txt") as side:
+        side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     if not parts:
         raise SystemExit(f"none of {len(wanted)} files could be used; {options.output / 'left_out.txt'} says why.")
     print(f"{sum(map(len, parts))} spectra read, {len(left_out)} files left out (left_out.txt).")
@@ -127,7 +131,8 @@ def strangers(familiarity: agnsal.Familiarity, model, spectra: agnsal.SpectralSa
     table["distance"] = familiarity.distance(spectra)
     table["p_value"] = familiarity.p_value(spectra)
     table["stranger"] = familiarity.flag(spectra)
-    table.write(output / "familiarity.ecsv", overwrite=True)
+    with replacing(output / "familiarity.ecsv") as side:
+        table.write(side)
     flagged = table[table["stranger"]]
     lines = [f"{len(flagged)} of {len(table)} spectra are unlike the training set. An explanation of a stranger is", ""]
     lines[0] += " worth little, however faithful."
@@ -144,7 +149,8 @@ def draw(reports: dict, output: Path) -> None:
         ax.label_outer()
         if ax is not axes[0]:
             ax.get_legend().remove()
-    fig.savefig(output / "removal.png", dpi=150)
+    with replacing(output / "removal.png") as side:
+        fig.savefig(side, dpi=150)
     plt.close(fig)
 
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 SEED = 0
 BALMER = ("Hbeta", "Hgamma", "Hdelta", "Hepsilon", "H8")
@@ -48,11 +49,13 @@ def main(arguments: list[str] | None = None) -> None:
     change = agnsal.explain_change(model, first, second, target="type 1")
     table = shares(model, first, second, change)
     table.meta.update(classifier=trained_on, spectra=what)
-    table.write(options.output / "changes.ecsv", overwrite=True)
+    with replacing(options.output / "changes.ecsv") as side:
+        table.write(side)
     for i in tqdm(range(len(change)), desc="figures", disable=options.quiet):
         ax = figures.plot_change(change, i, epochs=(f"earlier, {p1(table, i, 0)}", f"later, {p1(table, i, 1)}"))
         ax.figure.text(0.01, 0.01, f"{what}; {trained_on}", fontsize=6, color="0.4")
-        ax.figure.savefig(options.output / f"change_{i:02d}.png", dpi=150)
+        with replacing(options.output / f"change_{i:02d}.png") as side:
+            ax.figure.savefig(side, dpi=150)
         plt.close(ax.figure)
     table.pprint_all()
     large = np.abs(table["change"]) > 1

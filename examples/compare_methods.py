@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 SEED = 0
 
@@ -62,14 +63,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     ax = figures.plot_comparison(maps)
     ax.figure.text(0.01, 0.005, f"{options.kernel} kernel, trained on {len(training)} simulated spectra", fontsize=6)
-    ax.figure.savefig(options.output / "comparison.png", dpi=200)
+    with replacing(options.output / "comparison.png") as side:
+        ax.figure.savefig(side, dpi=200)
     plt.close(ax.figure)
 
     agreement = rank_agreement(maps)
     lines = line_shares(maps)
-    agreement.write(options.output / "agreement.ecsv", overwrite=True)
-    lines.write(options.output / "lines.ecsv", overwrite=True)
-    ablation.write(options.output / "ablation.ecsv", overwrite=True)
+    with replacing(options.output / "agreement.ecsv") as side:
+        agreement.write(side)
+    with replacing(options.output / "lines.ecsv") as side:
+        lines.write(side)
+    with replacing(options.output / "ablation.ecsv") as side:
+        ablation.write(side)
     print(f"{mine.ids[0]}, towards {asked['target']}. Spearman rank correlation of the maps, bin by bin:")
     agreement.pprint_all()
     print("Share of the absolute attribution in each line (core and wings):")

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 SEED = 0
 
@@ -63,7 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     for name, table in (("probabilities", probabilities), ("lines", lines)):
         table.meta["classifier"] = trained_on
-        table.write(options.output / f"{name}.ecsv", overwrite=True)
+        with replacing(options.output / f"{name}.ecsv") as side:
+            table.write(side)
     saliency.write(options.output / "saliency.npz")
     for i, object_id in enumerate(mine.ids):
         name = safe_name(object_id, i, len(mine))
@@ -106,7 +108,8 @@ def draw(path: Path, saliency, training, embedding, place, probabilities, traine
         + f"\n{trained_on}",
         fontsize=11,
     )
-    figure.savefig(path, dpi=150)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=150)
     plt.close(figure)
 
 

@@ -22,6 +22,7 @@ from sklearn.neural_network import MLPClassifier
 import agnsal
 from agnsal import figures
 from agnsal.spectra.features import line_strengths, region_means
+from agnsal.store import replacing
 
 SEED = 0
 # neighbours that measure the same thing share all of RATE between them, so each is here once
@@ -60,13 +61,16 @@ def main(arguments: list[str] | None = None) -> None:
         for name, model in (("machine", machine), ("network", network)):
             table = agnsal.line_importance(model, sample, target, lines=LINES, posterior=posteriors[name])
             stem = f"{target.replace(' ', '_')}_{name}"
-            table.write(options.output / f"{stem}.ecsv", overwrite=True)
+            with replacing(options.output / f"{stem}.ecsv") as side:
+                table.write(side)
             figures.plot_population_importance(table)
-            plt.savefig(options.output / f"{stem}.png", dpi=150)
+            with replacing(options.output / f"{stem}.png") as side:
+                plt.savefig(side, dpi=150)
             plt.close("all")
             text += ["", f"## {target}, {name}", "", *markdown(table)]
     text += ["", *second_order(posteriors["machine"], sample), "", *by_bins(posteriors["machine"], sample)]
-    (options.output / "summary.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    with replacing(options.output / "summary.md") as side:
+        side.write_text("\n".join(text) + "\n", encoding="utf-8")
     print("\n".join(text))
 
 

@@ -12,6 +12,7 @@ from astropy.table import QTable
 from tqdm import tqdm
 
 import agnsal
+from agnsal.store import replacing
 
 SEED = 1055717  # the paper's
 CLASSES = ("type 1", "type 2", "intermediate")
@@ -105,7 +106,8 @@ def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]
     left_out += [line for warning in caught for line in str(warning.message).splitlines()[1:]]
     prepared = prepare(sample)
     left_out += [f"{name}: no positive flux at 5100 Å" for name in sample.ids if name not in prepared.ids]
-    (options.output / "left_out.txt").write_text("\n".join(left_out) + "\n", encoding="utf-8")
+    with replacing(options.output / "left_out.txt") as side:
+        side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     story = (
         f"Of {len(table)} files in the catalogue {len(wanted)} have one of the three labels; {len(prepared)} of those "
         "could be put on the paper's grid, and `left_out.txt` says why the others could not."

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 TASKS = {"two classes": CLASSES[:2], "three classes": CLASSES}
 SCALINGS = ("unscaled", "scaled")  # the authors' text and code disagree about standardised features: both
@@ -275,10 +276,12 @@ def panels(n: int, height: float) -> tuple[plt.Figure, np.ndarray]:
 
 def save_figure(options, name: str, figure: plt.Figure) -> None:
     path = options.output / "figures" / name.replace(" ", "_")
-    figure.savefig(path.with_suffix(".png"), dpi=200)
+    with replacing(path.with_suffix(".png")) as side:
+        figure.savefig(side, dpi=200)
     if not options.quick:
         figure.set_layout_engine("none")  # the places found stay; no need to find them twice
-        figure.savefig(path.with_suffix(".pdf"))
+        with replacing(path.with_suffix(".pdf")) as side:
+            figure.savefig(side)
     plt.close(figure)
 
 
@@ -287,8 +290,10 @@ def save_figure(options, name: str, figure: plt.Figure) -> None:
 
 def save_table(options, name: str, table: QTable) -> None:
     path = options.output / "tables" / name.replace(" ", "_")
-    table.write(path.with_suffix(".ecsv"), overwrite=True)
-    path.with_suffix(".md").write_text(markdown(table), encoding="utf-8")
+    with replacing(path.with_suffix(".ecsv")) as side:
+        table.write(side)
+    with replacing(path.with_suffix(".md")) as side:
+        side.write_text(markdown(table), encoding="utf-8")
 
 
 def markdown(table: QTable) -> str:
@@ -333,7 +338,8 @@ most frequent errors; their numbers on figure 4 are those of the unscaled machin
 Figures: 1 examples; 2, 3 t-SNE; 4 the explained spectra on it; 5, 6 saliency maps; 7 of misclassified spectra;
 8 gradients of every class; 9 confusion matrices; 10 sums over lines. Made with agnsal {agnsal.__version__}.
 """
-    (options.output / "summary.md").write_text(text, encoding="utf-8")
+    with replacing(options.output / "summary.md") as side:
+        side.write_text(text, encoding="utf-8")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

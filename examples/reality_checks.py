@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 SEED = 0
 LINES = ("[O II] 3727", "Hdelta", "Hgamma", "He II 4686", "Hbeta", "[O III] 4959", "[O III] 5007")
@@ -65,9 +66,11 @@ def main(arguments: list[str] | None = None) -> None:
         draw_decoy(options.output / f"decoy_{decoy}.png", sample, masks, table, maps)
     steps.close()
     report = vstack(decoys)
-    report.write(options.output / "decoys.ecsv", overwrite=True)
+    with replacing(options.output / "decoys.ecsv") as side:
+        report.write(side)
     text = summary(lines, pairs, report)
-    (options.output / "summary.md").write_text(text, encoding="utf-8")
+    with replacing(options.output / "summary.md") as side:
+        side.write_text(text, encoding="utf-8")
     print(text)
 
 
@@ -85,7 +88,8 @@ def take_apart(output: Path, *, quick: bool) -> tuple[QTable, QTable]:
     groups = agnsal.line_groups(training.grid, LINES, split_wings=True)
     table = agnsal.decomposition_table(network, X, groups, target=unseen.labels, ids=unseen.ids)
     table["label"] = np.repeat(unseen.labels, len(groups))
-    table.write(output / "contributions.ecsv", overwrite=True)
+    with replacing(output / "contributions.ecsv") as side:
+        table.write(side)
     rows = [
         {
             "label": label,
@@ -109,7 +113,8 @@ def take_apart(output: Path, *, quick: bool) -> tuple[QTable, QTable]:
     first = names.index("Hbeta wings")
     pairs = QTable({"with Hbeta wings": names, "interaction": matrix[first]})
     pairs.remove_row(first)
-    pairs.write(output / "interactions.ecsv", overwrite=True)
+    with replacing(output / "interactions.ecsv") as side:
+        pairs.write(side)
     draw_interactions(output / "interactions.png", matrix, names)
 
     example = int(np.flatnonzero(of_type1)[0])
@@ -117,7 +122,8 @@ def take_apart(output: Path, *, quick: bool) -> tuple[QTable, QTable]:
     ax = figures.plot_hierarchy(hierarchy, unseen.flux[example], unseen.grid)
     save(ax.figure, output / "hierarchy.png")
     tree = agnsal.join_groups(network, X[example], groups, "type 1")
-    (output / "tree_of_lines.txt").write_text(f"{tree}\n", encoding="utf-8")
+    with replacing(output / "tree_of_lines.txt") as side:
+        side.write_text(f"{tree}\n", encoding="utf-8")
     return means, pairs
 
 
@@ -260,7 +266,8 @@ def summary(lines: QTable, pairs: QTable, report: QTable) -> str:
 
 def save(figure: plt.Figure, path: Path) -> None:
     """Write a figure and let it go."""
-    figure.savefig(path, dpi=150)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=150)
     plt.close(figure)
 
 

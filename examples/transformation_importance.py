@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.store import replacing
 
 SEED = 0
 FREQUENCY, N_BINS = 12, 100
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
             rows.append(row)
             steps.update()
     table = QTable(rows=rows)
-    table.write(options.output / "simulation.ecsv", overwrite=True)
+    with replacing(options.output / "simulation.ecsv") as side:
+        table.write(side)
     draw_simulation(options.output / "simulation.png", curves)
 
     sizes = (150, 300, 150) if options.quick else (680, 2145, 521)
@@ -80,7 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     steps.update()
     steps.close()
     lines = one.to_table(0)
-    lines.write(options.output / "lines.ecsv", overwrite=True)
+    with replacing(options.output / "lines.ecsv") as side:
+        lines.write(side)
     one.write(options.output / "lines.npz")
     draw_lines(options.output / "broad_and_narrow.png", some, dictionary, population, one, chosen)
 
@@ -164,7 +167,8 @@ def draw_simulation(path: Path, curves: dict[str, dict[str, np.ndarray]]) -> Non
         ax.axvline(FREQUENCY, color="0.7", linewidth=0.8, zorder=0)
     axes[0].set_ylabel("Mean importance, scaled")
     axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=160)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=160)
     plt.close(figure)
 
 
@@ -188,7 +192,8 @@ def draw_lines(path: Path, sample, dictionary, population, one, chosen: int) -> 
     ax.set_xlabel("Narrow Hβ, share of log-odds(type 1)")
     ax.set_ylabel("Broad Hβ, share of log-odds(type 1)")
     ax.legend(frameon=False, loc="upper right", fontsize="small", title="simulated as", title_fontsize="small")
-    figure.savefig(path, dpi=160)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=160)
     plt.close(figure)
 
 

@@ -32,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 import agnsal
+from agnsal.store import replacing
 from agnsal.training.wavelet_transform import decompose, filter_of, wavelet_distance, wavelet_function
 
 SEED = 0
@@ -52,14 +53,17 @@ def main(arguments: list[str] | None = None) -> None:
     recovery, filters = recover(4000 if options.quick else 20_000)
     steps.update(2)
     draw_recovery(options.output / "recovery.png", filters)
-    recovery.write(options.output / "recovery.ecsv", overwrite=True)
+    with replacing(options.output / "recovery.ecsv") as side:
+        recovery.write(side)
     distilled, accuracies = distil(400 if options.quick else 1200, epochs=4 if options.quick else 20)
     steps.update()
     steps.close()
     draw_wavelets(options.output / "wavelets.png", distilled)
-    distilled.table_.write(options.output / "distillation.ecsv", overwrite=True)
+    with replacing(options.output / "distillation.ecsv") as side:
+        distilled.table_.write(side)
     text = summary(recovery, distilled.table_, distilled.best_, accuracies)
-    (options.output / "summary.md").write_text(text, encoding="utf-8")
+    with replacing(options.output / "summary.md") as side:
+        side.write_text(text, encoding="utf-8")
     print(text)
 
 
@@ -142,7 +146,8 @@ def draw_recovery(path: Path, filters: dict[str, NDArray[np.float64]]) -> None:
     ax.set_xlabel("Position in units of its translations")
     ax.set_ylabel("Wavelet")
     ax.legend(fontsize="small")
-    figure.savefig(path, dpi=150)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=150)
     plt.close(figure)
 
 
@@ -169,7 +174,8 @@ def draw_wavelets(path: Path, distilled: agnsal.WaveletDistillation) -> None:
     right.set_ylim(0, 1.45)
     right.set_ylabel("Relative to the fixed wavelet")
     right.legend(fontsize="small", ncols=3, loc="upper center", columnspacing=0.8, handlelength=1.2)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as side:
+        figure.savefig(side, dpi=150)
     plt.close(figure)
 
 
