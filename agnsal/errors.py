@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from astropy.utils.exceptions import AstropyUserWarning
 
@@ -42,3 +43,32 @@ def one_of(name: str, value: object, choices: Iterable[object]) -> None:
     choices = list(choices)
     if not any(value is choice or (isinstance(value, type(choice)) and value == choice) for choice in choices):
         raise AgnsalError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r:.80}.")
+
+
+def same_option(name: str, value: Any, alias: str, other: Any) -> Any:
+    """Take an option from its name or from an alias of it.
+
+    Parameters
+    ----------
+    name, alias : str
+        Both names.
+    value, other : object
+        What was given under each; None for nothing.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    AgnsalError
+        If both were given.
+
+    Examples
+    --------
+    >>> same_option("regions", None, "groups", 10)
+    10
+    """
+    if value is not None and other is not None:
+        raise AgnsalError(f"{alias} is another name for {name}; give only one of the two.")
+    return other if value is None else value

@@ -12,10 +12,10 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution, versions
 from agnsal.attribution.question.baselines import resolve_baseline
-from agnsal.attribution.question.methods import declare, same_option
+from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask, names_of
 from agnsal.attribution.question.sampling import Moments
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, same_option
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
 from agnsal.spectra.editing.line_removal import Ablation, line_ablations

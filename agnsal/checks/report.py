@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.paths import integrated_gradients
-from agnsal.attribution.question.methods import same_option
 from agnsal.checks.faithfulness import (
     RemovalCurves,
     Trial,
@@ -27,7 +26,7 @@ from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
 from agnsal.display import Displayed, Table
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError, AgnsalWarning, same_option
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample

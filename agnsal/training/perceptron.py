@@ -19,6 +19,7 @@ from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import refuse_units_and_masks
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 from agnsal.training.optimization import adam, epochs, initial, unpack
 from agnsal.training.penalties import PENALTIES, logits
@@ -129,7 +130,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         self.progress = progress
 
     def fit(
-        self, X: SpectralSample | ArrayLike, y: ArrayLike, mask: ArrayLike | None = None
+        self, X: SpectralSample | ArrayLike, y: ArrayLike, mask: Regions | ArrayLike | None = None
     ) -> ExplanationRegularizedMLP:
         """Train.
 
@@ -139,8 +140,9 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
             Spectra, standardised.
         y : array_like, shape (n,)
             Labels.
-        mask : array_like of bool, shape (n_features,) or (n, n_features), optional
-            True where a wavelength must not count, for all spectra or for each. Needed with a penalty.
+        mask : Regions or array_like of bool, shape (n_features,) or (n, n_features), optional
+            Regions that must not count; or True where a wavelength must not, for all spectra or for each. Needed with
+            a penalty.
 
         Returns
         -------
@@ -244,7 +246,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
             return None
         if mask is None:
             raise AgnsalError(f"penalty {self.penalty!r} needs to know what must not count: fit(X, y, mask).")
-        given = np.asarray(mask)
+        given = mask.covered if isinstance(mask, Regions) else np.asarray(mask)
         if given.dtype != bool or given.shape not in (shape, shape[1:]):
             raise AgnsalError(
                 f"mask must be boolean, of shape ({shape[1]},) or {shape}, got {given.dtype} of shape {given.shape}."

@@ -14,6 +14,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -21,7 +22,7 @@ def reliance(
     classifiers: Mapping[str, Any],
     X: SpectralSample | ArrayLike,
     y: ArrayLike,
-    mask: ArrayLike,
+    mask: Regions | ArrayLike,
     *,
     random_state: Seed = None,
 ) -> QTable:
@@ -38,8 +39,8 @@ def reliance(
         Spectra that were not trained on, as the classifiers take them, standardised.
     y : array_like, shape (n,)
         Their labels.
-    mask : array_like of bool, shape (n_features,) or (n, n_features)
-        Forbidden wavelengths, of all spectra or of each.
+    mask : Regions or array_like of bool, shape (n_features,) or (n, n_features)
+        Forbidden regions; or forbidden wavelengths of all spectra or of each.
     random_state : int, RandomState, Generator or None
         For the choice of the other spectra.
 
@@ -69,7 +70,7 @@ def reliance(
     cheat   1.0     0.0
     """
     X, y = flux_of(X), np.asarray(y)
-    mask = np.asarray(mask)
+    mask = mask.covered if isinstance(mask, Regions) else np.asarray(mask)
     if mask.dtype != bool or mask.shape not in (X.shape, X.shape[1:]):
         raise AgnsalError(
             f"mask must be boolean, of shape ({X.shape[1]},) or {X.shape}, got {mask.dtype} {mask.shape}."

@@ -242,7 +242,7 @@ def test_groups_of_lines():
     assert "rest" not in line_groups(grid, lines, rest=None)
     bluer = WavelengthGrid.linear(4400 * u.AA, 4700 * u.AA, 200)
     assert line_groups(bluer, ["He I 4471", "Fe II 4570"])["He I 4471"].any()
-    with pytest.raises(AgnsalError, match="belongs to a line named before"):
+    with pytest.raises(AgnsalError, match="belong to the lines named before"):
         line_groups(bluer, ["Fe II 4570", "He I 4471"])
 
 

@@ -147,7 +147,7 @@ def test_levels_can_be_limited():
     ("options", "message"),
     [
         ({"percentile": 101}, "percentile"),
-        ({"units": np.arange(23)}, "each of 24"),
+        ({"units": np.arange(23)}, "each of the 24"),
         ({"units": np.arange(24) * 2}, "without a gap"),
         ({"units": np.full(24, -1)}, "without a gap"),
         ({"target": 3}, "3 is not among"),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import agnsal
 from agnsal import PERUZZI2021_GRID as GRID
 from agnsal import AgnsalError, Regions, WavelengthGrid, line_masks
 from agnsal.store import read_arrays, write_arrays
@@ -176,3 +177,42 @@ def test_names_of_narrow_windows_differ():
     fine = WavelengthGrid.linear(5000 * u.AA, 5001 * u.AA, 50)
     assert len(set(Regions.from_width(0.02 * u.AA, grid=fine).names)) == len(Regions.from_width(0.02 * u.AA, grid=fine))
     assert len(Regions.from_number(25, fine)) == 25
+
+
+def test_networks_and_training_take_regions():
+    """The same numbers whether regions come as themselves, as masks by name, or under their former word."""
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(40, 6)), np.arange(40) % 2
+    regions = Regions.from_width(2, 6)
+    masks = dict(regions)
+    network = agnsal.Network.dense([random.normal(size=(4, 6)), random.normal(size=(2, 4))], [np.ones(4), np.zeros(2)])
+    tables = [agnsal.decomposition_table(network, X, said) for said in (regions, masks, 2)]
+    tables.append(agnsal.decomposition_table(network, X, groups=masks))
+    for table in tables[1:]:
+        np.testing.assert_array_equal(table["contribution"], tables[0]["contribution"])
+    parts = agnsal.contextual_decomposition(network, X, regions)[0]
+    np.testing.assert_array_equal(parts, agnsal.contextual_decomposition(network, X, regions.masks)[0])
+    by_number, by_name = (agnsal.agglomerate(network, X[0], 0, said) for said in (2, regions))
+    np.testing.assert_array_equal(by_number.masks, by_name.masks)
+    with pytest.raises(AgnsalError, match="groups is another name for regions"):
+        agnsal.interaction_matrix(network, X, regions, groups=regions)
+    with pytest.raises(AgnsalError, match="4 bins, the spectra have 6"):
+        agnsal.contextual_decomposition(network, X, Regions.from_width(2, 4))
+    forbidden = regions.select(["1"])
+    models = [
+        agnsal.ExplanationRegularizedMLP((3,), penalty="occlusion", max_epochs=2, random_state=0).fit(X, y, said)
+        for said in (forbidden, forbidden["1"])
+    ]
+    np.testing.assert_array_equal(*(model.decision_function(X) for model in models))
+    both = [agnsal.reliance({"one": models[0]}, X, y, said, random_state=0) for said in (forbidden, forbidden["1"])]
+    assert both[0]["flipped"][0] == both[1]["flipped"][0]
+
+
+def test_regions_of_ones_own_are_removed_like_windows():
+    sample = agnsal.simulate_agn(2, 0, 0, seed=0).normalize()
+    window = Regions.from_masks({"G band": Regions.from_lines(GRID, "G band")["G band"]}, grid=GRID)
+    np.testing.assert_array_equal(agnsal.remove_lines(sample, window).flux, agnsal.remove_lines(sample, "G band").flux)
+    mine = Regions.from_masks({"mine": window["G band"]})
+    np.testing.assert_array_equal(agnsal.remove_lines(sample, mine).flux, agnsal.remove_lines(sample, window).flux)
+    hbeta = Regions.from_lines(GRID, "Hbeta")
+    np.testing.assert_array_equal(agnsal.continuum(sample, hbeta), agnsal.continuum(sample, ["Hbeta"]))

@@ -22,7 +22,7 @@ _BATCH = 2**22  # numbers in one batch of inputs, 32 MiB
 
 
 def contextual_decomposition(
-    network: Network, X: SpectralSample | ArrayLike, relevant: ArrayLike, *, rule: Rule = "authors"
+    network: Network, X: SpectralSample | ArrayLike, relevant: Regions | ArrayLike, *, rule: Rule = "authors"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Split the outputs of a network into what a part of the spectrum contributes and the rest.
 
@@ -39,10 +39,10 @@ def contextual_decomposition(
         Any of its layers will do.
     X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
-    relevant : array_like
-        What is relevant: a boolean mask (n_features,); several masks (n_groups, n_features), done together; or the
-        relevant part itself, a float array of the shape of X (a mask for each spectrum is ``mask * X``) or
-        (n_groups, n, n_features).
+    relevant : Regions or array_like
+        What is relevant: a boolean mask (n_features,); regions or several masks (n_groups, n_features), done
+        together; or the relevant part itself, a float array of the shape of X (a mask for each spectrum is
+        ``mask * X``) or (n_groups, n, n_features).
     rule : {"authors", "symmetric"}
         For ReLU: the irrelevant part gets the interaction, as in the authors' code, or half of it.
 
@@ -159,8 +159,10 @@ def _blocks(regions: Regions) -> Iterator[NDArray[np.bool_]]:
 
 def _parts(relevant: Any, spectra: NDArray) -> tuple[NDArray, bool]:
     """Groups as (n_groups, 1, n_features) masks or (n_groups, n, n_features) parts, and whether several were given."""
-    parts = np.asarray(relevant)
     n, d = spectra.shape
+    if isinstance(relevant, Mapping):
+        relevant = Regions.of(relevant, d, partition=False).masks
+    parts = np.asarray(relevant)
     if parts.dtype == bool and parts.shape in ((d,), (len(parts), d)):
         return parts.reshape(-1, 1, d), parts.ndim == 2
     if parts.dtype.kind == "f" and parts.shape in ((n, d), (len(parts), n, d)):
@@ -266,10 +268,10 @@ def transformed_decomposition(
         )
     coordinates = np.asarray(transform.forward(X), dtype=np.float64)
     if groups is None:
-        names = np.asarray(transform.groups)
-        masks = np.stack([names == name for name in dict.fromkeys(names.tolist())])
+        masks = Regions.from_labels(transform.groups).masks
     else:
-        masks = np.stack(list(groups.values())) if isinstance(groups, Mapping) else np.asarray(groups)
+        of_names = isinstance(groups, Mapping)
+        masks = Regions.of(groups, coordinates.shape[1], partition=False).masks if of_names else np.asarray(groups)
     single = masks.ndim == 1
     masks = np.stack([_mask(mask, coordinates.shape[1]) for mask in np.atleast_2d(masks)])
     constant = transform.inverse(np.zeros((1, coordinates.shape[1])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.networks.decomposition import contextual_decomposition
 from agnsal.attribution.networks.splitting import Rule
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, same_option
 from agnsal.models.networks.network import Network
 from agnsal.models.validation import flux_of
 from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
-
-Groups = Mapping[str, NDArray[np.bool_]]
 
 
 def line_groups(
     grid: WavelengthGrid, lines: Iterable[str] | None = None, *, split_wings: bool = False, rest: str | None = "rest"
-) -> dict[str, NDArray[np.bool_]]:
-    """Groups of bins by named line; every bin is in one group at most.
+) -> Regions:
+    """Regions of named lines; every bin is in one at most. The same as `Regions.from_lines`.
 
     Parameters
     ----------
@@ -40,7 +38,7 @@ def line_groups(
 
     Returns
     -------
-    dict of str to ndarray of bool, shape (n_bins,)
+    Regions
 
     Raises
     ------
@@ -54,22 +52,8 @@ def line_groups(
     >>> list(groups), int(sum(mask.sum() for mask in groups.values()))
     (['Hbeta core', 'Hbeta wings', '[O III] 5007', 'rest'], 1000)
     """
-    free = np.ones(len(grid), dtype=bool)
-    groups: dict[str, NDArray[np.bool_]] = {}
-    for name, masks in line_masks(grid, lines).items():
-        if split_wings and LINES[name].kind == "permitted":
-            parts = {f"{name} core": masks["core"], f"{name} wings": masks["wings"]}
-        else:
-            parts = {name: masks["core"] | masks["wings"]}
-        for part, mask in parts.items():
-            if (mask & free).any():
-                groups[part] = mask & free
-            elif lines is not None:
-                raise AgnsalError(f"every bin of {part} belongs to a line named before it; name it earlier.")
-            free &= ~mask
-    if rest is not None and free.any():
-        groups[rest] = free
-    return groups
+    groups = Regions.from_lines(grid, lines, split_wings=split_wings)
+    return groups if rest is None else groups.with_rest(rest)
 
 
 def line_units(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> tuple[NDArray[np.intp], tuple[str, ...]]:
@@ -96,29 +80,19 @@ def line_units(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> tupl
     >>> names[1], names[3], names[units[0]].startswith("3728-")
     ('Hbeta', '[O III] 5007', True)
     """
-    edges = grid.edges.value
-    groups = line_groups(grid, lines, rest=None)
-    free = ~np.any(list(groups.values()), axis=0)
-    bounds = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(int)))
-    for start, stop in bounds.reshape(-1, 2):
-        groups[f"{edges[start]:.0f}-{edges[stop]:.0f}"] = np.arange(len(grid)) == np.clip(
-            np.arange(len(grid)), start, stop - 1
-        )
-    order = sorted(groups, key=lambda name: np.flatnonzero(groups[name]).mean())
-    units = np.full(len(grid), -1, dtype=np.intp)
-    for number, name in enumerate(order):
-        units[groups[name]] = number
-    return units, tuple(order)
+    units = Regions.from_lines(grid, lines).with_gaps()
+    return units.labels, units.names
 
 
 def decomposition_table(
     network: Network,
     X: SpectralSample | ArrayLike,
-    groups: Groups,
+    regions: Any = None,
     *,
     target: Any = None,
     ids: ArrayLike | None = None,
     rule: Rule = "authors",
+    groups: Any = None,
 ) -> QTable:
     """Contribution of each group to one output of each spectrum, with the effect of its removal beside it.
 
@@ -131,14 +105,16 @@ def decomposition_table(
         The network.
     X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
-    groups : mapping of str to mask
-        For instance `line_groups`.
+    regions : Regions, or what `Regions.of` reads
+        For instance names of lines; by default every bin.
     target : label, array_like of labels, or None
         Which output; None for the predicted class of each spectrum, or the single output.
     ids : array_like, shape (n,), optional
         Names of the spectra; by default those of the sample.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
+    groups : object
+        Another name for `regions`.
 
     Returns
     -------
@@ -157,19 +133,20 @@ def decomposition_table(
      blue          3.0       2.0
       red          0.0      -1.0
     """
+    found = _regions(X, same_option("regions", regions, "groups", groups))
     if isinstance(X, SpectralSample) and ids is None:
         ids = X.ids
     X = flux_of(X)
     weights = network.output_weights(X, target)
-    masks = np.stack(list(groups.values()))
+    masks = found.masks
     relevant = (contextual_decomposition(network, X, masks, rule=rule)[0] * weights).sum(axis=-1)
     output = (network.forward(X) * weights).sum(axis=-1)
     without = np.stack([(network.forward(np.where(mask, 0.0, X)) * weights).sum(axis=-1) for mask in masks])
     names = np.array([f"spectrum {i}" for i in range(len(X))]) if ids is None else np.asarray(ids)
     table = QTable()
     table["object_id"] = np.repeat(names, len(masks))
-    table["group"] = np.tile(list(groups), len(X))
-    table["n_bins"] = np.tile(masks.sum(axis=1), len(X))
+    table["group"] = np.tile(found.names, len(X))
+    table["n_bins"] = np.tile(found.sizes, len(X))
     table["output"] = np.repeat(output, len(masks))
     table["contribution"] = relevant.T.ravel()
     table["occlusion"] = (output - without).T.ravel()
@@ -178,7 +155,13 @@ def decomposition_table(
 
 
 def interaction_matrix(
-    network: Network, X: SpectralSample | ArrayLike, groups: Groups, *, target: Any = None, rule: Rule = "authors"
+    network: Network,
+    X: SpectralSample | ArrayLike,
+    regions: Any = None,
+    *,
+    target: Any = None,
+    rule: Rule = "authors",
+    groups: Any = None,
 ) -> NDArray[np.float64]:
     """Interactions between all pairs of groups, for one output of each spectrum.
 
@@ -188,16 +171,18 @@ def interaction_matrix(
         The network.
     X : SpectralSample or array_like, shape (n, n_features)
         Spectra as the network takes them.
-    groups : mapping of str to mask
-        With no bin in two groups.
+    regions : Regions, or what `Regions.of` reads
+        With no bin in two of them.
     target : label, array_like of labels, or None
         As in `decomposition_table`.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
+    groups : object
+        Another name for `regions`.
 
     Returns
     -------
-    ndarray, shape (n, n_groups, n_groups)
+    ndarray, shape (n, n_regions, n_regions)
         Symmetric; on the diagonal the contributions of the groups themselves.
 
     Raises
@@ -214,9 +199,10 @@ def interaction_matrix(
     array([[[ 3., -1.],
             [-1.,  0.]]])
     """
-    masks = np.stack(list(groups.values()))
-    if masks.sum(axis=0).max() > 1:
+    found = _regions(X, same_option("regions", regions, "groups", groups))
+    if found.overlap:
         raise AgnsalError("groups share bins; interactions are between groups that share none (see line_groups).")
+    masks = found.masks
     first, second = np.triu_indices(len(masks))
     weights = network.output_weights(X, target)
     relevant = contextual_decomposition(network, X, masks[first] | masks[second], rule=rule)[0]
@@ -227,3 +213,8 @@ def interaction_matrix(
     result -= alone[:, :, None] + alone[:, None, :]
     result[:, range(len(masks)), range(len(masks))] = alone
     return result
+
+
+def _regions(X: SpectralSample | ArrayLike, regions: Any) -> Regions:
+    grid = X.grid if isinstance(X, SpectralSample) else None
+    return Regions.of(regions, np.shape(flux_of(X))[-1], grid, partition=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.networks.decomposition import contextual_decomposition, one_spectrum
 from agnsal.attribution.networks.splitting import Rule
+from agnsal.errors import same_option
 from agnsal.models.networks.network import Network
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -51,10 +52,11 @@ class GroupTree:
 def join_groups(
     network: Network,
     x: SpectralSample | ArrayLike,
-    groups: Mapping[str, NDArray[np.bool_]],
+    regions: Any = None,
     target: Any = None,
     *,
     rule: Rule = "authors",
+    groups: Any = None,
 ) -> GroupTree:
     """Join named groups, the pair first whose union adds most to the larger of its two: a tree of lines.
 
@@ -67,12 +69,14 @@ def join_groups(
         The network.
     x : SpectralSample of one spectrum, or array_like, shape (n_features,)
         One spectrum as the network takes it.
-    groups : mapping of str to mask
-        For instance `line_groups`.
+    regions : Regions, or what `Regions.of` reads
+        For instance names of lines, where a sample is given.
     target : label or None
         Which output; None for the predicted class, or the single output.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
+    groups : object
+        Another name for `regions`.
 
     Returns
     -------
@@ -95,7 +99,9 @@ def join_groups(
     def score(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         return contextual_decomposition(network, spectrum, masks, rule=rule)[0][:, 0] @ weights
 
-    masks = list(np.stack(list(groups.values())))
+    grid = x.grid if isinstance(x, SpectralSample) else None
+    found = Regions.of(same_option("regions", regions, "groups", groups), spectrum.shape[1], grid, partition=False)
+    masks = list(found.masks)
     scores = list(score(np.stack(masks)))
     joins: list[tuple[int, int, float]] = []
     unions: dict[tuple[int, int], float] = {}
@@ -109,4 +115,4 @@ def join_groups(
         left = [node for node in left if node not in (a, b)] + [len(masks)]
         masks.append(masks[a] | masks[b])
         scores.append(unions[a, b])
-    return GroupTree(tuple(groups), np.array(scores[: len(groups)]), tuple(joins))
+    return GroupTree(found.names, np.array(scores[: len(found)]), tuple(joins))

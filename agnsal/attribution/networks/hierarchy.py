@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.networks.decomposition import contextual_decomposition, one_spectrum
 from agnsal.attribution.networks.splitting import Rule
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, same_option
 from agnsal.models.networks.network import Network
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Percentile that is used instead of the given one when so few units are left, so that the end does not drag on.
@@ -84,12 +86,13 @@ def agglomerate(
     network: Network,
     x: SpectralSample | ArrayLike,
     target: Any = None,
-    units: ArrayLike | None = None,
+    regions: Any = None,
     percentile: float = 90,
     absolute: bool = True,
     *,
     n_levels: int | None = None,
     rule: Rule = "authors",
+    units: Any = None,
 ) -> Hierarchy:
     """Build the hierarchy of one spectrum from the most important units up, by contextual decomposition.
 
@@ -105,9 +108,10 @@ def agglomerate(
         One spectrum as the network takes it.
     target : label or None
         Which output; None for the predicted class, or the single output.
-    units : array_like of int, shape (n_features,), optional
-        Unit of each bin, numbered from 0 along the wavelengths; -1 for bins that take no part. By default every bin
-        is one; ``np.arange(n_features) // 5`` makes units of five, `line_units` units of lines.
+    regions : Regions, or what `Regions.of` reads
+        The units, in order of wavelength; by default every bin is one. 5 makes units of five bins,
+        ``Regions.from_lines(grid).with_gaps()`` units of lines and of what lies between; of an array with a number
+        for each bin, -1 stands for bins that take no part.
     percentile : float
         Share in per cent of the units that is not selected at each level.
     absolute : bool
@@ -116,6 +120,8 @@ def agglomerate(
         Most levels to build; by default until everything is selected.
     rule : {"authors", "symmetric"}
         See `contextual_decomposition`.
+    units : object
+        Another name for `regions`.
 
     Returns
     -------
@@ -143,7 +149,8 @@ def agglomerate(
     spectrum = one_spectrum(x)
     if not 0 <= percentile <= 100:
         raise AgnsalError(f"percentile must be between 0 and 100, got {percentile}.")
-    units = np.arange(spectrum.size) if units is None else _checked_units(units, spectrum.size)
+    grid = x.grid if isinstance(x, SpectralSample) else None
+    units = _checked(same_option("regions", regions, "units", units), spectrum.size, grid)
     n_units = int(units.max()) + 1
     weights = network.output_weights(spectrum[None], target)[0]
 
@@ -206,12 +213,10 @@ def _neighbours(groups: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return found
 
 
-def _checked_units(units: Any, size: int) -> NDArray[np.intp]:
-    """Units numbered 0, 1, ... without a gap, -1 for none."""
-    units = np.asarray(units)
-    if units.shape != (size,) or units.dtype.kind not in "iu":
-        raise AgnsalError(f"units must be one whole number for each of {size} bins, got {units.dtype} {units.shape}.")
-    known = np.unique(units[units >= 0])
-    if units.min() < -1 or not np.array_equal(known, np.arange(known.size)) or not known.size:
+def _checked(said: Any, size: int, grid: WavelengthGrid | None) -> NDArray[np.intp]:
+    """Number of the region of each bin, -1 for none."""
+    regions = Regions.of(said, size, grid, partition=False)
+    numbered = [name for name in regions if name.isdecimal()]
+    if not len(regions) or numbered != [str(number) for number in range(len(numbered))]:
         raise AgnsalError("units must be numbered 0, 1, 2, ... without a gap, and -1 for bins that take no part.")
-    return units.astype(np.intp)
+    return regions.labels

@@ -18,7 +18,7 @@ from agnsal.attribution.question.question import ask
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.features import line_strengths
-from agnsal.spectra.lines import line_masks
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -100,13 +100,12 @@ def line_importance(
             attribution = integrated_gradients(question.model, sample, target, output, baseline="mean")
     elif attribution.values.shape != sample.flux.shape:
         raise AgnsalError(f"the attribution has shape {attribution.values.shape}, the sample {sample.flux.shape}.")
-    masks = {name: parts["core"] | parts["wings"] for name, parts in line_masks(sample.grid, names).items()}
-    members = np.array([masks[name] for name in names], dtype=np.float64)
-    sums = np.abs(attribution.values @ members.T)
+    regions = Regions.from_lines(sample.grid, names, overlap=True)
+    sums = np.abs(regions.sums(attribution.values))
     table = QTable()
     table["line"] = names
     table["effect"], table["effect_error"], table["rate"] = effect, error, central
-    change = np.stack(_permuted(question, masks, n_permutations, np.random.default_rng(seed_of(random_state))))
+    change = np.stack(_permuted(question, regions, n_permutations, np.random.default_rng(seed_of(random_state))))
     table["permutation"] = change.mean(axis=0)
     table["permutation_error"] = change.std(axis=0, ddof=1) if n_permutations > 1 else np.nan
     table["attribution"], table["attribution_error"] = sums.mean(axis=0), sums.std(axis=0) / np.sqrt(len(sums))
@@ -115,13 +114,13 @@ def line_importance(
 
 
 def _permuted(
-    question: Any, masks: dict[str, NDArray[np.bool_]], n_permutations: int, rng: np.random.Generator
+    question: Any, regions: Regions, n_permutations: int, rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
     """Root mean square change of the output for each line when its bins come from other spectra."""
     rounds = []
     for _ in range(n_permutations):
         changes = []
-        for mask in masks.values():
+        for mask in regions.values():
             X = question.X.copy()
             X[:, mask] = X[rng.permutation(len(X))][:, mask]
             changes.append(np.sqrt(((question.explained(X) - question.value) ** 2).mean()))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import astropy.units as u
-
-from agnsal.errors import AgnsalError
 
 #: What the values of a map are: the gradient of the output per unit of flux, or the variance of that gradient; shares
 #: of the output or of its difference to a baseline, which add up; or outcomes of experiments with one region each.
@@ -137,35 +135,6 @@ def unit_of(answers: Answers, flux_unit: u.UnitBase) -> u.UnitBase:
     """
     power = {"gradient": -1, "variance": -2}.get(answers, 0)
     return u.Unit(flux_unit**power) if power else u.dimensionless_unscaled
-
-
-def same_option(name: str, value: Any, alias: str, other: Any) -> Any:
-    """Take an option from its name or from an alias of it.
-
-    Parameters
-    ----------
-    name, alias : str
-        Both names.
-    value, other : object
-        What was given under each; None for nothing.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    AgnsalError
-        If both were given.
-
-    Examples
-    --------
-    >>> same_option("regions", None, "window", 10)
-    10
-    """
-    if value is not None and other is not None:
-        raise AgnsalError(f"{alias} is another name for {name}; give one of them.")
-    return other if value is None else value
 
 
 def find_method(name: str) -> Method | None:

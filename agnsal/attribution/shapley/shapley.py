@@ -11,11 +11,11 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
-from agnsal.attribution.question.methods import declare, same_option
+from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
 from agnsal.attribution.shapley.owen import owen_values
-from agnsal.errors import AgnsalError, one_of
+from agnsal.errors import AgnsalError, one_of, same_option
 from agnsal.models.differentiable import DifferentiableModel
 from agnsal.models.machine.coupling import pair_log_odds as log_odds_of_pairs
 from agnsal.models.structure import Structure
