@@ -1,0 +1,1 @@
+"""Pages that a reader opens: one spectrum explained."""

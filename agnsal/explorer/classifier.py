@@ -1,0 +1,249 @@
+"""A classifier with all that is needed to explain a stranger's spectrum: what it was trained on, and its refits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from agnsal.attribution.answer.attribution import versions
+from agnsal.checks.familiarity import Familiarity
+from agnsal.checks.sanity import refitted
+from agnsal.embedding import SpectralEmbedding
+from agnsal.errors import AgnsalError, one_of
+from agnsal.models.machine.svc import ProbabilisticSVC
+from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.sample import SpectralSample
+
+#: Members of each class in the sample of the paper, and in a small one for a quick look.
+SIZES = {"paper": (680, 2145, 521), "small": (100, 200, 100)}
+#: Kernels of the paper and what it chose for them.
+KERNELS = {"linear": {"C": 0.07}, "rbf": {"C": 34.0, "gamma": 0.003}}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedClassifier:
+    """A machine, the sample it was trained on, the same machine refitted, and a map of the sample.
+
+    Attributes
+    ----------
+    machine : ProbabilisticSVC
+        What classifies.
+    training : SpectralSample
+        What it was trained on, with labels.
+    refits : tuple of ProbabilisticSVC
+        The same machine trained on bootstrap samples of the training sample: how much of an answer is chance.
+    embedding : SpectralEmbedding or None
+        The training sample on a map.
+    description : str
+        In a few words: which kernel, trained on what. If the sample is simulated it says so.
+
+    See Also
+    --------
+    default_classifier : trained on the simulated sample, once.
+    explain_spectrum : uses it.
+    """
+
+    machine: ProbabilisticSVC
+    training: SpectralSample
+    refits: tuple[ProbabilisticSVC, ...] = ()
+    embedding: SpectralEmbedding | None = None
+    description: str = ""
+
+    @classmethod
+    def train(
+        cls,
+        training: SpectralSample,
+        machine: ProbabilisticSVC,
+        *,
+        n_refits: int = 8,
+        embed: bool = True,
+        description: str = "",
+        random_state: Seed = None,
+        progress: bool = False,
+    ) -> TrainedClassifier:
+        """Train a machine and all that goes with it.
+
+        Parameters
+        ----------
+        training : SpectralSample
+            In vacuum and rest frame, normalised, with labels.
+        machine : ProbabilisticSVC
+            Fitted here.
+        n_refits : int
+            Bootstrap samples to refit it to.
+        embed : bool
+            Whether to make the map.
+        description : str
+            Shown on the page.
+        random_state : int, RandomState, Generator or None
+            Seeds the bootstrap and the map.
+        progress : bool
+            Whether to show a bar.
+
+        Returns
+        -------
+        TrainedClassifier
+
+        Raises
+        ------
+        AgnsalError
+            If the sample has no labels.
+        """
+        if training.labels is None:
+            raise AgnsalError("the training sample has no labels; give them to SpectralSample.from_spectra(labels=...).")
+        seeds = np.random.default_rng(seed_of(random_state)).integers(2**31 - 1, size=n_refits + 1).tolist()
+        bar = tqdm(total=n_refits + 1 + embed, desc="training", disable=not progress)
+        machine.fit(training.flux, training.labels)
+        bar.update()
+        refits = []
+        for seed in seeds[:-1]:
+            refits.append(refitted(machine, training.flux, training.labels, "bootstrap", seed))
+            bar.update()
+        embedding = None
+        if embed:
+            embedding = SpectralEmbedding(perplexity=50, random_state=seeds[-1]).fit(training)
+            bar.update()
+        bar.close()
+        return cls(machine, training, tuple(refits), embedding, description)
+
+    @cached_property
+    def familiarity(self) -> Familiarity:
+        """How far a spectrum is from the training sample."""
+        return Familiarity().fit(self.training)
+
+    def write(self, folder: str | os.PathLike) -> None:
+        """Write it to a folder of its own, which is there whole or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            Must not exist.
+
+        Raises
+        ------
+        AgnsalError
+            If the folder exists.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise AgnsalError(f"{folder} is there already; remove it first or choose another name.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+        try:
+            self.machine.write(partial / "machine.npz")
+            self.training.write(partial / "training.npz")
+            for number, refit in enumerate(self.refits):
+                refit.write(partial / f"refit-{number}.npz")
+            if self.embedding is not None:
+                self.embedding.write(partial / "embedding.npz")
+            (partial / "description.txt").write_text(self.description, encoding="utf-8")
+            partial.replace(folder)
+        except OSError as error:
+            if folder.is_dir():  # another process was faster, with the same numbers
+                return
+            raise AgnsalError(f"{folder}: the classifier cannot be kept there ({error}).") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> TrainedClassifier:
+        """Read what `write` wrote.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+
+        Returns
+        -------
+        TrainedClassifier
+
+        Raises
+        ------
+        AgnsalError
+            If a file is missing or damaged.
+        """
+        folder = Path(folder)
+        embedding = folder / "embedding.npz"
+        description = folder / "description.txt"
+        return cls(
+            ProbabilisticSVC.read(folder / "machine.npz"),
+            SpectralSample.read(folder / "training.npz"),
+            tuple(ProbabilisticSVC.read(path) for path in sorted(folder.glob("refit-*.npz"))),
+            SpectralEmbedding.read(embedding) if embedding.is_file() else None,
+            description.read_text(encoding="utf-8") if description.is_file() else "",
+        )
+
+
+def default_classifier(
+    kernel: str = "linear",
+    *,
+    size: str = "paper",
+    folder: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> TrainedClassifier:
+    """The classifier of Peruzzi et al. 2021 trained on the simulated sample; trained once, then read.
+
+    Parameters
+    ----------
+    kernel : {"linear", "rbf"}
+        With the constants of the paper. The linear machine is the better one on real spectra: far from all training
+        spectra an rbf machine has no gradient and answers with its fallback.
+    size : {"paper", "small"}
+        As many spectra as the paper has, or 400.
+    folder : path, optional
+        Where trained classifiers are kept; by default ``classifiers`` in astropy's cache folder of agnsal. Each
+        stands under a name that holds the kernel, the size and the versions it was made with, so that another version
+        trains anew.
+    progress : bool
+        Whether to show a bar while training.
+
+    Returns
+    -------
+    TrainedClassifier
+
+    Raises
+    ------
+    AgnsalError
+        If the kernel or the size is unknown, or the folder cannot be written.
+    """
+    from agnsal.spectra.simulation.agn import simulate_agn
+
+    one_of("kernel", kernel, KERNELS)
+    one_of("size", size, SIZES)
+    kept = _folder(folder) / "-".join(
+        [kernel, size, *(f"{name}{version}" for name, version in sorted(versions().items()))]
+    )
+    if kept.is_dir():
+        try:
+            return TrainedClassifier.read(kept)
+        except AgnsalError:  # half removed or damaged: made again
+            shutil.rmtree(kept, ignore_errors=True)
+    counts = SIZES[size]
+    training = simulate_agn(*counts, seed=0).normalize()
+    machine = ProbabilisticSVC(kernel=kernel, class_weight="balanced", random_state=0, **KERNELS[kernel])
+    made = TrainedClassifier.train(
+        training,
+        machine,
+        description=f"{kernel} kernel, trained on {len(training)} simulated spectra",
+        random_state=0,
+        progress=progress,
+    )
+    made.write(kept)
+    return made
+
+
+def _folder(folder: str | os.PathLike | None) -> Path:
+    """Where trained classifiers are kept."""
+    if folder is not None:
+        return Path(folder)
+    from astropy.config import get_cache_dir
+
+    return Path(get_cache_dir("agnsal")) / "classifiers"

@@ -1,0 +1,430 @@
+"""Why does the classifier call this spectrum type 1: what its own lines add, how sure that is, what would change it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable
+from numpy.typing import NDArray
+
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.gradients import saliency
+from agnsal.attribution.shapley.shapley import shapley
+from agnsal.display import Displayed, Table, printable
+from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.explorer.classifier import TrainedClassifier, default_classifier
+from agnsal.models.machine.coupling import class_pairs, pair_log_odds
+from agnsal.models.machine.svc import ProbabilisticSVC
+from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.editing.filling import noise_level
+from agnsal.spectra.editing.line_removal import line_ablations
+from agnsal.spectra.editing.reference import class_mean
+from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.regions import Regions
+from agnsal.spectra.sample import SpectralSample
+
+#: The bins of no line.
+ELSEWHERE = "elsewhere"
+#: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
+STRONGEST = 4.0
+#: Below this familiarity the class is not to be believed.
+STRANGER = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumExplanation(Displayed):
+    """One spectrum, explained; made by `explain_spectrum`.
+
+    Attributes
+    ----------
+    sample : SpectralSample
+        The spectrum, a sample of one.
+    classifier : TrainedClassifier
+        What classified it.
+    probabilities : QTable
+        A row per class: ``class``, ``probability``, ``error_flux`` (from the flux errors; NaN where there are none),
+        ``error_refits`` (from refits of the machine).
+    predicted, rival : str
+        The most probable class and the runner-up; what is explained is the log-odds of this pair.
+    log_odds : float
+        Of the pair, at the spectrum.
+    log_odds_rival : float
+        Of the pair, at the mean spectrum of the rival class; the shares sum to the difference.
+    lines : QTable
+        A row per part of a line, and one for all other bins: ``region``, ``start``, ``stop``, ``bad_fraction``,
+        ``share`` of the difference (exact Shapley values; NaN where nothing was observed), ``error_flux``,
+        ``error_refits``, ``experiment``: how the log-odds fall when just this region is given the flux of the mean
+        rival, and ``without``: when the line is cut off at its continuum (NaN for regions that are no line).
+    changes : QTable
+        What would change the class: ``line``, ``part``, ``factor`` its strength above the continuum would have to be
+        multiplied with (0: without the line), ``becomes``; nearest to 1 first.
+    agreement : float
+        Rank correlation of ``share`` and ``experiment`` over the regions.
+    distance, p_value : float
+        From the training sample (`Familiarity`).
+    shares : Attribution
+        The shares by bin.
+    gradient : Attribution
+        Of the log-odds of the predicted class: a property of the classifier, nearly the same for every spectrum where
+        the machine is linear.
+    filled : QTable or None
+        Where bins were not observed: the probabilities when they are filled otherwise, with the mean of each class.
+    """
+
+    sample: SpectralSample
+    classifier: TrainedClassifier
+    probabilities: QTable
+    predicted: str
+    rival: str
+    log_odds: float
+    log_odds_rival: float
+    lines: QTable
+    changes: QTable
+    agreement: float
+    distance: float
+    p_value: float
+    shares: Attribution
+    gradient: Attribution
+    filled: QTable | None
+
+    @property
+    def stranger(self) -> bool:
+        """Whether the spectrum is unlike anything the classifier was trained on."""
+        return self.p_value <= STRANGER
+
+    @property
+    def observed(self) -> float:
+        """Share of the grid that was observed."""
+        return 1.0 - float(self.sample.mask[0].mean())
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """What a reader must know, most important first, as plain sentences."""
+        return tuple(_sentences(self))
+
+    def _display(self) -> Table:
+        return Table(printable(f"{self.sample.ids[0]}: {self.predicted}"), [[sentence] for sentence in self.sentences])
+
+
+def explain_spectrum(
+    sample: SpectralSample,
+    classifier: TrainedClassifier | None = None,
+    *,
+    i: int = 0,
+    n_draws: int = 64,
+    random_state: Seed = None,
+) -> SpectrumExplanation:
+    """Say what in one spectrum made the classifier decide as it did.
+
+    The question is why this class and not the next best one. What is shared out is the difference of the log-odds of
+    that pair between the spectrum and the mean spectrum of the rival class, by exact Shapley values, so that the
+    answer is about this object's lines; bins that were not observed are left as they are in both and get nothing.
+    Beside each share stands the experiment that it predicts.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        On the grid of the classifier and normalised as its training sample.
+    classifier : TrainedClassifier, optional
+        By default `default_classifier`.
+    i : int
+        Which spectrum of the sample.
+    n_draws : int
+        Draws of the flux errors.
+    random_state : int, RandomState, Generator or None
+        Seeds them.
+
+    Returns
+    -------
+    SpectrumExplanation
+
+    Raises
+    ------
+    AgnsalError
+        If there is no such spectrum, it is on another grid than the training sample, or nothing of it was observed.
+
+    See Also
+    --------
+    write_spectrum_page : the same as a page to read.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> training = agnsal.simulate_agn(60, 80, 0, seed=0).normalize()
+    >>> machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, random_state=0)
+    >>> classifier = agnsal.TrainedClassifier.train(training, machine, n_refits=2, embed=False, random_state=0)
+    >>> mine = agnsal.simulate_agn(1, 0, 0, seed=5).normalize()
+    >>> explanation = agnsal.explain_spectrum(mine, classifier, random_state=0)
+    >>> explanation.predicted, explanation.rival
+    ('type 1', 'type 2')
+    >>> total = explanation.log_odds - explanation.log_odds_rival
+    >>> bool(abs(np.nansum(explanation.lines["share"]) - total) < 1e-8)
+    True
+    """
+    if not isinstance(sample, SpectralSample):
+        raise AgnsalError(f"a SpectralSample is needed, got {type(sample).__name__}.")
+    if not -len(sample) <= i < len(sample):
+        raise AgnsalError(f"there are {len(sample)} spectra, numbered 0 to {len(sample) - 1}; asked for {i}.")
+    classifier = default_classifier() if classifier is None else classifier
+    mine = sample[[i]]
+    if mine.grid != classifier.training.grid:
+        raise AgnsalError(f"the spectrum is on {mine.grid!r}, the classifier was trained on {classifier.training.grid!r}.")
+    if mine.mask.all():
+        raise AgnsalError(f"{mine.ids[0]}: no bin of the grid was observed; there is nothing to explain.")
+    machine = classifier.machine
+    noisy = _draws(mine, n_draws, seed_of(random_state))
+    probability = machine.predict_proba(mine.flux)[0]
+    predicted, rival = (str(machine.classes_[k]) for k in np.argsort(-probability, kind="stable")[:2])
+
+    def odds(X: NDArray[np.float64], of: ProbabilisticSVC = machine) -> NDArray[np.float64]:
+        return _pair_log_odds(of, X, predicted, rival)
+
+    baseline = np.where(mine.mask[0], mine.flux[0], class_mean(classifier.training, rival))
+    regions = line_regions(mine)
+    shares = _shares(machine, mine, predicted, rival, baseline)
+    lines = _lines_table(mine, regions, shares.values[0])
+    lines["error_flux"] = _scatter(regions, [_shares(machine, noisy, predicted, rival, baseline).values] if noisy else [])
+    again = [_shares(refit, mine, predicted, rival, baseline).values for refit in classifier.refits]
+    lines["error_refits"] = _scatter(regions, again)
+    swapped = np.where(regions.masks, baseline, mine.flux[0])
+    lines["experiment"] = odds(mine.flux)[0] - odds(swapped)
+    lines["without"] = _without(mine, regions, odds)
+    for name in ("share", "error_flux", "error_refits", "experiment", "without"):
+        lines[name] = np.where(lines["bad_fraction"] == 1.0, np.nan, lines[name])
+        lines[name].info.format = ".3g"
+    distance, p_value = (
+        float(answer[0]) for answer in (classifier.familiarity.distance(mine), classifier.familiarity.p_value(mine))
+    )
+    return SpectrumExplanation(
+        sample=mine,
+        classifier=classifier,
+        probabilities=_probability_table(classifier, mine, noisy),
+        predicted=predicted,
+        rival=rival,
+        log_odds=float(odds(mine.flux)[0]),
+        log_odds_rival=float(odds(baseline[None])[0]),
+        lines=lines,
+        changes=_changes(machine, mine),
+        agreement=_rank_correlation(lines["share"], lines["experiment"]),
+        distance=distance,
+        p_value=p_value,
+        shares=shares,
+        gradient=saliency(machine, mine, predicted, "log_odds"),
+        filled=_filled_otherwise(classifier, mine),
+    )
+
+
+def line_regions(sample: SpectralSample) -> Regions:
+    """The parts of the named lines on a grid, and all other bins as one region.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        On the grid.
+
+    Returns
+    -------
+    Regions
+        A partition: ``"Hbeta core"``, ``"Hbeta wings"``, ..., ``"elsewhere"``.
+    """
+    masks, taken = {}, np.zeros(len(sample.grid), dtype=bool)
+    for name, parts in line_masks(sample.grid).items():
+        if LINES[name].kind == "window":
+            continue
+        for part in ("core", "wings"):
+            own = parts[part] & ~taken
+            if own.any():
+                masks[f"{name} {part}"] = own
+                taken |= own
+    if not masks:
+        raise AgnsalError(f"no common line lies on {sample.grid!r}.")
+    return Regions.from_masks(masks, grid=sample.grid).with_rest(ELSEWHERE)
+
+
+def _pair_log_odds(machine: ProbabilisticSVC, X: NDArray[np.float64], towards: str, against: str) -> NDArray[np.float64]:
+    """Log-odds of one class against another by their own sigmoid, shape (n,)."""
+    labels = machine.classes_.astype(str).tolist()
+    a, b = labels.index(towards), labels.index(against)
+    first, second = class_pairs(len(labels))
+    number = int(np.flatnonzero((first == min(a, b)) & (second == max(a, b)))[0])
+    odds = pair_log_odds(machine.pairwise_decision_function(X), machine.sigmoid_a_, machine.sigmoid_b_)[:, number]
+    return odds if a < b else -odds
+
+
+def _shares(
+    machine: ProbabilisticSVC, mine: SpectralSample, predicted: str, rival: str, baseline: NDArray[np.float64]
+) -> Attribution:
+    """Exact shares of the log-odds of the pair, bin by bin."""
+    return shapley(
+        machine, mine, (predicted, rival), "pairwise", baseline=baseline, pair_log_odds=True, method="quadrature"
+    )
+
+
+def _draws(mine: SpectralSample, n_draws: int, seed: int) -> SpectralSample | None:
+    """The spectrum with noise of the size of its errors added, again and again; None without errors."""
+    good = ~mine.mask[0]
+    if mine.ivar is None or not (mine.ivar[0, good] > 0).any():
+        return None
+    sigma = np.where(good, noise_level(mine.flux, mine.ivar, mine.mask)[0], 0.0)
+    noise = np.random.default_rng(seed).standard_normal((n_draws, len(mine.grid)))
+    return mine[[0] * n_draws].with_flux(mine.flux + sigma * noise)
+
+
+def _probability_table(classifier: TrainedClassifier, mine: SpectralSample, noisy: SpectralSample | None) -> QTable:
+    machine = classifier.machine
+    table = QTable({"class": machine.classes_.astype(str), "probability": machine.predict_proba(mine.flux)[0]})
+    unknown = np.full(len(table), np.nan)
+    table["error_flux"] = unknown if noisy is None else machine.predict_proba(noisy.flux).std(axis=0, ddof=1)
+    again = [refit.predict_proba(mine.flux)[0] for refit in classifier.refits]
+    table["error_refits"] = np.std(again, axis=0, ddof=1) if len(again) > 1 else unknown
+    for name in table.colnames[1:]:
+        table[name].info.format = ".2g" if "error" in name else ".4f"
+    return table
+
+
+def _lines_table(mine: SpectralSample, regions: Regions, shares: NDArray[np.float64]) -> QTable:
+    edges = mine.grid.edges
+    bins = [np.flatnonzero(mask) for mask in regions.masks]
+    table = QTable({"region": list(regions.names)})
+    table["start"] = u.Quantity([edges[each[0]] for each in bins])
+    table["stop"] = u.Quantity([edges[each[-1] + 1] for each in bins])
+    table["bad_fraction"] = regions.means(mine.mask.astype(np.float64))[0]
+    table["share"] = regions.sums(shares[None])[0]
+    for name, shown in (("start", ".0f"), ("stop", ".0f"), ("bad_fraction", ".2f")):
+        table[name].info.format = shown
+    return table
+
+
+def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Standard deviation of the sums over regions, over all rows given."""
+    sums = regions.sums(np.concatenate(values)) if values else np.empty((0, len(regions)))
+    return sums.std(axis=0, ddof=1) if len(sums) > 1 else np.full(len(regions), np.nan)
+
+
+def _without(mine: SpectralSample, regions: Regions, odds) -> NDArray[np.float64]:
+    """Fall of the log-odds when each part of a line is cut off at its continuum."""
+    found = np.full(len(regions), np.nan)
+    for number, name in enumerate(regions.names):
+        if name == ELSEWHERE:
+            continue
+        ablated = _cut(mine, *name.rsplit(" ", 1))
+        if ablated is not None:
+            found[number] = odds(mine.flux)[0] - odds(ablated)[0]
+    return found
+
+
+def _cut(mine: SpectralSample, line: str, part: str) -> NDArray[np.float64] | None:
+    """The spectrum without a line, shape (1, n_bins); None where it was not observed or has no such part."""
+    try:
+        ablation = line_ablations(mine, [line], part, "continuum")[line]
+    except AgnsalError:
+        return None
+    flux = mine.flux.copy()
+    flux[:, ablation.removed] = ablation.filled
+    return np.where(mine.mask, mine.flux, flux)
+
+
+def _changes(machine: ProbabilisticSVC, mine: SpectralSample) -> QTable:
+    """Factors on the strength of one line at which another class becomes the most probable one."""
+    factors = np.linspace(0.0, STRONGEST, 81)
+    rows = []
+    for line in line_masks(mine.grid):
+        if LINES[line].kind == "window":
+            continue
+        for part in ("all", "core", "wings"):
+            cut = _cut(mine, line, part)
+            if cut is None:
+                continue
+            turned = cut + factors[:, None] * (mine.flux - cut)
+            predicted = machine.classes_[machine.predict_log_proba(turned).argmax(axis=1)]
+            now = machine.classes_[machine.predict_log_proba(mine.flux).argmax()]
+            other = np.flatnonzero(predicted != now)
+            if other.size == 0:
+                continue
+            nearest = int(other[np.abs(factors[other] - 1.0).argmin()])
+            rows.append((line, part, float(factors[nearest]), str(predicted[nearest])))
+    table = QTable(rows=rows, names=["line", "part", "factor", "becomes"], dtype=["U20", "U5", "f8", "U40"])
+    table["factor"].info.format = ".2f"
+    return table[np.argsort(np.abs(table["factor"] - 1.0), kind="stable")]
+
+
+def _filled_otherwise(classifier: TrainedClassifier, mine: SpectralSample) -> QTable | None:
+    """Probabilities with the unobserved bins filled with the mean of each class instead of bridged."""
+    bad = mine.mask[0]
+    if not bad.any():
+        return None
+    machine = classifier.machine
+    filled = [np.where(bad, class_mean(classifier.training, label), mine.flux[0]) for label in machine.classes_]
+    table = QTable({"filled_with": ["straight lines", *(f"mean {label}" for label in machine.classes_)]})
+    values = machine.predict_proba(np.vstack([mine.flux, *filled]))
+    for label, column in zip(machine.classes_.astype(str), values.T, strict=True):
+        table[label] = column
+        table[label].info.format = ".4f"
+    return table
+
+
+def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    from scipy.stats import ConstantInputWarning, spearmanr
+
+    known = np.isfinite(first) & np.isfinite(second)
+    if known.sum() < 3:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        return float(spearmanr(first[known], second[known]).statistic)
+
+
+def _sentences(one: SpectrumExplanation):
+    rows = {str(row["class"]): row for row in one.probabilities}
+    own = rows[one.predicted]
+    errors = [
+        f"{value:.2g} from {source}"
+        for value, source in ((own["error_flux"], "the flux errors"), (own["error_refits"], "refits of the classifier"))
+        if np.isfinite(value)
+    ]
+    if one.stranger:
+        yield (
+            f"Unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the class. "
+            "Everything below says how the classifier came to its answer, not what the object is."
+        )
+    yield (
+        f"Classified as {one.predicted}, P = {own['probability']:.4f}"
+        + (f" (standard error {', '.join(errors)})" if errors else "")
+        + f"; next {one.rival}, P = {rows[one.rival]['probability']:.4f}."
+    )
+    known = ", ".join(rows)
+    yield f"The classifier ({one.classifier.description}) knows {known}; whatever it is shown gets one of these names."
+    if not one.stranger:
+        yield f"Not unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f})."
+    if one.filled is not None:
+        values = one.filled[one.predicted]
+        lost = [str(row["region"]) for row in one.lines if row["bad_fraction"] == 1.0 and row["region"] != ELSEWHERE]
+        yield (
+            f"{1 - one.observed:.0%} of the grid was not observed"
+            + (f" (nothing of {', '.join(lost)})" if lost else "")
+            + f"; no credit is given there. The classifier saw straight lines in its place; with class means instead "
+            f"P({one.predicted}) is {values.min():.4f} to {values.max():.4f}."
+        )
+    if not np.isfinite(own["error_flux"]):
+        yield "The file has no flux errors; the errors below are those of refits alone."
+    strongest = sorted(
+        (row for row in one.lines if np.isfinite(row["share"])), key=lambda row: -abs(float(row["share"]))
+    )[:4]
+    parts = ", ".join(f"{row['region']} {float(row['share']):+.2g}" for row in strongest)
+    yield (
+        f"What sets it apart from a mean {one.rival} (log-odds {one.log_odds_rival:+.2g} to {one.log_odds:+.2g}): {parts}. "
+        f"Replacing each region by that of the mean {one.rival} ranks them alike (rank correlation {one.agreement:.2f})."
+    )
+    if len(one.changes):
+        row = one.changes[0]
+        part = "" if row["part"] == "all" else f" {row['part']}"
+        yield f"It would be called {row['becomes']} with {row['line']}{part} at {row['factor']:.2f} of its strength."
+    else:
+        yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
+
+
+__all__ = ["AgnsalWarning", "SpectrumExplanation", "explain_spectrum", "line_regions"]
