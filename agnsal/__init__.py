@@ -161,6 +161,9 @@ _HOMES = {
     "checks.report": ("check",),
     "checks.benchmarks.spectral": ("SpectralBenchmark",),
     "embedding": ("SpectralEmbedding",),
+    "explorer.classifier": ("TrainedClassifier", "default_classifier"),
+    "explorer.explanation": ("SpectrumExplanation", "explain_spectrum"),
+    "explorer.page": ("write_spectrum_page",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

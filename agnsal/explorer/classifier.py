@@ -97,7 +97,9 @@ class TrainedClassifier:
             If the sample has no labels.
         """
         if training.labels is None:
-            raise AgnsalError("the training sample has no labels; give them to SpectralSample.from_spectra(labels=...).")
+            raise AgnsalError(
+                "the training sample has no labels; give them to SpectralSample.from_spectra(labels=...)."
+            )
         seeds = np.random.default_rng(seed_of(random_state)).integers(2**31 - 1, size=n_refits + 1).tolist()
         bar = tqdm(total=n_refits + 1 + embed, desc="training", disable=not progress)
         machine.fit(training.flux, training.labels)

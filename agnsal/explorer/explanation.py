@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
 from agnsal.display import Displayed, Table, printable
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
 from agnsal.models.machine.coupling import class_pairs, pair_log_odds
 from agnsal.models.machine.svc import ProbabilisticSVC
@@ -31,8 +32,8 @@ from agnsal.spectra.sample import SpectralSample
 ELSEWHERE = "elsewhere"
 #: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
 STRONGEST = 4.0
-#: Below this familiarity the class is not to be believed.
-STRANGER = 0.01
+#: As far from the others as this share of the training spectra: the class is not to be believed; to be doubted.
+STRANGER, DOUBTFUL = 0.01, 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,9 @@ def explain_spectrum(
     classifier = default_classifier() if classifier is None else classifier
     mine = sample[[i]]
     if mine.grid != classifier.training.grid:
-        raise AgnsalError(f"the spectrum is on {mine.grid!r}, the classifier was trained on {classifier.training.grid!r}.")
+        raise AgnsalError(
+            f"the spectrum is on {mine.grid!r}, the classifier was trained on {classifier.training.grid!r}."
+        )
     if mine.mask.all():
         raise AgnsalError(f"{mine.ids[0]}: no bin of the grid was observed; there is nothing to explain.")
     machine = classifier.machine
@@ -187,7 +190,9 @@ def explain_spectrum(
     regions = line_regions(mine)
     shares = _shares(machine, mine, predicted, rival, baseline)
     lines = _lines_table(mine, regions, shares.values[0])
-    lines["error_flux"] = _scatter(regions, [_shares(machine, noisy, predicted, rival, baseline).values] if noisy else [])
+    lines["error_flux"] = _scatter(
+        regions, [_shares(machine, noisy, predicted, rival, baseline).values] if noisy else []
+    )
     again = [_shares(refit, mine, predicted, rival, baseline).values for refit in classifier.refits]
     lines["error_refits"] = _scatter(regions, again)
     swapped = np.where(regions.masks, baseline, mine.flux[0])
@@ -245,7 +250,9 @@ def line_regions(sample: SpectralSample) -> Regions:
     return Regions.from_masks(masks, grid=sample.grid).with_rest(ELSEWHERE)
 
 
-def _pair_log_odds(machine: ProbabilisticSVC, X: NDArray[np.float64], towards: str, against: str) -> NDArray[np.float64]:
+def _pair_log_odds(
+    machine: ProbabilisticSVC, X: NDArray[np.float64], towards: str, against: str
+) -> NDArray[np.float64]:
     """Log-odds of one class against another by their own sigmoid, shape (n,)."""
     labels = machine.classes_.astype(str).tolist()
     a, b = labels.index(towards), labels.index(against)
@@ -305,7 +312,9 @@ def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.
     return sums.std(axis=0, ddof=1) if len(sums) > 1 else np.full(len(regions), np.nan)
 
 
-def _without(mine: SpectralSample, regions: Regions, odds) -> NDArray[np.float64]:
+def _without(
+    mine: SpectralSample, regions: Regions, odds: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
     """Fall of the log-odds when each part of a line is cut off at its continuum."""
     found = np.full(len(regions), np.nan)
     for number, name in enumerate(regions.names):
@@ -378,46 +387,46 @@ def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -
         return float(spearmanr(first[known], second[known]).statistic)
 
 
-def _sentences(one: SpectrumExplanation):
+def _sentences(one: SpectrumExplanation) -> Iterator[str]:
     rows = {str(row["class"]): row for row in one.probabilities}
-    own = rows[one.predicted]
+    own, next_one = rows[one.predicted], rows[one.rival]
+    if one.stranger:
+        yield (
+            f"Unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the "
+            "class. Everything below says how the classifier came to its answer, not what the object is."
+        )
     errors = [
         f"{value:.2g} from {source}"
         for value, source in ((own["error_flux"], "the flux errors"), (own["error_refits"], "refits of the classifier"))
         if np.isfinite(value)
     ]
-    if one.stranger:
-        yield (
-            f"Unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the class. "
-            "Everything below says how the classifier came to its answer, not what the object is."
-        )
     yield (
-        f"Classified as {one.predicted}, P = {own['probability']:.4f}"
+        f"Classified as {one.predicted}, {_probability(own['probability'])}"
         + (f" (standard error {', '.join(errors)})" if errors else "")
-        + f"; next {one.rival}, P = {rows[one.rival]['probability']:.4f}."
+        + f"; next {one.rival}, {_probability(next_one['probability'])}."
     )
-    known = ", ".join(rows)
-    yield f"The classifier ({one.classifier.description}) knows {known}; whatever it is shown gets one of these names."
-    if not one.stranger:
+    yield (
+        f"The classifier ({one.classifier.description}) knows {', '.join(rows)} and nothing else: a galaxy without an "
+        "active nucleus, a composite or a star gets one of these names too."
+    )
+    if not one.stranger and one.p_value <= DOUBTFUL:
+        yield (
+            f"Hardly like the training sample: only {one.p_value:.1%} of it is as far from the rest (distance "
+            f"{one.distance:.1f}). Doubt the class unless something else tells that it is one of these."
+        )
+    elif not one.stranger:
         yield f"Not unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f})."
     if one.filled is not None:
-        values = one.filled[one.predicted]
-        lost = [str(row["region"]) for row in one.lines if row["bad_fraction"] == 1.0 and row["region"] != ELSEWHERE]
-        yield (
-            f"{1 - one.observed:.0%} of the grid was not observed"
-            + (f" (nothing of {', '.join(lost)})" if lost else "")
-            + f"; no credit is given there. The classifier saw straight lines in its place; with class means instead "
-            f"P({one.predicted}) is {values.min():.4f} to {values.max():.4f}."
-        )
+        yield from _of_the_unobserved(one, one.filled)
     if not np.isfinite(own["error_flux"]):
         yield "The file has no flux errors; the errors below are those of refits alone."
-    strongest = sorted(
-        (row for row in one.lines if np.isfinite(row["share"])), key=lambda row: -abs(float(row["share"]))
-    )[:4]
+    known = [row for row in one.lines if np.isfinite(row["share"])]
+    strongest = sorted(known, key=lambda row: -abs(float(row["share"])))[:4]
     parts = ", ".join(f"{row['region']} {float(row['share']):+.2g}" for row in strongest)
     yield (
-        f"What sets it apart from a mean {one.rival} (log-odds {one.log_odds_rival:+.2g} to {one.log_odds:+.2g}): {parts}. "
-        f"Replacing each region by that of the mean {one.rival} ranks them alike (rank correlation {one.agreement:.2f})."
+        f"What sets it apart from a mean {one.rival} (log-odds {one.log_odds_rival:+.2g} to {one.log_odds:+.2g}): "
+        f"{parts}. Replacing each region by that of the mean {one.rival} gives this ranking with a rank correlation "
+        f"of {one.agreement:.2f}."
     )
     if len(one.changes):
         row = one.changes[0]
@@ -427,4 +436,28 @@ def _sentences(one: SpectrumExplanation):
         yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
 
 
-__all__ = ["AgnsalWarning", "SpectrumExplanation", "explain_spectrum", "line_regions"]
+def _of_the_unobserved(one: SpectrumExplanation, filled: QTable) -> Iterator[str]:
+    """What the bins that were not observed may have done to the answer."""
+    lost = [str(row["region"]) for row in one.lines if row["bad_fraction"] == 1.0 and row["region"] != ELSEWHERE]
+    names = [name for name in filled.colnames if name != "filled_with"]
+    winners = {names[int(np.argmax([row[name] for name in names]))] for row in filled}
+    missing = f"{1 - one.observed:.1%} of the grid was not observed" + (
+        f" (nothing of {', '.join(lost)})" if lost else ""
+    )
+    values = filled[one.predicted]
+    if len(winners) > 1:
+        yield (
+            f"{missing}, and the class depends on it: with the means of the classes in place of straight lines there "
+            f"P({one.predicted}) is {values.min():.4f} to {values.max():.4f}."
+        )
+    else:
+        yield (
+            f"{missing}; no credit is given there, and the class does not depend on it: P({one.predicted}) is "
+            f"{values.min():.4f} to {values.max():.4f} with straight lines or the mean of any class."
+        )
+
+
+def _probability(value: float) -> str:
+    if value > 1 - 5e-5:
+        return "P > 0.9999"
+    return "P < 0.0001" if value < 5e-5 else f"P = {value:.4f}"

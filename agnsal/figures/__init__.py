@@ -15,6 +15,7 @@ from agnsal.figures.importance import plot_line_importance
 from agnsal.figures.maps import plot_mean_maps
 from agnsal.figures.population import plot_population_importance
 from agnsal.figures.saliency import plot_saliency
+from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.spectra import plot_spectra
 from agnsal.figures.transforms import plot_transform_importance
 
@@ -28,6 +29,7 @@ __all__ = [
     "plot_line_importance",
     "plot_mean_maps",
     "plot_population_importance",
+    "plot_region_shares",
     "plot_removal",
     "plot_saliency",
     "plot_scores",
