@@ -103,6 +103,15 @@ if TYPE_CHECKING:
     from agnsal.checks.report import check as check
     from agnsal.checks.benchmarks.spectral import SpectralBenchmark as SpectralBenchmark
     from agnsal.embedding import SpectralEmbedding as SpectralEmbedding
+    from agnsal.explorer.classifier import (
+        TrainedClassifier as TrainedClassifier,
+        default_classifier as default_classifier,
+    )
+    from agnsal.explorer.explanation import (
+        SpectrumExplanation as SpectrumExplanation,
+        explain_spectrum as explain_spectrum,
+    )
+    from agnsal.explorer.page import write_spectrum_page as write_spectrum_page
     # isort: on
 
 #: Where each public name lives.

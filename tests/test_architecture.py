@@ -24,6 +24,7 @@ FLOORS = (
     "training",
     "checks",
     "embedding",
+    "explorer",
 )
 #: A home folder, or an index of packages other than the public one.
 MACHINE = re.compile(r"(?<![\w.~])/(root|home|work|Users)/\w|--(extra-)?index-[u]rl|--trusted-[h]ost")

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -23,8 +24,8 @@ from agnsal.spectra.sample import SpectralSample
 
 #: Members of each class in the sample of the paper, and in a small one for a quick look.
 SIZES = {"paper": (680, 2145, 521), "small": (100, 200, 100)}
-#: Kernels of the paper and what it chose for them.
-KERNELS = {"linear": {"C": 0.07}, "rbf": {"C": 34.0, "gamma": 0.003}}
+#: Kernels of the paper with the C and the gamma it chose for them (a linear kernel has no gamma).
+KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "scale"), "rbf": (34.0, 0.003)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +231,8 @@ def default_classifier(
             shutil.rmtree(kept, ignore_errors=True)
     counts = SIZES[size]
     training = simulate_agn(*counts, seed=0).normalize()
-    machine = ProbabilisticSVC(kernel=kernel, class_weight="balanced", random_state=0, **KERNELS[kernel])
+    C, gamma = KERNELS[kernel]
+    machine = ProbabilisticSVC(kernel=kernel, C=C, gamma=gamma, class_weight="balanced", random_state=0)
     made = TrainedClassifier.train(
         training,
         machine,

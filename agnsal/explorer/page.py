@@ -119,8 +119,8 @@ def draw_page(explanation: SpectrumExplanation) -> Figure:
         _place(axes["place"], explanation)
     for ax in axes.values():
         ax.tick_params(labelsize=8)
-        ax.xaxis.label.set_size(8)
-        ax.yaxis.label.set_size(8)
+        ax.xaxis.label.set_fontsize(8)
+        ax.yaxis.label.set_fontsize(8)
     return figure
 
 

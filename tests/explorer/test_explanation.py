@@ -1,0 +1,196 @@
+"""The page for one spectrum is about this spectrum: its shares, its experiments, what was not observed."""
+
+import csv
+import re
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+import agnsal
+from agnsal.explorer import classifier as classifiers
+from agnsal.explorer.explanation import ELSEWHERE, line_regions
+from agnsal.explorer.page import safe_name
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    training = agnsal.simulate_agn(150, 250, 150, seed=0).normalize()
+    machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
+    return agnsal.TrainedClassifier.train(
+        training, machine, n_refits=3, embed=False, description="trained on 550 simulated spectra", random_state=0
+    )
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return agnsal.simulate_agn(2, 2, 2, seed=77).normalize()
+
+
+@pytest.fixture(scope="module")
+def explained(classifier, sample):
+    return [agnsal.explain_spectrum(sample, classifier, i=i, n_draws=16, random_state=0) for i in range(len(sample))]
+
+
+def test_shares_add_up_to_the_difference_from_the_rival(explained):
+    for one in explained:
+        total = one.log_odds - one.log_odds_rival
+        assert np.nansum(one.lines["share"]) == pytest.approx(total, abs=1e-8)
+        assert one.lines["region"][-1] == ELSEWHERE
+
+
+def test_each_spectrum_has_an_explanation_of_its_own_that_agrees_with_its_experiments(explained):
+    for one in explained:
+        assert one.agreement > 0.95
+    shares = [np.asarray(one.lines["share"]) for one in explained if one.predicted == "type 1"]
+    for first, second in combinations(shares, 2):
+        assert not np.allclose(first, second, rtol=0.02)
+    gradients = [one.gradient.values[0] for one in explained if one.predicted == "type 1"]
+    for first, second in combinations(gradients, 2):  # the gradient is not: it is a property of the classifier
+        assert np.corrcoef(first, second)[0, 1] > 0.9
+
+
+def test_what_was_not_observed_gets_nothing(classifier, sample):
+    mask = np.zeros((1, len(sample.grid)), dtype=bool)
+    mask[0, :120] = True
+    hidden = agnsal.SpectralSample(
+        sample.flux[:1], sample.grid, ivar=np.where(mask, 0.0, sample.ivar[:1]), mask=mask, unit=sample.unit
+    )
+    one = agnsal.explain_spectrum(hidden, classifier, n_draws=4, random_state=0)
+    assert (one.shares.values[0, :120] == 0).all()
+    gone = one.lines["bad_fraction"] == 1.0
+    assert gone.any()
+    for column in ("share", "error_flux", "error_refits", "experiment", "without"):
+        assert np.isnan(one.lines[column][gone]).all(), column
+    assert not set(one.changes["line"]) & {"[Ne III] 3869", "H8"}  # they cannot be turned
+    assert one.filled is not None
+    assert any("was not observed" in sentence for sentence in one.sentences)
+    assert np.nansum(one.lines["share"]) == pytest.approx(one.log_odds - one.log_odds_rival, abs=1e-8)
+
+
+def test_a_line_at_the_factor_said_changes_the_class(explained, classifier):
+    found = [one for one in explained if len(one.changes)]
+    assert found
+    for one in found:
+        row = one.changes[0]
+        bare = agnsal.remove_lines(one.sample, [str(row["line"])], part=str(row["part"])).flux
+        turned = bare + row["factor"] * (one.sample.flux - bare)
+        assert classifier.machine.predict(turned)[0] == row["becomes"]
+
+
+def test_errors_of_the_shares_are_those_of_the_linear_function(classifier, sample):
+    one = agnsal.explain_spectrum(sample, classifier, n_draws=400, random_state=0)
+    slope = one.shares.values[0] / (one.sample.flux[0] - one.shares.baseline)
+    sigma = np.where(one.sample.ivar[0] > 0, one.sample.ivar[0], np.inf) ** -0.5
+    expected = np.sqrt(line_regions(one.sample).sums((slope * sigma)[None] ** 2)[0])
+    np.testing.assert_allclose(one.lines["error_flux"], expected, rtol=0.2)
+
+
+def test_no_errors_are_said_to_be_missing(classifier, sample):
+    bare = agnsal.SpectralSample(sample.flux[:1], sample.grid)
+    one = agnsal.explain_spectrum(bare, classifier, random_state=0)
+    assert np.isnan(one.probabilities["error_flux"]).all()
+    assert any("no flux errors" in sentence for sentence in one.sentences)
+
+
+def test_a_stranger_is_told_first(classifier, sample):
+    """Narrow lines of an H II galaxy on a weak continuum."""
+    lines = ((4, 3728.5), (1.5, 3869.9), (2, 4341.7), (4.5, 4862.7), (9, 4960.3), (27, 5008.2))
+    wavelength = sample.wavelength.value
+    flux = 0.2 + sum(a * np.exp(-0.5 * ((wavelength - c) / (c * 60 / 299792.458)) ** 2) for a, c in lines)
+    one = agnsal.explain_spectrum(agnsal.SpectralSample(flux[None], sample.grid).normalize(), classifier)
+    assert one.stranger
+    assert one.sentences[0].startswith("Unlike the training sample")
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^$", "<script>alert(1)</script>", "a\n\x1b[31mb", "星" * 120, "../../etc/passwd", ""]
+)
+def test_hostile_names_are_shown_as_text(explained, tmp_path, name):
+    from dataclasses import replace
+
+    hostile = explained[0].sample[:]
+    hostile.table["object_id"] = [name or "spectrum"]
+    paths = agnsal.write_spectrum_page(replace(explained[0], sample=hostile), tmp_path / "page")
+    assert all(path.parent == tmp_path / "page" for path in paths.values())
+    page = paths["html"].read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=(?![\"']data:)", page)  # nothing is loaded
+    assert paths["pdf"].read_bytes().startswith(b"%PDF")
+
+
+def test_names_of_files():
+    assert safe_name("..") == safe_name("") == "spectrum"
+    assert len(safe_name("x" * 300)) == 80
+
+
+def test_a_classifier_is_read_as_it_was_written_and_trained_once(classifier, tmp_path, monkeypatch):
+    classifier.write(tmp_path / "kept")
+    again = agnsal.TrainedClassifier.read(tmp_path / "kept")
+    X = classifier.training.flux[:5]
+    np.testing.assert_array_equal(again.machine.predict_proba(X), classifier.machine.predict_proba(X))
+    assert (len(again.refits), again.description) == (3, classifier.description)
+    with pytest.raises(agnsal.AgnsalError, match="there already"):
+        classifier.write(tmp_path / "kept")
+    monkeypatch.setattr(classifiers.TrainedClassifier, "train", lambda *_args, **_options: classifier)
+    agnsal.default_classifier(size="small", folder=tmp_path / "cache")
+    monkeypatch.setattr(classifiers.TrainedClassifier, "train", None)  # a second training would fail
+    agnsal.default_classifier(size="small", folder=tmp_path / "cache")
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert f"agnsal{agnsal.__version__}" in folder.name
+
+
+def test_refusals(classifier, sample):
+    with pytest.raises(agnsal.AgnsalError, match="there are 6 spectra"):
+        agnsal.explain_spectrum(sample, classifier, i=6)
+    with pytest.raises(agnsal.AgnsalError, match="SpectralSample is needed"):
+        agnsal.explain_spectrum(sample.flux, classifier)
+    with pytest.raises(agnsal.AgnsalError, match="the classifier was trained on"):
+        agnsal.explain_spectrum(sample[:, 10:], classifier)
+
+
+@pytest.fixture(scope="module")
+def paper_classifier():
+    training = agnsal.simulate_agn(seed=0).normalize()
+    machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
+    return agnsal.TrainedClassifier.train(training, machine, n_refits=2, embed=False, random_state=0)
+
+
+def real(folder, *wanted):
+    """The spectra of the index that are of the kinds wanted and cover the grid."""
+    with (folder / "index.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["type_coarse"] in wanted]
+    for row in rows:
+        try:
+            spectra = agnsal.read_spectra(folder / row["file"], redshift=float(row["z"]))[:1]
+            sample = agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID, ids=[row["file"]])
+            yield sample.normalize()
+        except agnsal.AgnsalError:
+            continue
+
+
+def test_real_objects_are_explained_by_their_own_lines(paper_classifier, real_spectra):
+    explained = []
+    for sample in real(real_spectra, "type1"):
+        one = agnsal.explain_spectrum(sample, paper_classifier, n_draws=4, random_state=0)
+        if one.predicted == "type 1":
+            explained.append(one)
+        if len(explained) == 5:
+            break
+    for one in explained:
+        assert one.agreement > 0.95
+    for first, second in combinations(explained, 2):
+        pair = [np.asarray(one.lines["share"]) for one in (first, second)]
+        both = np.isfinite(pair[0]) & np.isfinite(pair[1])
+        assert not np.allclose(pair[0][both], pair[1][both], rtol=0.05)
+
+
+def test_real_galaxies_are_doubted(paper_classifier, real_spectra):
+    """Passive and star-forming galaxies get a class, because the machine knows no other; the page says so."""
+    doubted = []
+    for sample in real(real_spectra, "passive", "SF"):
+        one = agnsal.explain_spectrum(sample, paper_classifier, n_draws=4, random_state=0)
+        doubted.append(any(sentence.startswith(("Unlike", "Hardly like")) for sentence in one.sentences))
+        assert any("nothing else" in sentence for sentence in one.sentences)
+    assert len(doubted) > 8
+    assert np.mean(doubted) >= 0.9
