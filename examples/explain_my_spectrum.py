@@ -30,9 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def explain(options: argparse.Namespace) -> None:
-    spectra = agnsal.read_spectra(options.file, redshift=options.redshift, medium=options.medium, frame=options.frame)
+    frame = {} if options.frame is None else {"frame": options.frame}
+    spectra = agnsal.read_spectra(options.file, redshift=options.redshift, medium=options.medium, **frame)
     sample = agnsal.SpectralSample.from_spectra(
-        spectra, agnsal.PERUZZI2021_GRID, frame=options.frame, min_coverage=options.coverage
+        spectra, agnsal.PERUZZI2021_GRID, min_coverage=options.coverage, **frame
     ).normalize()
     classifier = agnsal.default_classifier(
         options.kernel,

@@ -30,6 +30,8 @@ from agnsal.spectra.sample import SpectralSample
 
 #: The bins of no line.
 ELSEWHERE = "elsewhere"
+#: How the sentence begins that must be read first.
+CARE = "This spectrum is unlike the training sample"
 #: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
 STRONGEST = 4.0
 #: As far from the others as this share of the training spectra: the class is not to be believed; to be doubted.
@@ -392,7 +394,7 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
     own, next_one = rows[one.predicted], rows[one.rival]
     if one.stranger:
         yield (
-            f"Unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the "
+            f"{CARE} (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the "
             "class. Everything below says how the classifier came to its answer, not what the object is."
         )
     errors = [

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import QTable
 
 from agnsal.display import Table, printable
-from agnsal.explorer.explanation import SpectrumExplanation
+from agnsal.explorer.explanation import CARE, SpectrumExplanation
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.style import PALETTE, flux_label, plain
@@ -131,7 +131,7 @@ def _words(ax: Axes, explanation: SpectrumExplanation) -> None:
     ax.text(0, 1.0, textwrap.shorten(name, 70), fontsize=13, fontweight="bold", va="top")
     lines: list[tuple[str, str]] = []
     for sentence in explanation.sentences:
-        care = sentence.startswith("Unlike")
+        care = sentence.startswith(CARE)
         folded = textwrap.wrap(sentence, 116)
         lines += [(line, "#b04a00" if care else "black") for line in folded]
     step = min(0.063, 0.86 / max(len(lines), 1))
@@ -222,7 +222,7 @@ def _place(ax: Axes, explanation: SpectrumExplanation) -> None:
 def _html(explanation: SpectrumExplanation, picture: bytes) -> str:
     name = html.escape(printable(str(explanation.sample.ids[0])))
     words = "".join(
-        f'<p class="{"care" if sentence.startswith("Unlike") else ""}">{html.escape(printable(sentence))}</p>'
+        f'<p class="{"care" if sentence.startswith(CARE) else ""}">{html.escape(printable(sentence))}</p>'
         for sentence in explanation.sentences
     )
     tables = "".join(
