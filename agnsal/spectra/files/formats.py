@@ -16,7 +16,7 @@ from typing import Any
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files import desi, images, sdss, surveys, tables
+from agnsal.spectra.files import desi, fibers, images, sdss, surveys, tables
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
 
@@ -208,6 +208,8 @@ FITS_FORMATS = (
     FitsFormat("6dFGS-split", _is_6df_image, lambda h, _: surveys.read_sixdfgs_image(h)),
     FitsFormat("6dFGS-tabular", _is_6df_table, lambda h, _: surveys.read_sixdfgs_table(h)),
     FitsFormat("DESI coadd", _is_desi, lambda h, _: desi.read_desi(h)),
+    FitsFormat("SDSS spPlate", fibers.plug_map, lambda h, _: fibers.read_plate(h)),
+    FitsFormat("APOGEE apStar", fibers.is_apogee, lambda h, _: fibers.read_apogee(h)),
     FitsFormat("wcs1d-fits", images.image_hdu, lambda h, _: images.read_image(h)),
     FitsFormat("tabular-fits", tables.table_hdu, lambda h, _: tables.read_fits_table(h)),
 )
