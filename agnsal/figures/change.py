@@ -9,7 +9,7 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.saliency import plot_saliency
-from agnsal.figures.style import new_axes, plain, rows
+from agnsal.figures.style import new_axes, output_label, plain, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,8 +71,7 @@ def plot_change(
     first = np.atleast_2d(np.asarray(one.baseline))[0]
     if title is None:
         total = float(one.values.sum())
-        what = {"probability": "P", "log_odds": "log-odds"}.get(one.output, one.output)
-        title = f"{plain(one.ids[0])}: {what}({plain(one.target[0])}) changed by {total:+.2f}"
+        title = f"{plain(one.ids[0])}: {output_label(one, one.target[0])} changed by {total:+.2f}"
     ax = plot_saliency(one, 0, ax=new_axes(ax, (7.1, 3.6)), lines=lines, colorbar=colorbar, title=title)
     if colorbar:
         ax.figure.axes[-1].set_ylabel("Share in the change")

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.style import SPECTRUM_GREY, attribution_label, axis_of, flux_label, new_axes, plain, rows
+from agnsal.figures.style import (
+    SPECTRUM_GREY,
+    attribution_label,
+    axis_of,
+    flux_label,
+    new_axes,
+    output_label,
+    plain,
+    rows,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,6 +192,4 @@ def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMapp
 
 def _explained(one: AttributionRecord) -> str:
     """What is explained and its value, for one spectrum."""
-    target, value = plain(one.target[0]), float(one.explained[0])
-    name = {"probability": f"P({target})", "log_odds": f"log-odds({target})"}.get(one.output, f"{one.output}({target})")
-    return f"{name} = {value:.3f}"
+    return f"{output_label(one, one.target[0])} = {float(one.explained[0]):.3f}"

@@ -155,6 +155,25 @@ def flux_label(unit: u.UnitBase) -> str:
     return "Relative flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
 
 
+def output_label(attribution: AttributionRecord, target: Any | None) -> str:
+    """Say which output is explained: "P(type 1)", "log-odds(type 1)", "prediction" of a regressor of one value.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        What is drawn.
+    target : object or None
+        The class; None where several are drawn.
+
+    Returns
+    -------
+    str
+    """
+    alone = attribution.output == "prediction" and "n_outputs" not in attribution.provenance
+    of = "" if target is None or alone else f"({plain(target)})"
+    return {"probability": "P", "log_odds": "log-odds"}.get(attribution.output, attribution.output) + of
+
+
 def attribution_label(attribution: AttributionRecord, target: Any | None) -> str:
     """Say what the values of an attribution are, with their unit.
 
@@ -169,8 +188,7 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     -------
     str
     """
-    of = "" if target is None else f"({plain(target)})"
-    what = {"probability": f"P{of}", "log_odds": f"log-odds{of}"}.get(attribution.output, f"{attribution.output}{of}")
+    what = output_label(attribution, target)
     name = attribution.title
     text = f"Gradient of {what}" if name == "gradient" else f"{name[:1].upper()}{name[1:]}, {what}"
     if attribution.unit == u.dimensionless_unscaled:

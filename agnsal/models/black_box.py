@@ -49,7 +49,7 @@ class BlackBox(DifferentiableModel):
         if hasattr(estimator, "decision_function"):
             outputs["decision"] = lambda X: _class_columns(estimator.decision_function(X))
         elif not outputs and hasattr(estimator, "predict") and not hasattr(estimator, "classes_"):
-            outputs["decision"] = lambda X: np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
+            outputs["prediction"] = lambda X: np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
         if not outputs:
             raise AgnsalError(
                 f"{type(estimator).__name__} has neither predict_proba nor decision_function; "

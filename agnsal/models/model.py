@@ -16,7 +16,7 @@ from agnsal.models.machine.kernels import single_precision
 from agnsal.models.structure import Structure
 from agnsal.models.validation import refuse_units_and_masks
 
-KINDS = ("probability", "log_odds", "decision", "pairwise")
+KINDS = ("probability", "log_odds", "decision", "pairwise", "prediction")
 _PRECISIONS = ("double", "single")
 
 #: The target that stands for whichever column has the largest value.
@@ -31,8 +31,9 @@ class DifferentiableModel:
     Parameters
     ----------
     outputs : mapping of str to callable
-        For each kind of output ("probability", "log_odds", "decision", "pairwise") a function from (n, n_features) to
-        (n, n_columns) in which every row depends on its own spectrum only, traceable by autograd.
+        For each kind of output ("probability", "log_odds", "decision", "pairwise"; of a regressor "prediction") a
+        function from (n, n_features) to (n, n_columns) in which every row depends on its own spectrum only, traceable
+        by autograd.
     classes : array, shape (n_classes,)
         Labels of the columns; of regressors and networks ``0 .. n_outputs - 1``.
     n_features : int
@@ -58,7 +59,7 @@ class DifferentiableModel:
     --------
     >>> import autograd.numpy as anp
     >>> model = DifferentiableModel({"decision": lambda X: anp.sin(X)}, classes=[0, 1], n_features=2)
-    >>> model.gradient(np.zeros((1, 2)), target=1, kind="decision")
+    >>> model.gradient(np.zeros((1, 2)), target=1, output="decision")
     array([[0., 1.]])
     """
 
@@ -118,22 +119,26 @@ class DifferentiableModel:
         )
 
     def __repr__(self) -> str:
-        return (
-            f"<DifferentiableModel: {self.n_features} features, {self.classes_.size} classes, {', '.join(self.kinds)}>"
-        )
+        many = f"{self.classes_.size} {'outputs' if self.is_regressor else 'classes'}"
+        return f"<DifferentiableModel: {self.n_features} features, {many}, {', '.join(self.kinds)}>"
 
-    def outputs(self, X: Any, kind: str = "probability", *, precision: str = "double") -> Any:
-        """Values of one kind, traceable by autograd.
+    def outputs(
+        self, X: Any, output: str = "probability", *, precision: str = "double", kind: str | None = None
+    ) -> Any:
+        """Values of one output, traceable by autograd.
 
         Parameters
         ----------
         X : array, shape (n, n_features)
             Spectra.
-        kind : {"probability", "log_odds", "decision", "pairwise"}
+        output : {"probability", "log_odds", "decision", "pairwise", "prediction"}
             What to evaluate. Log-odds are those of a class against all others; the decision of two classes is
-            ``(-f, f)``; "pairwise" has one column per pair of classes, positive for the first.
+            ``(-f, f)``; "pairwise" has one column per pair of classes, positive for the first. A regressor has one
+            output, its "prediction", which "probability" (the default) and "decision" mean too.
         precision : {"double", "single"}
             Single precision evaluates kernel matrices in float32: faster, with relative errors near 1e-5.
+        kind : str, optional
+            Another name for `output`.
 
         Returns
         -------
@@ -144,7 +149,7 @@ class DifferentiableModel:
         AgnsalError
             If the model has no such output, or X carries a unit, a mask or the wrong number of features.
         """
-        function = self.function(kind)
+        function = self.function(output, kind=kind)
         with single_precision(_is_single(precision)):
             if isbox(X):
                 return function(X)
@@ -158,11 +163,12 @@ class DifferentiableModel:
         self,
         X: ArrayLike,
         target: Any = None,
-        kind: str = "probability",
+        output: str = "probability",
         *,
         batch_size: int | None = None,
         max_memory: float = 256.0,
         precision: str = "double",
+        kind: str | None = None,
     ) -> NDArray[np.float64]:
         """Gradient of one output per spectrum with respect to the spectrum.
 
@@ -173,7 +179,7 @@ class DifferentiableModel:
         target : label, array of labels (n,), pair of labels, or None
             The class of each row; for "pairwise" a pair ``(a, b)`` or (n, 2) of them, positive towards `a`. None is
             enough for a model with one output.
-        kind : str
+        output : str
             See `outputs`.
         batch_size : int, optional
             Spectra at once; by default what fits in `max_memory`, at most 256.
@@ -181,6 +187,8 @@ class DifferentiableModel:
             MiB for the intermediate arrays of a batch.
         precision : {"double", "single"}
             See `outputs`.
+        kind : str, optional
+            Another name for `output`.
 
         Returns
         -------
@@ -192,24 +200,25 @@ class DifferentiableModel:
             If the target is not a class of the model, or see `outputs`.
         """
         return self.value_and_gradient(
-            X, target, kind, batch_size=batch_size, max_memory=max_memory, precision=precision
+            X, target, output, batch_size=batch_size, max_memory=max_memory, precision=precision, kind=kind
         )[1]
 
     def value_and_gradient(
         self,
         X: ArrayLike,
         target: Any = None,
-        kind: str = "probability",
+        output: str = "probability",
         *,
         batch_size: int | None = None,
         max_memory: float = 256.0,
         precision: str = "double",
+        kind: str | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """One output per spectrum and its gradient, for little more than the gradient alone.
 
         Parameters
         ----------
-        X, target, kind, batch_size, max_memory, precision
+        X, target, output, batch_size, max_memory, precision, kind
             See `gradient`; `target` may also be `LARGEST`: the column with the largest value.
 
         Returns
@@ -226,10 +235,10 @@ class DifferentiableModel:
         AgnsalError
             See `gradient`.
         """
-        function = self.function(kind)
+        function = self.function(output, kind=kind)
         X = self._checked(X)
         largest = target is LARGEST
-        weights = np.zeros((len(X), 0)) if largest else self.weights(target, len(X), kind)
+        weights = np.zeros((len(X), 0)) if largest else self.weights(target, len(X), output, kind=kind)
         step = self._batch_size(batch_size, max_memory)
         values, gradient, chosen = np.empty(len(X)), np.empty(X.shape), []
         with single_precision(_is_single(precision)):
@@ -243,12 +252,36 @@ class DifferentiableModel:
         return values, gradient, np.concatenate(chosen) if largest and chosen else weights
 
     @property
+    def is_regressor(self) -> bool:
+        """Whether it predicts numbers, not classes."""
+        return "prediction" in self.kinds
+
+    def meant(self, output: str) -> str:
+        """Name of the output meant: of a regressor "probability" (the default) and "decision" mean "prediction".
+
+        Parameters
+        ----------
+        output : str
+            As a user says it.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> DifferentiableModel({"prediction": lambda X: X}, classes=[0], n_features=1).meant("probability")
+        'prediction'
+        """
+        return "prediction" if self.is_regressor and output in ("probability", "decision") else output
+
+    @property
     def predicts_most_probable(self) -> bool:
         """Whether `predict` is nothing but the class of the largest probability."""
         return self._predict is None and "probability" in self.kinds
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Label of every spectrum, by the rule of the estimator it was made from.
+        """Label of every spectrum, or what a regressor predicts, by the rule of the estimator it was made from.
 
         Parameters
         ----------
@@ -257,15 +290,19 @@ class DifferentiableModel:
 
         Returns
         -------
-        ndarray, shape (n,)
+        ndarray, shape (n,), or (n, n_outputs) of a regressor with several
         """
         X = self._checked(X)
         if self._predict is not None:
             return self._predict(X)
-        kind = "probability" if "probability" in self.kinds else self.kinds[0]
-        return self.classes_[self.outputs(X, kind).argmax(axis=1)]
+        values = self.outputs(X, self.kinds[0])
+        if self.is_regressor:
+            return values[:, 0] if values.shape[1] == 1 else values
+        return self.classes_[values.argmax(axis=1)]
 
-    def weights(self, target: Any, n: int, kind: str = "probability") -> NDArray[np.float64]:
+    def weights(
+        self, target: Any, n: int, output: str = "probability", *, kind: str | None = None
+    ) -> NDArray[np.float64]:
         """Weights that select the target from the outputs: ``(outputs * weights).sum(axis=1)`` is the target's value.
 
         Parameters
@@ -274,8 +311,10 @@ class DifferentiableModel:
             See `gradient`.
         n : int
             Number of spectra.
-        kind : str
+        output : str
             See `outputs`.
+        kind : str, optional
+            Another name for `output`.
 
         Returns
         -------
@@ -286,13 +325,14 @@ class DifferentiableModel:
         AgnsalError
             If the target is not a class of the model or there is not one per spectrum.
         """
-        self.function(kind)
-        if kind == "pairwise":
+        self.function(output, kind=kind)
+        if "pairwise" in (output, kind):
             return self._pair_weights(target, n)
         if target is None:
             if self.classes_.size > 1:
+                has = "predicts" if self.is_regressor else "has"
                 raise AgnsalError(
-                    f"the model has {self.classes_.size} outputs; target must be one of {self.classes_.tolist()}."
+                    f"the model {has} {self.classes_.size} outputs; target must be one of {self.classes_.tolist()}."
                 )
             return np.ones((n, 1))
         return np.eye(self.classes_.size)[self._columns(target, n)]
@@ -326,14 +366,15 @@ class DifferentiableModel:
                 f"target {error.args[0]!r} is not a class of the model; its classes are {self.classes_.tolist()}."
             ) from None
 
-    def function(self, kind: str) -> Callable[[Any], Any]:
-        """The function of one kind of output as it was given, for composing; see `outputs` for its meaning."""
-        if kind not in self._outputs:
+    def function(self, output: str, *, kind: str | None = None) -> Callable[[Any], Any]:
+        """The function of one output as it was given, for composing; see `outputs` for its meaning."""
+        output = self.meant(output if kind is None else kind)
+        if output not in self._outputs:
             advice = ""
-            if kind in ("probability", "log_odds") and "pairwise" in self.kinds:
+            if output in ("probability", "log_odds") and "pairwise" in self.kinds:
                 advice = " Fit a ProbabilisticSVC in its place for probabilities."
-            raise AgnsalError(f"this model has no {kind!r} output; it has {', '.join(self.kinds)}.{advice}")
-        return self._outputs[kind]
+            raise AgnsalError(f"this model has no {output!r} output; it has {', '.join(self.kinds)}.{advice}")
+        return self._outputs[output]
 
     def _checked(self, X: Any) -> NDArray[np.float64]:
         refuse_units_and_masks(X)

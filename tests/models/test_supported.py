@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from packaging.version import Version
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
@@ -98,6 +98,11 @@ REGRESSORS = {
     "LinearRegression": LinearRegression(),
     "Ridge": Ridge(),
     "PLSRegression": PLSRegression(3),
+    "pipeline": make_pipeline(StandardScaler(), Ridge()),
+    "scaled values": TransformedTargetRegressor(SVR(), transformer=StandardScaler()),
+    "values between 0 and 1": TransformedTargetRegressor(KernelRidge(), transformer=MinMaxScaler()),
+    "values as they are": TransformedTargetRegressor(Ridge()),
+    "transformed values": TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=anp.sinh),
     "GaussianProcessRegressor": GaussianProcessRegressor(rbf_process + kernels.DotProduct(), alpha=0.1),
     "rational quadratic": GaussianProcessRegressor(kernels.RationalQuadratic(3.0), optimizer=None, normalize_y=True),
     "power of dot product": GaussianProcessRegressor(kernels.DotProduct() ** 2, alpha=1.0, optimizer=None),
@@ -200,7 +205,7 @@ def test_regressor(name, blobs, central_differences):
     y = np.sin(X[:, 0]) + X[:, 1]
     estimator = fitted(REGRESSORS[name], X, y)
     model = as_differentiable(estimator)
-    assert model.kinds == ("decision",)
+    assert model.kinds == ("prediction",)
     assert_allclose(model.outputs(X, "decision")[:, 0], estimator.predict(X), atol=1e-10)
     assert_allclose(model.gradient(X, kind="decision"), model.gradient(X, 0, "decision"))
     check_gradients(model, X[::7], central_differences)

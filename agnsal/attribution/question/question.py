@@ -46,7 +46,7 @@ class Question:
     asked : object
         The target as the user gave it.
     output : str
-        One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``.
+        One of ``"probability"``, ``"log_odds"``, ``"decision"``, ``"pairwise"``; of a regressor ``"prediction"``.
     estimator : object
         The classifier as the user gave it.
     """
@@ -214,6 +214,8 @@ class Question:
         Attribution
         """
         sample = self.sample
+        n_outputs = len(self.model.classes_)
+        several = {"n_outputs": n_outputs} if self.model.is_regressor and n_outputs > 1 else {}
         return Attribution(
             values=values,
             target=names_of(self.target),
@@ -227,7 +229,7 @@ class Question:
             grid=None if sample is None else sample.grid,
             mask=None if sample is None else sample.mask,
             options=remembered({"target": self.asked, **(options or {})}),
-            provenance={"model": repr(self.model), "versions": versions(), **(found or {})},
+            provenance={"model": repr(self.model), "versions": versions(), **several, **(found or {})},
             **rest,
         )
 
@@ -258,8 +260,10 @@ def ask(
     target : str, label or array_like, shape (n,)
         ``"predicted"`` for the class the model predicts, one label for all, or one for each spectrum. For
         ``output="pairwise"`` pairs of labels instead; ``"predicted"`` is the predicted class against the runner-up.
+        A regressor of one value needs none; one of several is asked for the number of one.
     output : str
-        Which output of the model.
+        Which output of the model. A regressor has one, ``"prediction"``, which ``"probability"`` (the default) and
+        ``"decision"`` mean too.
     differentiable : bool
         Whether the method needs gradients; if not, anything that predicts will do.
 
@@ -291,8 +295,8 @@ def ask(
             f"the spectra have {X.shape[1]} bins, the model was trained on {model.n_features}; "
             "put them on the grid the model was trained on."
         )
-    question = Question(model, X, sample, target, output, estimator)
-    if not _is_predicted(target):
+    question = Question(model, X, sample, target, model.meant(output), estimator)
+    if model.is_regressor or not _is_predicted(target):
         _ = question.weights  # refuses unknown labels here, before any work is done
     return question
 
@@ -303,8 +307,13 @@ def _is_predicted(target: Any) -> bool:
 
 def _targets(model: Any, X: NDArray[np.float64], target: Any, output: str) -> NDArray:
     """One label, or one pair of labels, for each spectrum."""
+    if model.is_regressor and _is_predicted(target):
+        target = None
     if not _is_predicted(target):
-        labels = np.asarray(model.classes_[0] if target is None and len(model.classes_) == 1 else target)
+        if target is None:
+            model.weights(None, len(X), output)  # refuses where there are several
+            target = model.classes_[0]
+        labels = np.asarray(target)
         single = labels.ndim == (1 if output == "pairwise" else 0)
         return np.repeat(labels[None], len(X), axis=0) if single else labels
     predicted = model.predict(X)

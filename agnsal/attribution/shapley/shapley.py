@@ -120,12 +120,12 @@ def shapley(
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))
     said = same_option("regions", regions, "groups", groups)
     regions = question.regions(said)
-    way = _chosen(method, machine, output, len(regions))
+    way = _chosen(method, machine, question.output, len(regions))
     found: dict[str, Any] = {"baseline": name, "shapley": way, "exact": way == "coalitions"}
     seed = seed_of(random_state) if way == "permutations" or random_state is not None else None
     uncertainty = None
     if way == "quadrature" and machine is not None:
-        found["exact"] = output in machine.exact
+        found["exact"] = question.output in machine.exact
         values, found["n_nodes"] = _by_quadrature(question, machine, start, regions, found["exact"])
     elif way == "coalitions":
         values = all_coalitions(question, start, regions)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from agnsal.errors import AgnsalError
 from agnsal.models.adapters import gaussian, kernel, linear, multiclass, networks  # noqa: F401 (they register)
@@ -40,3 +44,33 @@ def search(estimator: Any) -> DifferentiableModel:
 def frozen(estimator: FrozenEstimator) -> DifferentiableModel:
     """What was frozen."""
     return convert_estimator(estimator.estimator)
+
+
+@register_estimator(TransformedTargetRegressor)
+def transformed_target(estimator: TransformedTargetRegressor) -> DifferentiableModel:
+    """A regressor of scaled or otherwise transformed values, which are transformed back."""
+    model = convert_estimator(estimator.regressor_)
+    back, scaled = _back(estimator.transformer_, model.classes_.size), model.function("prediction")
+    return DifferentiableModel(
+        {"prediction": lambda X: back(scaled(X))},
+        model.classes_,
+        model.n_features,
+        baseline_mean=model.baseline_mean,
+        width=model.width,
+        predict=estimator.predict,
+    )
+
+
+def _back(transformer: Any, n_values: int) -> Callable[[Any], Any]:
+    """The inverse of a transformer of values, traceable by autograd."""
+    if type(transformer) is FunctionTransformer:
+        inverse = FunctionTransformer(transformer.inverse_func, kw_args=transformer.inv_kw_args)
+        return convert_step(inverse, "inverse_func").forward
+    if type(transformer) in (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler):
+        at_zero, at_one = transformer.inverse_transform(np.outer([0.0, 1.0], np.ones(n_values)))
+        return lambda values: at_zero + (at_one - at_zero) * values
+    raise AgnsalError(
+        f"TransformedTargetRegressor with a {type(transformer).__name__} is not known to be differentiable; scale the "
+        "values by a StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler or func= and inverse_func=, or explain "
+        "it with `occlusion`."
+    )

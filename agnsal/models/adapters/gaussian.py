@@ -185,7 +185,7 @@ def gaussian_process_regressor(estimator: GaussianProcessRegressor) -> Different
     alpha = estimator.alpha_.reshape(len(X_train), -1)
     mean, scale = np.atleast_1d(estimator._y_train_mean), np.atleast_1d(estimator._y_train_std)
     return DifferentiableModel(
-        {"decision": lambda X: anp.dot(covariance(X, X_train), alpha) * scale + mean},
+        {"prediction": lambda X: anp.dot(covariance(X, X_train), alpha) * scale + mean},
         np.arange(alpha.shape[1]),
         estimator.n_features_in_,
         baseline_mean=X_train.mean(axis=0),

@@ -78,6 +78,6 @@ def kernel_ridge(machine: KernelRidge) -> DifferentiableModel:
 def _regression(
     expansion: KernelExpansion, machine: BaseEstimator, baseline_mean: NDArray[np.float64] | None = None
 ) -> DifferentiableModel:
-    structure = Structure(expansion, {"decision": lambda F: F}, ("decision",))
+    structure = Structure(expansion, {"prediction": lambda F: F}, ("prediction",))
     outputs = np.arange(len(expansion.intercepts))
     return DifferentiableModel.of_structure(structure, outputs, baseline_mean=baseline_mean, predict=machine.predict)

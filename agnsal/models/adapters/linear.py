@@ -119,6 +119,6 @@ def partial_least_squares(estimator: PLSRegression) -> DifferentiableModel:
 
 
 def _regressor(estimator: Any, intercepts: ArrayLike, **rest: Any) -> DifferentiableModel:
-    structure = Structure.linear(estimator.coef_, intercepts, {"decision": _same}, ("decision",))
+    structure = Structure.linear(estimator.coef_, intercepts, {"prediction": _same}, ("prediction",))
     outputs = np.arange(len(structure.expansion.intercepts))
     return DifferentiableModel.of_structure(structure, outputs, predict=estimator.predict, **rest)

@@ -20,9 +20,6 @@ def mlp_classifier(estimator: MLPClassifier) -> DifferentiableModel:
 def mlp_regressor(estimator: MLPRegressor) -> DifferentiableModel:
     """The regression functions; a Poisson loss ends in an exponential."""
     network = Network.from_sklearn(estimator).as_differentiable()
-    if estimator.out_activation_ != "exp":
-        return network
     raw = network.function("decision")
-    return DifferentiableModel(
-        {"decision": lambda X: anp.exp(raw(X))}, network.classes_, network.n_features, width=network.width
-    )
+    prediction = (lambda X: anp.exp(raw(X))) if estimator.out_activation_ == "exp" else raw
+    return DifferentiableModel({"prediction": prediction}, network.classes_, network.n_features, width=network.width)
