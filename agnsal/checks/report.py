@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.paths import integrated_gradients
+from agnsal.checks.confounds import check_confounds
 from agnsal.checks.faithfulness import (
     RemovalCurves,
     Trial,
@@ -48,6 +49,10 @@ LIMITS = {
     "flux noise": (0.8, 0.5, True),
     "refits": (0.7, 0.4, True),
 }
+#: What may be said of a map as a whole.
+VERDICTS = ("faithful to the model", "faithful with care", "not faithful to the model")
+#: The check of the sample, which says nothing of the map and stands beside its verdict.
+CONFOUNDS = "confounds"
 #: A map that fails one of these is not an explanation of this model.
 DECISIVE = ("deletion and insertion", "infidelity", "reproduction")
 #: Over fewer regions than this a rank correlation says nothing.
@@ -101,7 +106,9 @@ class Report(Displayed):
     method, output : str
         What was checked.
     n : int
-        Number of spectra.
+        Number of spectra that were used.
+    n_maps : int
+        Number of maps that were given, of which these were chosen evenly.
     findings : tuple of Finding
         One for each check.
     curves : RemovalCurves
@@ -111,6 +118,7 @@ class Report(Displayed):
     method: str
     output: str
     n: int
+    n_maps: int
     findings: tuple[Finding, ...]
     curves: RemovalCurves
 
@@ -122,21 +130,23 @@ class Report(Displayed):
 
     @property
     def verdict(self) -> str:
-        """``"trustworthy"``, ``"with care"`` or ``"not to be trusted"``."""
-        verdicts = {finding.name: finding.verdict for finding in self.findings}
+        """One of `VERDICTS`: whether the map says what the *model* does, not whether the model is right."""
+        verdicts = {finding.name: finding.verdict for finding in self.findings if finding.name != CONFOUNDS}
         if any(verdicts.get(name) == "fail" for name in DECISIVE):
-            return "not to be trusted"
-        return "with care" if {"fail", "care"} & set(verdicts.values()) else "trustworthy"
+            return VERDICTS[2]
+        return VERDICTS[1 if {"fail", "care"} & set(verdicts.values()) else 0]
 
     @property
     def passed(self) -> bool:
         """Whether the map explains this model: no decisive check failed."""
-        return self.verdict != "not to be trusted"
+        return self.verdict != VERDICTS[2]
 
     def _display(self) -> Table:
         what = f"{self.method.replace('_', ' ')} of the {self.output.replace('_', ' ')}"
         rows = [(one.verdict, one.name, one.words) for one in self.findings]
-        return Table(f"{what}, {self.n} spectra: {self.verdict}", rows)
+        whole = f"{self.n} of {self.n_maps}" if self.n < self.n_maps else f"{self.n}"
+        beside = "" if self[CONFOUNDS].verdict != "care" else ", of a confounded sample"
+        return Table(f"{what}, {whole} spectra: {self.verdict}{beside}", rows)
 
     def __repr__(self) -> str:
         return f"<Report: {self.method} of the {self.output}, {self.verdict}>"
@@ -155,7 +165,7 @@ class Report(Displayed):
         for column in ("mean", "low", "high"):
             table[column] = [getattr(one, column) for one in self.findings]
         table["words"] = [one.words for one in self.findings]
-        table.meta.update(method=self.method, output=self.output, n=self.n, verdict=self.verdict)
+        table.meta.update(method=self.method, output=self.output, n=self.n, n_maps=self.n_maps, verdict=self.verdict)
         return table
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -235,14 +245,14 @@ def check(
     >>> X = np.random.default_rng(0).normal(size=(80, 20))
     >>> model = agnsal.ProbabilisticSVC(random_state=0).fit(X, np.where(X[:, 1] - X[:, 7] > 0, "up", "down"))
     >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X).verdict)
-    trustworthy
+    faithful to the model
     """
     random_state = seed_of(random_state)
     chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
     spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
     if len(spectra) != len(attribution):
         raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
-    attribution, part = attribution[chosen], spectra[chosen]
+    n_maps, attribution, part = len(attribution), attribution[chosen], spectra[chosen]
     trial = make_trial(attribution, model, part, fill=fill, regions=same_option("regions", regions, "window", window))
     curves = removal_curves(trial)
     signed = attribution.answers != "variance"
@@ -252,13 +262,13 @@ def check(
         _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
         _judged("agreement", _agreement(trial, curves.alone, model) if signed else None, _UNSIGNED),
     ]
-    findings.append(_familiarity(training, part))
+    findings += [_familiarity(training, part), _confounds(training)]
     explain = explainer_of(attribution, trial.question.target)
     names = ("reproduction", "randomised model", "randomised labels", "sensitivity", "flux noise", "refits")
     if explain is None:
         why = f"this {attribution.method!r} map does not know how it was made, so it cannot be asked again"
         findings += [Finding(name, "not done", why) for name in names]
-        return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
+        return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves)
     values = attribution.values
     findings.append(_judged("reproduction", row_correlation(values, explain(model, part))))
 
@@ -296,7 +306,7 @@ def check(
     if known is not None and n_refits > 0:
         again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=random_state)
     findings.append(_judged("refits", again, "give the training set: training=..."))
-    return Report(attribution.method, attribution.output, len(attribution), tuple(findings), curves)
+    return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves)
 
 
 def _agreement(trial: Trial, alone: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
@@ -318,6 +328,19 @@ def _familiarity(training: Any, part: Any) -> Finding:
         return _judged("familiarity", Familiarity().fit(training).flag(part).astype(np.float64))
     except AgnsalError as error:
         return Finding("familiarity", "not done", str(error))
+
+
+def _confounds(training: Any) -> Finding:
+    """Whether redshift or signal-to-noise alone tells the classes of the training set."""
+    if not isinstance(training, SpectralSample) or training.labels is None:
+        return Finding(CONFOUNDS, "not done", "give the training set as a SpectralSample with labels: training=...")
+    try:
+        report = check_confounds(training, n_shuffles=1, random_state=0)
+    except AgnsalError as error:
+        return Finding(CONFOUNDS, "not done", str(error))
+    worst = report.table[int(np.argmax(report.table["auc"]))]
+    found = (float(worst[name]) for name in ("auc", "auc_low", "auc_high"))
+    return Finding(CONFOUNDS, "care" if report.confounds else "pass", f"in the training set {worst['words']}", *found)
 
 
 def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") -> Finding:

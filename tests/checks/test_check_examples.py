@@ -58,7 +58,7 @@ def test_can_i_trust_this_map_on_files(examples, tmp_path):
     report = (output / "report.md").read_text(encoding="utf-8")
     assert "control: random" in report
     for control in ("random", "edges_of_the_input", "shuffled_labels"):
-        assert QTable.read(output / f"control_{control}.ecsv").meta["verdict"] == "not to be trusted", control
+        assert QTable.read(output / f"control_{control}.ecsv").meta["verdict"] == "not faithful to the model", control
     assert re.search(r"redshift +confounded", report)
     assert "missing.ecsv" in (output / "left_out.txt").read_text(encoding="utf-8")
     assert len(QTable.read(output / "familiarity.ecsv")) == 6

@@ -230,7 +230,7 @@ def test_strangers_are_reported(case):
     strange = agnsal.SpectralSample(2 * test.flux[:, ::-1], test.grid)
     report = check(agnsal.saliency(model, strange), model, strange, training=training, n_refits=0)
     assert report["familiarity"].verdict == "fail"
-    assert report.verdict != "trustworthy"
+    assert report.verdict != "faithful to the model"
 
 
 UNEQUAL = np.repeat([0, 1, 2, 3], [100, 200, 300, 400])
@@ -259,7 +259,7 @@ def test_right_maps_in_unequal_regions_pass_and_their_controls_fail(method, opti
     good = method(model, test, output="log_odds", **options)
     report = check(good, model, test, n_refits=0)
     assert report["reproduction"].mean == pytest.approx(1)
-    assert report.verdict == "trustworthy", str(report)
+    assert report.verdict == "faithful to the model", str(report)
     controls = {
         "random": np.random.default_rng(0).normal(size=good.values.shape),
         "edges": np.gradient(test.flux, axis=1),
