@@ -16,7 +16,7 @@ from typing import Any
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files import desi, fibers, images, sdss, surveys, tables
+from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
 
@@ -67,6 +67,8 @@ def _load(path: Path, format: str | None, bits: int) -> tuple[list[FileSpectrum]
         return read_with_specutils(path, format)
     with path.open("rb") as stream:
         start = stream.read(10)
+    if start.startswith((containers.HDF5, containers.PARQUET)):
+        return containers.read_container(path), "HDF5" if start.startswith(containers.HDF5) else "parquet"
     packed = start.startswith(b"\x1f\x8b")
     if packed:
         with gzip.open(path) as stream:
