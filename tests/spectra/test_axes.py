@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from agnsal import AgnsalError
 from agnsal.spectra.files.axes import dispersion_axis, multispec_axes, spectral_axis
 
+#: Axes that do not say their medium are taken in vacuum, with a warning that is tested in test_reading.
+pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")
+
 N = 1000
 LINEAR = {"CRVAL1": 4000.0, "CDELT1": 2.0, "CRPIX1": 1.0}
 LOG10 = {"CRVAL1": 3.58, "CDELT1": 1e-4, "CRPIX1": 1.0}

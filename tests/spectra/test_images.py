@@ -12,6 +12,9 @@ from astropy.table import Table
 from agnsal import AgnsalError, read_spectra
 from agnsal.spectra.files.images import read_image
 
+#: Axes that do not say their medium are taken in vacuum, with a warning that is tested in test_reading.
+pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")
+
 N = 600
 WAVE = 4000.0 + 2.0 * np.arange(N)
 FLUX = 10.0 + np.sin(WAVE / 50)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import re
 import shutil
 import warnings
@@ -22,10 +21,15 @@ from specutils.io.registers import data_loader
 from agnsal import AgnsalError, AgnsalWarning, read_spectra
 from agnsal.spectra.files.desi import join_arms
 from agnsal.spectra.files.fits_rows import first_row
-from agnsal.spectra.files.record import flux_unit, known_redshift, object_id, wavelength_unit
+from agnsal.spectra.files.record import object_id
 from agnsal.spectra.files.sdss import log_axis, pixel_bits
+from agnsal.spectra.files.statements import known_redshift
+from agnsal.spectra.files.units import flux_unit, wavelength_unit
 from tests.spectra import survey_files as files
 from tests.spectra.survey_files import LINE, Z, model
+
+#: Most of the files below do not say their medium; that vacuum is assumed then is told, and tested, once.
+pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")
 
 FLAM = u.Unit("1e-17 erg / (s cm2 Angstrom)")
 
@@ -487,13 +491,15 @@ def test_medium_given_wins(tmp_path):
     assert read_spectra(path)[0].spectral_axis.value[0] == pytest.approx(4001.13, abs=0.01)
 
 
-def test_guessed_medium_is_logged(tmp_path, caplog):
+def test_assumed_medium_is_told_once_a_call(tmp_path):
     path = files.write_plain(tmp_path / "a.txt")
-    with caplog.at_level(logging.WARNING, "agnsal"):
-        read_spectra(path, medium="air")
-        assert not caplog.records
-        read_spectra(path)
-    assert "a.txt" in caplog.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_spectra(path, medium="air")[0].meta["assumed"] == []
+    with pytest.warns(AgnsalWarning, match=r"a\.txt") as warned:
+        spectra = read_spectra([path, path])
+    assert len(warned) == 1
+    assert [s.meta["assumed"] for s in spectra] == [["vacuum"]] * 2
 
 
 def test_axis_that_iraf_moved_to_rest_needs_to_be_asked_for(tmp_path):
@@ -518,7 +524,12 @@ def test_redshifts_given(tmp_path):
     assert [s.meta["redshift"] for s in read_spectra(paths, redshift=[None, 0.9])] == [pytest.approx(Z), 0.9]
 
 
-@pytest.mark.parametrize("redshift", [0.0, -0.1, float("nan"), float("inf"), 3000.0, "0.1x", [0.1], [0.1, 0.2, 0.3]])
+@pytest.mark.parametrize("redshift", [0.0, -1e-4])
+def test_zero_and_small_blueshifts_are_redshifts(tmp_path, redshift):
+    assert read_spectra(files.write_spec(tmp_path / "a.fits"), redshift=redshift)[0].meta["redshift"] == redshift
+
+
+@pytest.mark.parametrize("redshift", [-0.11, float("nan"), float("inf"), 3000.0, "0.1x", [0.1], [0.1, 0.2, 0.3]])
 def test_impossible_redshifts_are_refused(tmp_path, redshift):
     paths = [files.write_spec(tmp_path / f"{name}.fits") for name in "ab"]
     with pytest.raises(AgnsalError, match="redshift"):
@@ -729,6 +740,6 @@ def test_first_row_is_what_astropy_reads(tmp_path, n_columns):
 
 def test_an_impossible_redshift_costs_only_its_own_file_when_skipping(tmp_path):
     paths = [files.write_spec(tmp_path / name) for name in ("a.fits", "b.fits")]
-    with pytest.warns(AgnsalWarning, match=r"a\.fits: the redshift given is -0\.1"):
-        spectra = read_spectra(paths, redshift=[-0.1, 0.3], on_error="skip")
+    with pytest.warns(AgnsalWarning, match=r"a\.fits: the redshift given is -0\.2"):
+        spectra = read_spectra(paths, redshift=[-0.2, 0.3], on_error="skip")
     assert [spectrum.meta["redshift"] for spectrum in spectra] == [0.3]

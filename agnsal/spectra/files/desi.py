@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.fits_rows import plain_row, rows_of
-from agnsal.spectra.files.record import FLAM17, FileSpectrum, clean, known_redshift
+from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.record import FileSpectrum, clean
+from agnsal.spectra.files.statements import known_redshift
+from agnsal.spectra.files.units import FLAM17
 
 _CELLS = (
     *("TARGETID", "OBJTYPE", "TARGET_RA", "TARGET_DEC", "EBV"),
@@ -99,3 +102,18 @@ def _redshifts(hdulist: fits.HDUList) -> dict[Any, dict[str, Any]]:
             rows = (plain_row(table, row) for row in range(len(table)))
             return {row["TARGETID"]: row for row in rows}
     return {}
+
+
+def _is_desi(hdulist: fits.HDUList) -> bool:
+    return "FIBERMAP" in hdulist and any(hdu.name.endswith("_WAVELENGTH") for hdu in hdulist)
+
+
+LAYOUTS = (
+    Layout(
+        "DESI coadd",
+        _is_desi,
+        lambda hdulist, _: read_desi(hdulist),
+        "FIBERMAP and extensions B_WAVELENGTH, R_WAVELENGTH, Z_WAVELENGTH",
+        tested="real",
+    ),
+)

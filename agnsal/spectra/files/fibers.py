@@ -10,7 +10,9 @@ from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.axes import spectral_axis
-from agnsal.spectra.files.record import FLAM17, FileSpectrum, inverse_variance, object_id
+from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.record import FileSpectrum, inverse_variance, object_id
+from agnsal.spectra.files.units import FLAM17
 
 _SKY = ("SKY", "SPECTROPHOTO_SKY")
 
@@ -84,3 +86,14 @@ def read_apogee(hdulist: fits.HDUList) -> list[FileSpectrum]:
     record.bad = record.flux == 0
     record.describe(hdulist[0].header)
     return [record]
+
+
+LAYOUTS = (
+    Layout("SDSS spPlate", plug_map, lambda hdulist, _: read_plate(hdulist), "COEFF0, and a table row for each fibre"),
+    Layout(
+        "APOGEE apStar",
+        is_apogee,
+        lambda hdulist, _: read_apogee(hdulist),
+        "apVisit or ASPCAP, log-linear images",
+    ),
+)

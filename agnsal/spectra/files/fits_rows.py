@@ -14,6 +14,17 @@ _TFORM = re.compile(r"\s*(\d*)([LBIJKAEDCMX])")
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
 
 
+def column_names(hdulist: Any, number: int = 1) -> set[str]:
+    """The column names of an HDU in lower case, from its header alone; empty where it is no binary table."""
+    try:
+        header = hdulist[number].header  # len() would read every header of the file
+    except IndexError:
+        return set()
+    if header.get("XTENSION") != "BINTABLE":
+        return set()
+    return {str(header.get(f"TTYPE{column}", "")).strip().lower() for column in range(1, header["TFIELDS"] + 1)}
+
+
 def first_row(hdu: Any, names: tuple[str, ...], after: bool = False) -> dict[str, Any]:
     """The named cells of the first row of a binary table, those it has, as plain values; text is stripped.
 

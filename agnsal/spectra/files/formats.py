@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import gzip
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
+from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
 
@@ -32,16 +31,7 @@ _SAME_AS = {
 }
 
 
-@dataclass(frozen=True)
-class FitsFormat:
-    """A layout of FITS files: the name of its specutils loader, how it is told apart, and how it is read."""
-
-    name: str
-    matches: Callable[[fits.HDUList], Any]
-    read: Callable[[fits.HDUList, int], list[FileSpectrum]]
-
-
-def load(file: str, format: str | None, bits: int) -> tuple[list[FileSpectrum], str]:  # noqa: A002
+def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpectrum], str]:  # noqa: A002
     """What a file holds, and the name of its format; any failure is an AgnsalError that tells the cause."""
     path = Path(file)
     if path.is_dir():
@@ -53,7 +43,7 @@ def load(file: str, format: str | None, bits: int) -> tuple[list[FileSpectrum], 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the FITS and unit readers, about headers nobody can mend
-            return _load(path, format, bits)
+            return _load(path, format, request)
     except AgnsalError:
         raise
     except Exception as error:  # whatever a foreign or damaged file makes a reader do
@@ -61,7 +51,7 @@ def load(file: str, format: str | None, bits: int) -> tuple[list[FileSpectrum], 
         raise AgnsalError(_cut_off(path) or cause) from error
 
 
-def _load(path: Path, format: str | None, bits: int) -> tuple[list[FileSpectrum], str]:  # noqa: A002
+def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSpectrum], str]:  # noqa: A002
     known = None if format is None else by_name(format)
     if format is not None and known is None and format not in _TEXT_FORMATS:
         return read_with_specutils(path, format)
@@ -81,9 +71,9 @@ def _load(path: Path, format: str | None, bits: int) -> tuple[list[FileSpectrum]
     if path.stat().st_size % 2880 and not packed and (cut := _cut_off(path)):
         raise AgnsalError(cut)
     with fits.open(path) as hdulist:
-        layout = known or next((candidate for candidate in FITS_FORMATS if candidate.matches(hdulist)), None)
+        layout = known or next((candidate for candidate in LAYOUTS if candidate.matches(hdulist)), None)
         if layout is not None:
-            return layout.read(hdulist, bits), layout.name
+            return layout.read(hdulist, request), layout.name
     return read_with_specutils(path, None)
 
 
@@ -102,10 +92,10 @@ def _cut_off(path: Path) -> str | None:
     return None
 
 
-def by_name(name: str) -> FitsFormat | None:
+def by_name(name: str) -> Layout | None:
     """The FITS format of that name, or None."""
     name = _SAME_AS.get(name, name)
-    return next((candidate for candidate in FITS_FORMATS if candidate.name == name), None)
+    return next((candidate for candidate in LAYOUTS if candidate.name == name), None)
 
 
 def read_with_specutils(path: Path, name: str | None) -> tuple[list[FileSpectrum], str]:
@@ -141,77 +131,12 @@ def _identified(kind: Any, path: Path) -> str | None:
     return next((name for name in found if name not in _GENERIC), None)
 
 
-def _columns(hdulist: fits.HDUList) -> set[str]:
-    """The column names of HDU 1 in lower case, empty where it is no table."""
-    try:
-        hdu = hdulist[1]  # len() would read every header of the file
-    except IndexError:
-        return set()
-    if not isinstance(hdu, fits.BinTableHDU):
-        return set()
-    header = hdu.header
-    return {str(header.get(f"TTYPE{number}", "")).strip().lower() for number in range(1, header["TFIELDS"] + 1)}
-
-
-def _is_spec(hdulist: fits.HDUList) -> bool:
-    return {"flux", "loglam", "ivar"} <= _columns(hdulist)
-
-
-def _is_sdss5(hdulist: fits.HDUList) -> bool:
-    header = hdulist[0].header
-    versions = (str(header.get(key, "")).lstrip("v") for key in ("VERS2D", "RUN2D", "V_BOSS"))
-    return any(version.startswith("6_") for version in versions) and _is_spec(hdulist)
-
-
-def _is_spspec(hdulist: fits.HDUList) -> bool:
-    header = hdulist[0].header
-    return (
-        header["NAXIS"] == 2
-        and header["NAXIS2"] in (4, 5)
-        and str(header.get("TELESCOP", "")).startswith("SDSS")
-        and header.get("FIBERID", 0) > 0
-    )
-
-
-def _is_desi(hdulist: fits.HDUList) -> bool:
-    return "FIBERMAP" in hdulist and any(hdu.name.endswith("_WAVELENGTH") for hdu in hdulist)
-
-
-def _is_6df(header: fits.Header) -> bool:
-    return all(key in header for key in ("OBSRA", "OBSDEC", "Z", "Z_HELIO", "QUALITY"))
-
-
-def _is_6df_image(hdulist: fits.HDUList) -> bool:
-    header = hdulist[0].header
-    if len(hdulist) >= 8:
-        return _is_6df(hdulist[5].header) and hdulist[5].header.get("NAXIS2") in (3, 4)
-    return _is_6df(header) and header["NAXIS"] == 2 and header["NAXIS2"] in (3, 4)
-
-
-def _is_6df_table(hdulist: fits.HDUList) -> bool:
-    return (
-        _is_6df(hdulist[0].header)
-        and len(hdulist) == 2
-        and {"wave", "flux"} <= {name.lower() for name in getattr(getattr(hdulist[1], "columns", None), "names", ())}
-    )
-
-
-def _is_2dfgrs(hdulist: fits.HDUList) -> bool:
-    return str(hdulist[0].header.get("IMAGE", "")).strip() in ("SKYCHART", "SPECTRUM")
-
-
-#: In the order they are tried: the most particular first.
-FITS_FORMATS = (
-    FitsFormat("SDSS-V spec", _is_sdss5, lambda h, bits: sdss.read_spec(h, "SDSS-V spec", bits)),
-    FitsFormat("SDSS-III/IV spec", _is_spec, lambda h, bits: sdss.read_spec(h, "SDSS-III/IV spec", bits)),
-    FitsFormat("SDSS-I/II spSpec", _is_spspec, sdss.read_spspec),
-    FitsFormat("GAMA", lambda h: surveys.gama_label(h[0].header), lambda h, _: surveys.read_gama(h)),
-    FitsFormat("2dFGRS", _is_2dfgrs, lambda h, _: surveys.read_twodfgrs(h)),
-    FitsFormat("6dFGS-split", _is_6df_image, lambda h, _: surveys.read_sixdfgs_image(h)),
-    FitsFormat("6dFGS-tabular", _is_6df_table, lambda h, _: surveys.read_sixdfgs_table(h)),
-    FitsFormat("DESI coadd", _is_desi, lambda h, _: desi.read_desi(h)),
-    FitsFormat("SDSS spPlate", fibers.plug_map, lambda h, _: fibers.read_plate(h)),
-    FitsFormat("APOGEE apStar", fibers.is_apogee, lambda h, _: fibers.read_apogee(h)),
-    FitsFormat("wcs1d-fits", images.image_hdu, lambda h, _: images.read_image(h)),
-    FitsFormat("tabular-fits", tables.table_hdu, lambda h, _: tables.read_fits_table(h)),
+#: In the order they are asked: surveys by their own signatures first, then what says what it holds.
+LAYOUTS: tuple[Layout, ...] = (
+    *sdss.LAYOUTS,
+    *surveys.LAYOUTS,
+    *desi.LAYOUTS,
+    *fibers.LAYOUTS,
+    *images.LAYOUTS,
+    *tables.LAYOUTS,
 )

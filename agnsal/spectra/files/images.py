@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files import axes, iraf
+from agnsal.spectra.files.layout import Layout
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, inverse_variance
 from agnsal.spectra.files.roles import UNCERTAINTIES, Part, understand
 from agnsal.spectra.files.statements import moved_to_rest
@@ -109,7 +110,7 @@ def read_image(
             record.describe(hdulist[0].header)
             record.describe(flux.header)
             ignored = [plane.name for plane in planes if id(plane) not in used]
-            record.meta["ignored"] = tuple(ignored) + tuple(record.meta.get("ignored", ()))
+            record.ignored = (*ignored, *record.ignored)
         records += spectra
     return records
 
@@ -190,7 +191,7 @@ def _spectra(flux: Plane, others: list[Plane], units: dict[str, Any], mask: str 
             redshift=where.redshift,
             meta={"header": header} if lines == 1 else {"header": header, "row": number},
         )
-        record.meta["ignored"] = tuple(ignored)
+        record.ignored = tuple(ignored)
         records.append(record)
     return records
 
@@ -382,3 +383,15 @@ def _bad(planes: Sequence[Plane], shape: tuple[int, int], axis: int, mask: str |
             good = mask == "good" or (mask is None and plane.part.good)
             bad = (values < 1 if good else values != 0) | (False if bad is None else bad)
     return bad
+
+
+LAYOUTS = (
+    Layout(
+        "wcs1d-fits",
+        image_hdu,
+        lambda hdulist, request: read_image(hdulist, columns=request.columns, units=request.units, mask=request.mask),
+        "images of spectra: by the names of extensions and rows, and by the axis of the header",
+        tested="real",
+        generic=True,
+    ),
+)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.editing.corrections import air_to_vacuum
 from agnsal.spectra.files.formats import load
+from agnsal.spectra.files.layout import Request
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
 from agnsal.spectra.files.sdss import pixel_bits
+from agnsal.spectra.files.wavelengths import check_axis
 from agnsal.spectra.grid import Frame, Medium
 
 if TYPE_CHECKING:
@@ -32,8 +34,11 @@ def read_spectra(
     paths: PathLike | Iterable[PathLike],
     format: str | None = None,  # noqa: A002 - the name every astropy reader uses
     redshift: float | Sequence[float] | Mapping[str, float] | None = None,
-    frame: Frame = "observed",
+    frame: Frame | None = None,
     medium: Medium | None = None,
+    columns: Mapping[str, str | int] | None = None,
+    units: Mapping[str, str | u.UnitBase] | None = None,
+    mask: Literal["bad", "good"] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     *,
     bad_bits: Iterable[str | int] = (),
@@ -55,13 +60,22 @@ def read_spectra(
     format : str, optional
         The name of a specutils loader; by default the format is recognised by the content of the file.
     redshift : float, sequence of float (one per path), or dict by file name, optional
-        Wins over what the file says. Must be positive (with ``frame="rest"`` it may be 0).
-    frame : {"observed", "rest"}
-        Frame of the wavelengths in the files. With ``"rest"`` they are moved to the observed frame by the redshift,
-        which must be known; flux density is not rescaled.
+        Wins over what the file says. 0 and small negative ones are redshifts; below -0.1 is refused.
+    frame : {"observed", "rest"}, optional
+        Frame of the wavelengths in the files; by default what the file says, else observed. Wavelengths at rest are
+        moved to the observed frame by the redshift, which must be known; flux density is not rescaled.
     medium : {"air", "vacuum"}, optional
         What the wavelengths in the files are measured in; by default what the survey is known to use (SDSS, DESI:
-        vacuum; 6dFGS, 2dFGRS, GAMA, NED, IRAF: air), and vacuum where that is not known, which is logged.
+        vacuum; 6dFGS, 2dFGRS, GAMA, NED, IRAF: air), and vacuum where that is not known: an `AgnsalWarning` says so
+        once a call, and ``meta["assumed"]``.
+    columns : dict, optional
+        Role (``"wavelength"``, ``"log10_wavelength"``, ``"flux"``, ``"error"``, ``"variance"``, ``"ivar"``, ``"mask"``)
+        to the name of a column or an extension, or the number of a column of text, from 1; ``"COADD_B:flux"`` names
+        the table too. The file is then read by these, not as the file of a survey.
+    units : dict, optional
+        Role to unit, ``{"wavelength": "nm", "flux": "1e-17 erg/s/cm2/A"}``; wins over what the file says.
+    mask : {"bad", "good"}, optional
+        What a non-zero mask means; by default bad, unless the file says otherwise or most pixels would be lost.
     on_error : {"raise", "skip"}
         What to do with a file that cannot be used: raise, or leave it out with one `AgnsalWarning` that names each
         file left out and the cause.
@@ -97,7 +111,7 @@ def read_spectra(
     (array([4000., 4010., 4020.]), 0.1)
     """
     _check_options(frame, medium, on_error)
-    bits = pixel_bits(bad_bits)
+    request = Request(columns or {}, units or {}, mask, pixel_bits(bad_bits))
     files, whole_folder = _files(paths)
     given = _redshifts(redshift, files)
     spectra: list[Spectrum] = []
@@ -105,8 +119,8 @@ def read_spectra(
     guessed: list[str] = []
     for file, z in zip(files, given, strict=True):
         try:
-            z = None if z is None else _checked(z, frame)  # noqa: PLW2901
-            records, name = load(file, format, bits)
+            z = None if z is None else _checked(z)  # noqa: PLW2901
+            records, name = load(file, format, request)
         except UnknownLayout as error:
             if whole_folder and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
                 log.info("passed over %s: %s", file, error)
@@ -118,17 +132,16 @@ def read_spectra(
             refused.append(_refused(file, error, on_error))
         for record in records:
             try:
-                spectra.append(_standard(record, file, name, z, frame, medium))
+                spectra.append(_standard(record, file, name, z, frame, medium, request))
             except AgnsalError as error:
                 refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
-        if medium is None and any(record.medium is None for record in records):
-            guessed.append(file)
+                continue
+            if spectra[-1].meta["assumed"] and file not in guessed[-1:]:
+                guessed.append(file)
     if guessed:
-        log.warning(
-            "wavelengths taken as vacuum in %d files that do not say (pass medium='air' if they are): %s",
-            len(guessed),
-            ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else ""),
-        )
+        shown = ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else "")
+        message = f"wavelengths taken as vacuum in {len(guessed)} files that do not say (pass medium='air' if not): "
+        warnings.warn(message + shown, AgnsalWarning, stacklevel=2)
     if refused:
         message = f"{len(refused)} spectra in {len(files)} files were not read:\n  " + "\n  ".join(refused)
         warnings.warn(message, AgnsalWarning, stacklevel=2)
@@ -146,7 +159,7 @@ def _refused(file: str, error: AgnsalError, on_error: str, record: FileSpectrum 
 
 def _check_options(frame: Any, medium: Any, on_error: Any) -> None:
     for name, value, allowed in (
-        ("frame", frame, ("observed", "rest")),
+        ("frame", frame, ("observed", "rest", None)),
         ("medium", medium, ("air", "vacuum", None)),
         ("on_error", on_error, ("raise", "skip")),
     ):
@@ -185,15 +198,14 @@ def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
     return values
 
 
-def _checked(redshift: Any, frame: str) -> float:
+def _checked(redshift: Any) -> float:
     try:
         z = float(redshift)
     except (TypeError, ValueError) as error:
         raise AgnsalError(f"the redshift given is {redshift!r}, a number was expected.") from error
-    if not np.isfinite(z) or z < 0 or (z == 0 and frame == "observed"):
+    if not np.isfinite(z) or z < -0.1:
         raise AgnsalError(
-            f"the redshift given is {z}; it must be positive and finite. Leave it out (None) where it is not "
-            "known, or pass frame='rest' for a spectrum that is in the rest frame already."
+            f"the redshift given is {z}; it must be finite and not below -0.1. Leave it out (None) where it is unknown."
         )
     if z > 20:
         raise AgnsalError(f"the redshift given is {z}, too large to be one; is it a velocity in km/s?")
@@ -201,30 +213,48 @@ def _checked(redshift: Any, frame: str) -> float:
 
 
 def _standard(
-    record: FileSpectrum, file: str, name: str, redshift: float | None, frame: Frame, medium: Medium | None
+    record: FileSpectrum,
+    file: str,
+    name: str,
+    redshift: float | None,
+    frame: Frame | None,
+    medium: Medium | None,
+    request: Request,
 ) -> Spectrum:
     """The record in agnsal's conventions, as a Spectrum."""
     from astropy.nddata import InverseVariance
     from specutils import Spectrum
 
     z = record.redshift if redshift is None else redshift
-    bad = _bad_pixels(record)
+    bad = _bad_pixels(record, request.mask is not None)
     wavelength, flux = record.wavelength, record.flux
     ivar = None if record.ivar is None else np.where(bad, 0.0, record.ivar)
-    if wavelength[0] > wavelength[-1]:
+    placed = np.isfinite(wavelength) & (wavelength > 0)
+    if not placed.all() and bad[~placed].all():  # pixels without a wavelength, and without weight
+        wavelength, flux, bad = wavelength[placed], flux[placed], bad[placed]
+        ivar = None if ivar is None else ivar[placed]
+    if wavelength.size and wavelength[0] > wavelength[-1]:
         wavelength, flux, bad = wavelength[::-1], flux[::-1], bad[::-1]
         ivar = None if ivar is None else ivar[::-1]
-    _check_axis(wavelength)
-    if frame == "rest":
+    check_axis(wavelength)
+    if (frame or record.frame) == "rest":
         if z is None:
             raise AgnsalError("it is in the rest frame and its redshift is not known; pass redshift=.")
         wavelength = wavelength * (1.0 + z)
-    elif record.rest is not None:
-        raise AgnsalError(f"it is in the rest frame already: {record.rest}. Pass frame='rest'.")
+    elif record.rest is not None and frame is None:
+        raise AgnsalError(f"it is in the rest frame already: {record.rest}. Pass frame='rest', or frame='observed'.")
     of_file = medium or record.medium or "vacuum"
     if of_file == "air":
         wavelength = air_to_vacuum(wavelength * u.AA).to_value(u.AA)
-    meta = {"source": file, "format": name, "object_id": Path(file).name, "redshift": z, "medium_of_file": of_file}
+    meta: dict[str, Any] = {
+        "source": file,
+        "format": name,
+        "object_id": Path(file).name,
+        "redshift": z,
+        "medium_of_file": of_file,
+    }
+    meta["ignored"] = list(record.ignored)
+    meta["assumed"] = [] if medium or record.medium else ["vacuum"]
     return Spectrum(
         flux=flux * record.unit,
         spectral_axis=wavelength * u.AA,
@@ -235,7 +265,7 @@ def _standard(
     )
 
 
-def _bad_pixels(record: FileSpectrum) -> NDArray[np.bool_]:
+def _bad_pixels(record: FileSpectrum, sense_is_given: bool) -> NDArray[np.bool_]:
     """True where a pixel is no measurement; a spectrum without any is refused."""
     flux, ivar = record.flux, record.ivar
     bad = ~np.isfinite(flux)
@@ -246,6 +276,12 @@ def _bad_pixels(record: FileSpectrum) -> NDArray[np.bool_]:
         if there.size:
             bad[: there[0]] = bad[there[-1] + 1 :] = True
     if record.bad is not None:
+        lost = record.bad[~bad].mean() if not bad.all() else 0.0
+        if record.mask_name and not sense_is_given and lost > 0.5:
+            raise AgnsalError(
+                f"its mask {record.mask_name!r} is set in {lost:.0%} of the pixels: does it mean good or bad? "
+                "Say so: read_spectra(path, mask='good'), or mask='bad'."
+            )
         bad |= record.bad
     if bad.all():
         raise AgnsalError(
@@ -260,21 +296,3 @@ def _bad_pixels(record: FileSpectrum) -> NDArray[np.bool_]:
                 f"it holds no signal: the median signal-to-noise of its pixels is {np.median(noise):.2f}."
             )
     return bad
-
-
-def _check_axis(wavelength: NDArray[np.float64]) -> None:
-    if wavelength.size < 2:
-        raise AgnsalError(f"it has {wavelength.size} pixels; a spectrum needs at least 2.")
-    if not np.isfinite(wavelength).all() or wavelength[0] <= 0:
-        raise AgnsalError("its wavelengths are not all finite and positive.")
-    step = np.diff(wavelength)
-    if (step == 0).any():
-        at = wavelength[np.flatnonzero(step == 0)[0]]
-        raise AgnsalError(
-            f"{int((step == 0).sum())} of its wavelengths occur twice (the first at {at:.2f} A); join them."
-        )
-    if (step < 0).any():
-        at = wavelength[np.flatnonzero(step < 0)[0]]
-        raise AgnsalError(
-            f"its wavelengths go to and fro (after {at:.2f} A): orders or arms that overlap? Join or sort them."
-        )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import astropy.units as u
@@ -15,13 +12,16 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-
-#: What SDSS, BOSS, eBOSS, SDSS-V, GAMA and DESI publish; calibrated samples and the simulation are in it too.
-FLAM17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")
+from agnsal.spectra.files.statements import known_redshift, stated_frame, stated_medium, stated_redshift
+from agnsal.spectra.files.units import not_ampere
 
 
 class UnknownLayout(AgnsalError):  # noqa: N818 - an AgnsalError by birth; told apart when a whole folder is read
-    """The file is of no layout known here; it may well be no spectrum at all."""
+    """The file does not say what it holds; `found` is what there is. It may well be no spectrum at all."""
+
+    def __init__(self, message: str, found: Sequence[tuple[str, Sequence[Any]]] = ()) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 @dataclass
@@ -34,9 +34,12 @@ class FileSpectrum:
     ivar: NDArray[np.float64] | None = None
     bad: NDArray[np.bool_] | None = None
     medium: str | None = None
-    rest: str | None = None  # how the file says that its axis has been moved to the rest frame
+    frame: str | None = None  # "rest" or "observed" where the file says so in as many words
+    rest: str | None = None  # how its header betrays that its axis has been moved to the rest frame
     redshift: float | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()  # extensions and columns that were not used
+    mask_name: str | None = None  # what the mask is called, where its sense is by custom only
 
     def __post_init__(self) -> None:
         self.wavelength = native(self.wavelength, "wavelength")
@@ -52,16 +55,11 @@ class FileSpectrum:
                 )
 
     def describe(self, header: Mapping[str, Any] | fits.Header) -> None:
-        """Add redshift, name, medium and position where a header or table of metadata knows them and we do not yet."""
+        """Add redshift, name, medium, frame and position where a header or table knows them and we do not yet."""
         facts = header if isinstance(header, fits.Header) else {str(key).upper(): header[key] for key in header}
-        if self.redshift is None:
-            keys = ("Z_HELIO", "REDSHIFT", "Z") if _z_is_redshift(facts) else ("Z_HELIO", "REDSHIFT")
-            values = (known_redshift(facts.get(key)) for key in keys)
-            self.redshift = next((value for value in values if value is not None), None)
-        if self.medium is None and "VACUUM" in facts:
-            self.medium = "vacuum" if str(facts["VACUUM"]).strip().lower() in ("t", "true", "1") else "air"
-        if self.medium is None and str(facts.get("MEDIUM", "")).lower() in ("air", "vacuum"):
-            self.medium = str(facts["MEDIUM"]).lower()
+        self.redshift = stated_redshift(facts) if self.redshift is None else self.redshift
+        self.medium = self.medium or stated_medium(facts)
+        self.frame = self.frame or stated_frame(facts)
         plate = [facts.get(key) for key in ("PLATEID", "MJD", "FIBERID")]
         if "SDSS" in str(facts.get("TELESCOP", "")) and None not in plate:
             self.meta.setdefault("survey", "SDSS")
@@ -76,13 +74,6 @@ class FileSpectrum:
             value = next((facts[card] for card in cards if card in facts), None)
             if isinstance(value, (int, float)):
                 self.meta.setdefault(key, float(value))
-
-
-def _z_is_redshift(header: Mapping[str, Any] | fits.Header) -> bool:
-    """Whether the card Z means redshift: in FITS headers it may be a coordinate."""
-    if "Z" not in header or not isinstance(header, fits.Header):
-        return True
-    return "redshift" in header.comments["Z"].lower() or any(key in header for key in ("Z_ERR", "Z_HELIO", "GAMANAME"))
 
 
 def native(values: Any, what: str) -> NDArray[np.float64]:
@@ -144,15 +135,6 @@ def _ivar(spectrum: Any) -> NDArray[np.float64] | None:
     return inverse_variance(values, uncertainty.uncertainty_type)
 
 
-def known_redshift(value: Any) -> float | None:
-    """A redshift from a header or a table; None for the sentinels (-9.999, -99, NaN, text) of unknown ones."""
-    try:
-        redshift = float(value)
-    except (TypeError, ValueError):
-        return None
-    return redshift if np.isfinite(redshift) and -0.01 < redshift < 20 else None
-
-
 def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
     """Name a spectrum as SDSS names its file: plate, MJD and fibre.
 
@@ -167,80 +149,3 @@ def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
 def clean(text: Any, length: int = 120) -> str:
     """Text from a file, printable and short, fit for a message, a table or a page."""
     return "".join(c for c in str(text) if c.isprintable()).strip()[:length]
-
-
-def flux_unit(text: Any) -> u.UnitBase | None:
-    """A flux unit as surveys spell it (``1E-17 erg/cm^2/s/Ang``, ``erg/cm2/s/A``), or None where there is none."""
-    return _unit(text, _FLUX_SPELLINGS)
-
-
-def wavelength_unit(text: Any) -> u.UnitBase | None:
-    """A unit of wavelength, frequency or energy as files spell it (``Angstroms``, ``A``), or None."""
-    unit = _unit(text, _WAVELENGTH_SPELLINGS)
-    return unit if unit is not None and unit.is_equivalent(u.AA, u.spectral()) else None
-
-
-# Order matters. The unit of SDSS-I/II lost an exponent ("erg/cm/s/Ang"), and A means Angstrom here, not ampere.
-_FLUX_SPELLINGS = (
-    ("10**-17", "1e-17"),
-    ("10^-17", "1e-17"),
-    ("10^(-17)", "1e-17"),
-    ("erg/cm/s/Ang", "erg/cm2/s/Ang"),
-    ("Angstroms", "Angstrom"),
-    ("angstroms", "Angstrom"),
-    ("Angstrom", "Ang"),
-    ("Ang", "Angstrom"),
-    ("ergs/", "erg/"),
-    ("counts", "ct"),
-    ("ADU", "adu"),
-)
-_WAVELENGTH_SPELLINGS = (
-    ("angstroms", "Angstrom"),
-    ("Angstroms", "Angstrom"),
-    ("microns", "micron"),
-    ("nanometers", "nm"),
-)
-
-
-def _unit(text: Any, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | None:
-    if isinstance(text, u.UnitBase):
-        return not_ampere(text)
-    return _parsed(str(text or "").strip(), spellings)
-
-
-@lru_cache(maxsize=256)
-def _parsed(spelled: str, spellings: tuple[tuple[str, str], ...]) -> u.UnitBase | None:
-    for old, new in spellings:
-        spelled = spelled.replace(old, new)
-    if not spelled:
-        return None
-    if spelled in ("Ang", "ang", "angstrom", "ANGSTROM", "ANGSTROMS", "AA", "\\AA", "Å"):
-        return u.AA
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # two slashes are discouraged, and usual
-            return not_ampere(u.Unit(spelled))
-    except (ValueError, TypeError):
-        return _carelessly_spelled(spelled)
-
-
-def _carelessly_spelled(text: str) -> u.UnitBase | None:
-    """Flux densities as people type them: ``ergs^-1cm^-2a^-1``, ``ergs/sec/cm2/hz``; or what says that it is none."""
-    lower = text.lower()
-    if lower in ("relative", "normalized", "normalised", "arbitrary", "dimensionless", "arb. units", "none", "1"):
-        return u.dimensionless_unscaled
-    letters = re.sub(r"1e-|10\W*-?\d+|[^a-z]", "", lower)
-    power = re.match(r"\s*(?:1(?:\.0*)?e|10\W*)(-\d+)", lower)
-    scale = 10.0 ** int(power[1]) if power else 1.0
-    for pattern, unit in ((r"ergs?s(ec)?cma(ng(stroms?)?|a)?", u.AA), (r"ergs?s(ec)?cmhz", u.Hz)):
-        if re.fullmatch(pattern, letters):
-            return u.Unit(scale * u.erg / u.s / u.cm**2 / unit)
-    return None
-
-
-def not_ampere(unit: u.UnitBase) -> u.UnitBase:
-    """The unit with ampere read as Angstrom, which is what ``erg/cm2/s/A`` means in every spectrum."""
-    if isinstance(unit, u.UnrecognizedUnit) or u.A not in unit.bases:
-        return unit
-    bases = [u.AA if base == u.A else base for base in unit.bases]
-    return u.CompositeUnit(unit.scale, bases, unit.powers)

@@ -10,8 +10,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.fits_rows import first_row
-from agnsal.spectra.files.record import FLAM17, FileSpectrum, clean, inverse_variance, known_redshift, object_id
+from agnsal.spectra.files.fits_rows import column_names, first_row
+from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.record import FileSpectrum, clean, inverse_variance, object_id
+from agnsal.spectra.files.statements import known_redshift
+from agnsal.spectra.files.units import FLAM17
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -156,3 +159,47 @@ def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np
         if np.abs(exact - written).max() < precision:
             return 10**exact
     return 10**written
+
+
+def _is_spec(hdulist: fits.HDUList) -> bool:
+    return {"flux", "loglam", "ivar"} <= column_names(hdulist)
+
+
+def _is_sdss5(hdulist: fits.HDUList) -> bool:
+    header = hdulist[0].header
+    versions = (str(header.get(key, "")).lstrip("v") for key in ("VERS2D", "RUN2D", "V_BOSS"))
+    return any(version.startswith("6_") for version in versions) and _is_spec(hdulist)
+
+
+def _is_spspec(hdulist: fits.HDUList) -> bool:
+    header = hdulist[0].header
+    return (
+        header["NAXIS"] == 2
+        and header["NAXIS2"] in (4, 5)
+        and str(header.get("TELESCOP", "")).startswith("SDSS")
+        and header.get("FIBERID", 0) > 0
+    )
+
+
+LAYOUTS = (
+    Layout(
+        "SDSS-V spec",
+        _is_sdss5,
+        lambda hdulist, request: read_spec(hdulist, "SDSS-V spec", request.bad_bits),
+        "version 6 of the BOSS pipeline, and a table with flux, loglam, ivar",
+    ),
+    Layout(
+        "SDSS-III/IV spec",
+        _is_spec,
+        lambda hdulist, request: read_spec(hdulist, "SDSS-III/IV spec", request.bad_bits),
+        "a table with flux, loglam, ivar in a file of SDSS",
+        tested="real",
+    ),
+    Layout(
+        "SDSS-I/II spSpec",
+        _is_spspec,
+        lambda hdulist, request: read_spspec(hdulist, request.bad_bits),
+        "an image of 4 or 5 rows, TELESCOP of SDSS, FIBERID",
+        tested="real",
+    ),
+)

@@ -12,7 +12,9 @@ import numpy as np
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils, wavelength_unit
+from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils
+from agnsal.spectra.files.units import wavelength_unit
 
 #: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
 GAMA_COLLECTIONS = {
@@ -123,3 +125,52 @@ def _doppler(header: fits.Header) -> float:
         return float(str(header.get("DOPCOR01", header.get("DOPCOR", "0"))).split()[0])
     except (IndexError, ValueError):
         return 0.0
+
+
+def _is_6df(header: fits.Header) -> bool:
+    return all(key in header for key in ("OBSRA", "OBSDEC", "Z", "Z_HELIO", "QUALITY"))
+
+
+def _is_6df_image(hdulist: fits.HDUList) -> bool:
+    header = hdulist[0].header
+    if len(hdulist) >= 8:
+        return _is_6df(hdulist[5].header) and hdulist[5].header.get("NAXIS2") in (3, 4)
+    return _is_6df(header) and header["NAXIS"] == 2 and header["NAXIS2"] in (3, 4)
+
+
+def _is_6df_table(hdulist: fits.HDUList) -> bool:
+    return (
+        _is_6df(hdulist[0].header)
+        and len(hdulist) == 2
+        and {"wave", "flux"} <= {name.lower() for name in getattr(getattr(hdulist[1], "columns", None), "names", ())}
+    )
+
+
+def _is_2dfgrs(hdulist: fits.HDUList) -> bool:
+    return str(hdulist[0].header.get("IMAGE", "")).strip() in ("SKYCHART", "SPECTRUM")
+
+
+LAYOUTS = (
+    Layout(
+        "GAMA",
+        lambda hdulist: gama_label(hdulist[0].header),
+        lambda hdulist, _: read_gama(hdulist),
+        "GAMANAME, and GAMA or Liverpool JMU as ORIGIN",
+        tested="real",
+    ),
+    Layout("2dFGRS", _is_2dfgrs, lambda hdulist, _: read_twodfgrs(hdulist), "IMAGE = SKYCHART or SPECTRUM"),
+    Layout(
+        "6dFGS-split",
+        _is_6df_image,
+        lambda hdulist, _: read_sixdfgs_image(hdulist),
+        "OBSRA, OBSDEC, Z_HELIO, QUALITY and an image of 3 or 4 rows",
+        tested="real",
+    ),
+    Layout(
+        "6dFGS-tabular",
+        _is_6df_table,
+        lambda hdulist, _: read_sixdfgs_table(hdulist),
+        "the same cards and one table of WAVE and FLUX",
+        tested="real",
+    ),
+)

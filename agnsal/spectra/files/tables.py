@@ -17,14 +17,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.record import (
-    FLAM17,
-    FileSpectrum,
-    UnknownLayout,
-    flux_unit,
-    inverse_variance,
-    wavelength_unit,
-)
+from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, inverse_variance
+from agnsal.spectra.files.units import FLAM17, flux_unit, wavelength_unit
 
 _ROLES = {
     "loglam": ("loglam", "loglambda", "logwave", "logwavelength"),
@@ -242,3 +237,15 @@ def read_fits_table(hdulist: fits.HDUList) -> list[FileSpectrum]:
 
 def _is_table(hdu: Any) -> bool:
     return isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))
+
+
+LAYOUTS = (
+    Layout(
+        "tabular-fits",
+        table_hdu,
+        lambda hdulist, _: read_fits_table(hdulist),
+        "a table whose columns say that they are wavelength and flux",
+        tested="real",
+        generic=True,
+    ),
+)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, wavelength_unit
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
 from agnsal.spectra.files.tables import column_roles, records_from_table
+from agnsal.spectra.files.units import wavelength_unit
 
 _COMMENT = ("#", "%", ";", "!", "//")
 

@@ -1,0 +1,116 @@
+"""What readers share: how a layout is declared, what the user may say of a file, and how one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import astropy.units as u
+from astropy.io import fits
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
+from agnsal.spectra.files.roles import ROLES, Part, candidates_for
+from agnsal.spectra.files.units import AxisUnit, axis_unit, flux_unit
+
+#: A title (the name of a table, "text", "images") and the parts found under it.
+Found = Sequence[tuple[str, Sequence[Part]]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says of a file; it wins over what the file says."""
+
+    columns: Mapping[str, str | int] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    mask: Literal["bad", "good"] | None = None
+    bad_bits: int = 0
+
+    def __post_init__(self) -> None:
+        for name, given in (("columns", self.columns), ("units", self.units)):
+            if not isinstance(given, Mapping) or set(given) - set(ROLES):
+                raise AgnsalError(
+                    f"{name}= must be a dictionary by role ({', '.join(ROLES)}), for instance "
+                    f"{name}={{'flux': {'...' if name == 'columns' else 'erg/s/cm2/A'!r}}}; got {clean(given)}."
+                )
+        if self.mask not in ("bad", "good", None):
+            raise AgnsalError(f"mask must be 'bad' or 'good' (what non-zero means) or None, got {self.mask!r}.")
+        for role, unit in self.units.items():
+            axis = role in ("wavelength", "log10_wavelength")
+            if (axis_unit(unit) if axis else flux_unit(unit) or role not in ("flux", "error")) is None:
+                kind = "wavelength, frequency or energy" if axis else "flux"
+                raise AgnsalError(f"units= gives {unit!r} for the {role}, which is no unit of {kind} known here.")
+
+    def axis_unit(self) -> AxisUnit | None:
+        """The unit said to be that of the wavelengths."""
+        given = self.units.get("wavelength", self.units.get("log10_wavelength"))
+        return None if given is None else axis_unit(given)
+
+    def flux_unit(self) -> u.UnitBase | None:
+        """The unit said to be that of the flux."""
+        return flux_unit(self.units["flux"]) if "flux" in self.units else None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout of FITS files, declared where its reader lives.
+
+    `matches` tells it by its own signature; `recognised` and `tested` (``"real"`` files of the survey, or files
+    ``"built"`` to its description) say so in words. A `generic` layout is asked after all surveys, and answers only
+    where the file says what it holds.
+    """
+
+    name: str
+    matches: Callable[[fits.HDUList], Any]
+    read: Callable[[fits.HDUList, Request], list[FileSpectrum]]
+    recognised: str
+    tested: Literal["real", "built"] = "built"
+    generic: bool = False
+
+
+def refusal(
+    problem: str,
+    found: Found,
+    columns: Mapping[str, Any] | None = None,
+    *,
+    units: Mapping[str, str] | None = None,
+    mask: str | None = None,
+) -> UnknownLayout:
+    """The error that says what was found and the call that would read it."""
+    return UnknownLayout(f"{problem}. Found: {listed(found)}. {call(columns, units=units, mask=mask)}", found=found)
+
+
+def listed(found: Found, most: int = 14) -> str:
+    """What was found, short enough for a message."""
+    titles = []
+    for title, parts in list(found)[:8]:
+        shown = ", ".join(clean(part, 60) for part in list(parts)[:most])
+        titles.append(f"{clean(title, 40)}: {shown}{', ...' if len(parts) > most else ''}")
+    return ("; ".join(titles) or "nothing") + ("; ..." if len(found) > 8 else "")
+
+
+def call(columns: Mapping[str, Any] | None, *, units: Mapping[str, str] | None = None, mask: str | None = None) -> str:
+    """How to say it: the call, with what is already clear filled in."""
+    said = {"columns": dict(columns or {}), "units": dict(units or {}), "mask": mask}
+    given = ", ".join(f"{name}={value!r}" for name, value in said.items() if value)
+    return f"Say what it is, for instance: read_spectra(path, {given})" if given else ""
+
+
+def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Columns and units to put into the call: what is settled, and for the rest what could be meant."""
+    columns: dict[str, Any] = {role: part.name for role, part in settled.items()}
+    units: dict[str, str] = {}
+    taken = set(columns.values())
+    axis = "log10_wavelength" if "log10_wavelength" in columns else "wavelength"
+    for role in (axis, "flux"):
+        candidates = [part for part in candidates_for(role, parts) if part.name not in taken]
+        if role not in columns and candidates:
+            columns[role] = candidates[0].name
+            taken.add(candidates[0].name)
+    units_of = {part.name: part.unit for part in parts}
+    if axis in columns and axis_unit(units_of.get(columns[axis])) is None:
+        units[axis] = "Angstrom"
+    if "flux" in columns and flux_unit(units_of.get(columns["flux"])) is None:
+        units["flux"] = "1e-17 erg/s/cm2/A"
+    return columns, units
