@@ -106,7 +106,7 @@ def read_spectra(
     >>> table = QTable({"wavelength": [400, 401, 402] * u.nm, "flux": [1.0, 2.0, 3.0] * u.mJy})
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "object.ecsv"
     >>> table.write(path)
-    >>> (spectrum,) = read_spectra(path, redshift=0.1)
+    >>> (spectrum,) = read_spectra(path, redshift=0.1, medium="vacuum")
     >>> spectrum.spectral_axis.to_value(), spectrum.meta["redshift"]
     (array([4000., 4010., 4020.]), 0.1)
     """
