@@ -17,6 +17,7 @@ from agnsal.store import replacing
 SEED = 1055717  # the paper's
 CLASSES = ("type 1", "type 2", "intermediate")
 LEAST_PER_CLASS = 100  # objects of each class that are needed to train on files
+SHOWN = 10  # files that were left out, named in the summary
 
 
 @dataclass
@@ -87,7 +88,9 @@ def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]
         known = not np.ma.is_masked(redshift) and np.isfinite(float(redshift))
         path = options.spectra / str(row[options.file_column])
         try:
-            found = agnsal.read_spectra(path, redshift=float(redshift) if known else None)
+            with warnings.catch_warnings():  # what is assumed is counted from the spectra, for the summary
+                warnings.simplefilter("ignore", agnsal.AgnsalWarning)
+                found = agnsal.read_spectra(path, redshift=float(redshift) if known else None)
             if len(found) != 1:
                 raise agnsal.AgnsalError(f"{path} holds {len(found)} spectra, the catalogue has one label for it.")
         except agnsal.AgnsalError as error:
@@ -108,9 +111,13 @@ def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]
     left_out += [f"{name}: no positive flux at 5100 Å" for name in sample.ids if name not in prepared.ids]
     with replacing(options.output / "left_out.txt") as side:
         side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
+    assumed = sum(bool(one.meta.get("assumed")) for one in spectra)
+    told = left_out[:SHOWN] + ([f"and {len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else [])
     story = (
         f"Of {len(table)} files in the catalogue {len(wanted)} have one of the three labels; {len(prepared)} of those "
-        "could be put on the paper's grid, and `left_out.txt` says why the others could not."
+        f"could be put on the paper's grid. {(~prepared.has_errors).sum()} of them have no flux errors. {assumed} "
+        "files do not say whether their wavelengths are of air or vacuum, and vacuum was taken. Left out "
+        "(`left_out.txt`):" + "".join(f"\n\n* {line}" for line in told or ["none"]) + "\n"
     )
     return prepared, story
 
