@@ -14,7 +14,7 @@ from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import single_precision
 from agnsal.models.structure import Structure
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import Origin, as_learnt, refuse_units_and_masks
 
 KINDS = ("probability", "log_odds", "decision", "pairwise", "prediction")
 _PRECISIONS = ("double", "single")
@@ -54,6 +54,10 @@ class DifferentiableModel:
         The kinds of output it has.
     classes_, n_features, baseline_mean, structure
         As above.
+    feature_names_in_ : array of str or None
+        Names of the columns the estimator was fitted with.
+    learnt_from_ : Origin or None
+        Grid, unit and normalisation of the sample the estimator was fitted to.
 
     Examples
     --------
@@ -85,6 +89,8 @@ class DifferentiableModel:
         self.baseline_mean = baseline_mean
         self.width = int(width)
         self.structure = structure
+        self.feature_names_in_: NDArray | None = None
+        self.learnt_from_: Origin | None = None
 
     @classmethod
     def of_structure(
@@ -129,7 +135,7 @@ class DifferentiableModel:
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
+        X : SpectralSample or array, shape (n, n_features)
             Spectra.
         output : {"probability", "log_odds", "decision", "pairwise", "prediction"}
             What to evaluate. Log-odds are those of a class against all others; the decision of two classes is
@@ -174,7 +180,7 @@ class DifferentiableModel:
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
+        X : SpectralSample or array, shape (n, n_features)
             Spectra.
         target : label, array of labels (n,), pair of labels, or None
             The class of each row; for "pairwise" a pair ``(a, b)`` or (n, 2) of them, positive towards `a`. None is
@@ -285,7 +291,7 @@ class DifferentiableModel:
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
+        X : SpectralSample or array, shape (n, n_features)
             Spectra.
 
         Returns
@@ -377,6 +383,7 @@ class DifferentiableModel:
         return self._outputs[output]
 
     def _checked(self, X: Any) -> NDArray[np.float64]:
+        X = as_learnt(self, X)
         refuse_units_and_masks(X)
         X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != self.n_features:

@@ -1,16 +1,169 @@
-"""Spectra as models take them: a finite matrix, with no unit or mask lost on the way; the variance of one."""
+"""Spectra as models take them: a finite matrix like that learnt from, with no unit or mask lost on the way."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from astropy.units import Quantity
 from astropy.utils.masked import Masked
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.sample import SpectralSample
+from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
+from agnsal.spectra.sample import Normalization, SpectralSample
+
+#: What a stored model says of what it has learnt from; see `agnsal.store.contents.check_header`.
+ORIGIN_HEADER = (
+    {"unit": str, "grid": GRID_HEADER[0], "normalization": ({"at": float, "window": (float, None)}, None)},
+    None,
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model has learnt from, where that was a sample: other samples must be alike.
+
+    Attributes
+    ----------
+    grid : WavelengthGrid
+        Of the sample.
+    unit : Unit
+        Of its flux.
+    normalization : Normalization or None
+        How it was normalised.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(2, 2, 0, seed=0)
+    >>> Origin.of(sample).check(sample)
+    >>> Origin.of(sample).check(sample.normalize())
+    Traceback (most recent call last):
+        ...
+    agnsal.errors.AgnsalError: the model has learnt from spectra whose unit is 1e-17 erg / (Angstrom s cm2), ...
+    """
+
+    grid: WavelengthGrid
+    unit: u.UnitBase
+    normalization: Normalization | None
+
+    @classmethod
+    def of(cls, sample_or_X: SpectralSample | ArrayLike) -> Origin | None:
+        """Remember a sample; None for an array, which does not say."""
+        if not isinstance(sample_or_X, SpectralSample):
+            return None
+        return cls(sample_or_X.grid, sample_or_X.unit, sample_or_X.normalization)
+
+    def check(self, sample: SpectralSample) -> None:
+        """Raise an AgnsalError if a sample is not like that learnt from."""
+        for what in ("grid", "unit", "normalization"):
+            learnt, given = (getattr(one, what) for one in (self, sample))
+            if learnt != given:
+                raise AgnsalError(
+                    f"the model has learnt from spectra whose {what} is {str(learnt) or 'dimensionless'}, that of "
+                    f"these is {str(given) or 'dimensionless'}; prepare them as it has seen spectra, or pass their "
+                    ".flux if you know that it means the same."
+                )
+
+    def pack(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and JSON header."""
+        edges, grid = pack_grid(self.grid)
+        done = None if self.normalization is None else self.normalization._asdict()
+        return edges, {"unit": self.unit.to_string(), "grid": grid, "normalization": done}
+
+    @classmethod
+    def unpack(cls, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any] | None) -> Origin | None:
+        """Put together what `pack` took apart, or None."""
+        grid = unpack_grid(arrays, None if header is None else header["grid"])
+        if header is None or grid is None:
+            return None
+        done = header["normalization"]
+        return cls(grid, u.Unit(header["unit"]), None if done is None else Normalization(**done))
+
+
+def as_learnt(model: object, sample_or_X: Any) -> Any:
+    """Take spectra as a model has learnt them.
+
+    Parameters
+    ----------
+    model : object
+        May have `learnt_from_`, an `Origin`, and `feature_names_in_`.
+    sample_or_X : SpectralSample, DataFrame or array_like, shape (n, n_features)
+        The spectra.
+
+    Returns
+    -------
+    object
+        The flux of a sample, a table with its columns in the order the model knows, or the array as it was.
+
+    Raises
+    ------
+    AgnsalError
+        If a sample is not like that learnt from, or a table has other columns.
+
+    Examples
+    --------
+    >>> as_learnt(None, [[1.0, 2.0]])
+    [[1.0, 2.0]]
+    """
+    if isinstance(sample_or_X, SpectralSample):
+        origin = getattr(model, "learnt_from_", None)
+        if origin is not None:
+            origin.check(sample_or_X)
+        return sample_or_X.flux
+    names, columns = getattr(model, "feature_names_in_", None), getattr(sample_or_X, "columns", None)
+    if names is None or columns is None:
+        return sample_or_X
+    known, given = [str(name) for name in names], [str(name) for name in columns]
+    if known == given:
+        return sample_or_X
+    if sorted(known) != sorted(given):
+        strange = [name for name in given if name not in set(known)]
+        missing = [name for name in known if name not in set(given)]
+        raise AgnsalError(
+            f"the columns are not those the model was fitted with: it does not know {strange[:5]} and misses "
+            f"{missing[:5]}."
+        )
+    return sample_or_X[known]
+
+
+def spectra_and_labels(sample_or_X: Any, y: Any) -> tuple[Any, Any]:
+    """What to train on: the flux of a sample with its labels, if no others are given, or the arrays as they are.
+
+    Parameters
+    ----------
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
+        The spectra.
+    y : array_like, shape (n,), or None
+        Labels; None for those of the sample.
+
+    Returns
+    -------
+    X, y : object
+
+    Raises
+    ------
+    AgnsalError
+        If the sample has no labels, or an array comes with a unit or a mask.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> spectra_and_labels(agnsal.simulate_agn(1, 1, 0, seed=0), None)[1].tolist()
+    ['type 1', 'type 2']
+    """
+    if not isinstance(sample_or_X, SpectralSample):
+        refuse_units_and_masks(sample_or_X)
+        return sample_or_X, y
+    if y is None:
+        y = sample_or_X.labels
+        if y is None or np.any(getattr(sample_or_X.table["label"], "mask", False)):
+            raise AgnsalError("not every spectrum of the sample has a label; give y, or leave the others out.")
+    return sample_or_X.flux, y
 
 
 def refuse_units_and_masks(X: Any, what: str = "X") -> None:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.network import Network
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import Origin, as_learnt, refuse_units_and_masks, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -73,6 +73,8 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         Number of wavelengths.
     training_mean_ : ndarray, shape (n_features,)
         Mean of the spectra, the default baseline of the methods that need one.
+    learnt_from_ : Origin or None
+        Grid, unit and normalisation of the sample it was fitted to; other samples must be alike.
     n_epochs_ : int
         Epochs done.
     loss_curve_, penalty_curve_ : list of float
@@ -130,7 +132,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         self.progress = progress
 
     def fit(
-        self, X: SpectralSample | ArrayLike, y: ArrayLike, mask: Regions | ArrayLike | None = None
+        self, X: SpectralSample | ArrayLike, y: ArrayLike | None = None, mask: Regions | ArrayLike | None = None
     ) -> ExplanationRegularizedMLP:
         """Train.
 
@@ -138,8 +140,8 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         ----------
         X : SpectralSample or array_like, shape (n, n_features)
             Spectra, standardised.
-        y : array_like, shape (n,)
-            Labels.
+        y : array_like, shape (n,), optional
+            Labels; by default those of the sample.
         mask : Regions or array_like of bool, shape (n_features,) or (n, n_features), optional
             Regions that must not count; or True where a wavelength must not, for all spectra or for each. Needed with
             a penalty.
@@ -153,7 +155,8 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         AgnsalError
             If a parameter makes no sense, or the mask is missing or does not fit.
         """
-        checked: tuple[NDArray, NDArray] = validate_data(self, _plain(X), y, dtype=np.float64)
+        self.learnt_from_ = Origin.of(X)
+        checked: tuple[NDArray, NDArray] = validate_data(self, *spectra_and_labels(X, y), dtype=np.float64)
         spectra, y = checked
         check_classification_targets(y)
         self._check_parameters()
@@ -266,7 +269,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         ndarray, shape (n, n_classes), or (n,) for two classes: the second less the first
         """
         check_is_fitted(self)
-        f = self.network_.forward(validate_data(self, _plain(X), dtype=np.float64, reset=False))
+        f = self.network_.forward(validate_data(self, self._plain(X), dtype=np.float64, reset=False))
         return f[:, 1] - f[:, 0] if f.shape[1] == 2 else f
 
     def predict_proba(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
@@ -302,6 +305,13 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
+    def _plain(self, X: Any) -> Any:
+        """The flux of a sample; anything else for scikit-learn to judge, as long as no unit or mask gets lost."""
+        if isinstance(X, SpectralSample):
+            return as_learnt(self, X)
+        refuse_units_and_masks(X)
+        return X
+
     def as_differentiable(self) -> DifferentiableModel:
         """Make the model that the attribution methods explain.
 
@@ -313,11 +323,3 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         model = self.network_.as_differentiable()
         model.baseline_mean = self.training_mean_
         return model
-
-
-def _plain(X: Any) -> Any:
-    """The flux of a sample; anything else for scikit-learn to judge, as long as no unit or mask gets lost."""
-    if isinstance(X, SpectralSample):
-        return X.flux
-    refuse_units_and_masks(X)
-    return X

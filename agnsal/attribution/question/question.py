@@ -19,7 +19,7 @@ from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.black_box import as_function
 from agnsal.models.differentiable import as_differentiable
 from agnsal.models.model import KINDS, LARGEST
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import as_learnt, flux_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -288,7 +288,7 @@ def ask(
     one_of("output", output, KINDS)
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
-    X = flux_of(sample_or_X)
+    X = flux_of(as_learnt(estimator, sample_or_X))
     model = as_differentiable(estimator) if differentiable else as_function(estimator, X)
     if X.shape[1] != model.n_features:
         raise AgnsalError(

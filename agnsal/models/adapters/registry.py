@@ -129,14 +129,23 @@ def convert_estimator(estimator: Any) -> DifferentiableModel:
         return estimator
     own = getattr(estimator, "as_differentiable", None)
     if callable(own) and not isinstance(estimator, type):
-        return own()
+        return _with_memory(own(), estimator)
     if is_torch(estimator):
         return Network.from_torch(estimator).as_differentiable()
     converter = _find(estimator, _ESTIMATORS, _PREDICTING)
     if converter is None:
         raise AgnsalError(_refusal(estimator, f"{type(estimator).__name__}", "register_estimator"))
     _check_fitted(estimator)
-    return converter(estimator)
+    return _with_memory(converter(estimator), estimator)
+
+
+def _with_memory(model: DifferentiableModel, estimator: Any) -> DifferentiableModel:
+    """The model with what the estimator knows of the spectra it was fitted to."""
+    for name in ("feature_names_in_", "learnt_from_"):
+        known = getattr(estimator, name, None)
+        if known is not None:
+            setattr(model, name, known)
+    return model
 
 
 def convert_step(transformer: Any, name: str) -> Step:

@@ -95,6 +95,6 @@ def import_svc(cls: type, machine: SVC | NuSVC, *, coupling: str, predict_by: st
     imported.pair_functions_ = pair_functions(machine)
     imported.classes_, imported.n_features_in_ = machine.classes_.copy(), machine.n_features_in_
     imported.support_, imported.n_support_ = machine.support_.copy(), machine.n_support_.copy()
-    imported.training_mean_ = None
+    imported.training_mean_ = imported.learnt_from_ = None
     imported.sigmoid_a_, imported.sigmoid_b_ = a.copy(), b.copy()
     return imported

@@ -15,7 +15,8 @@ from agnsal.models.machine.coupling import (
 )
 from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.models.machine.log_odds import log_couple
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import as_learnt, refuse_units_and_masks
+from agnsal.spectra.sample import SpectralSample
 
 
 class CoupledPrediction:
@@ -48,18 +49,20 @@ class CoupledPrediction:
         """The kernel with its numbers resolved."""
         return self.pair_functions_.kernel
 
-    def _validated(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _validated(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
+        if isinstance(X, SpectralSample):
+            X = as_learnt(self, X)
         refuse_units_and_masks(X)
         return validate_data(self, X, dtype=np.float64, order="C", reset=False)
 
-    def pairwise_decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+    def pairwise_decision_function(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Decision value of every pair of classes, in the order (0, 1), (0, 2), ..., (1, 2), ...
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------
@@ -69,13 +72,13 @@ class CoupledPrediction:
         X = self._validated(X)
         return self.pair_functions_.in_blocks(X)
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+    def decision_function(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Decision values of the classes.
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------
@@ -86,13 +89,13 @@ class CoupledPrediction:
         pairs = self.pairwise_decision_function(X)
         return -pairs[:, 0] if self.classes_.size == 2 else pairs @ pair_signs(self.classes_.size)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict_proba(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Probability of every class.
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------
@@ -103,13 +106,13 @@ class CoupledPrediction:
             return np.exp(self.predict_log_proba(X))
         return couple_iterated(pair_probabilities(self._pair_log_odds(X)))
 
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, good to the last digits however small a probability is.
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------
@@ -119,16 +122,16 @@ class CoupledPrediction:
             return log_couple(self._pair_log_odds(X))
         return np.log(self.predict_proba(X))
 
-    def _pair_log_odds(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _pair_log_odds(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         return pair_log_odds(self.pairwise_decision_function(X), self.sigmoid_a_, self.sigmoid_b_)
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
         """Class of every spectrum, by probability or by votes (`predict_by`).
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------
@@ -140,13 +143,13 @@ class CoupledPrediction:
             scores = self.votes(X)
         return self.classes_[scores.argmax(axis=1)]
 
-    def votes(self, X: ArrayLike) -> NDArray[np.intp]:
+    def votes(self, X: SpectralSample | ArrayLike) -> NDArray[np.intp]:
         """How many of its pairs every class wins.
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Spectra.
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
 
         Returns
         -------

@@ -21,8 +21,9 @@ from agnsal.models.machine.file import pack_parameters, unpack_parameters
 from agnsal.models.machine.kernels import KERNEL_NAMES, Kernel, KernelExpansion
 from agnsal.models.machine.prediction import CoupledPrediction
 from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
-from agnsal.models.validation import refuse_units_and_masks, weighted_variance
+from agnsal.models.validation import ORIGIN_HEADER, Origin, spectra_and_labels, weighted_variance
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.grid import GRID_ARRAYS
 from agnsal.store import Array, Stored, pack_labels, unpack_labels
 
 #: Kernel values, or differences between them, that no machine can learn from.
@@ -90,6 +91,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         ``P(first class of the pair) = 1 / (1 + exp(a f + b))``.
     training_mean_ : ndarray, shape (n_features,), or None
         Mean training spectrum, the default baseline of attributions; None if imported from a fitted `SVC`.
+    learnt_from_ : Origin or None
+        Grid, unit and normalisation of the sample it was fitted to; None for an array.
 
     Notes
     -----
@@ -111,6 +114,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
 
     classes_: NDArray
     training_mean_: NDArray[np.float64] | None
+    learnt_from_: Origin | None
 
     def __init__(
         self,
@@ -145,15 +149,16 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         self.max_memory = max_memory
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> ProbabilisticSVC:
+    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> ProbabilisticSVC:
         """Train the machine and its sigmoids.
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
-            Training spectra, finite, without unit or mask.
-        y : array, shape (n,)
-            Class labels, at least two different ones.
+        X : SpectralSample or array, shape (n, n_features)
+            Training spectra, finite, without unit or mask. The grid, unit and normalisation of a sample are remembered,
+            and samples that differ are refused from then on.
+        y : array, shape (n,), optional
+            Class labels, at least two different ones; by default those of the sample.
         sample_weight : array, shape (n,), optional
             Factors on `C` by row, used for the sigmoids too; zero leaves a row out.
 
@@ -167,8 +172,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         AgnsalError
             For units, masks, a single class, or a class with a single member.
         """
-        refuse_units_and_masks(X)
         self._check_choices()
+        origin, (X, y) = Origin.of(X), spectra_and_labels(X, y)
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", ensure_min_samples=2)
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -215,7 +220,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         self.support_ = machine.support
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
         self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
-        self.training_mean_ = weight @ X / weight.sum()
+        self.training_mean_, self.learnt_from_ = weight @ X / weight.sum(), origin
         return self
 
     def _warn_of_dead_kernel(self, X: NDArray[np.float64], kernel: Kernel) -> None:
@@ -322,17 +327,20 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         "sigmoid_a_": Array("real", "pair"),
         "sigmoid_b_": Array("real", "pair"),
         "training_mean_": Array("real", "bin", optional=True),
+        **GRID_ARRAYS,
     }
     _header: ClassVar = {
         "parameters": dict,
         "kernel": {"name": frozenset(KERNEL_NAMES), "gamma": float, "coef0": float, "degree": float},
         "object_labels": bool,
         "feature_names_in": [str],
+        "learnt_from": ORIGIN_HEADER,
     }
 
     def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
         check_is_fitted(self)
-        kept = (name for name in self._arrays if name != "classes_")
+        edges, origin = ({}, None) if self.learnt_from_ is None else self.learnt_from_.pack()
+        kept = (name for name in self._arrays if name != "classes_" and name not in GRID_ARRAYS)
         arrays = {name: getattr(self, name) for name in kept if getattr(self, name) is not None}
         arrays["classes_"], objects = pack_labels(self.classes_)
         header = {
@@ -341,13 +349,14 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             "object_labels": objects,
             "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
-        return arrays, header
+        return arrays | edges, header | {"learnt_from": origin}
 
     @classmethod
     def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> ProbabilisticSVC:
         machine = cls(**unpack_parameters(header["parameters"]))
         machine.classes_ = unpack_labels(arrays["classes_"], header["object_labels"])
         machine.training_mean_ = arrays.get("training_mean_")
+        machine.learnt_from_ = Origin.unpack(arrays, header["learnt_from"])
         for name in ("support_", "n_support_", "sigmoid_a_", "sigmoid_b_"):
             setattr(machine, name, arrays[name])
         vectors, coefficients, intercepts = (

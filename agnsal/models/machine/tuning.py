@@ -25,7 +25,7 @@ from agnsal.models.machine.kernels import Kernel, squared_distances
 from agnsal.models.machine.log_odds import log_couple
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.machine.training import FOLD_TOLERANCE, Fold, PairTrainer, memory_plan, one_core_each
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 
 Scoring = Literal["log_loss", "balanced_accuracy", "macro_f1"]
@@ -70,7 +70,7 @@ class Tuning(Displayed):
 
 def tune(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     kernels: str | Sequence[str] = ("linear", "rbf"),
     C: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
@@ -95,10 +95,10 @@ def tune(
 
     Parameters
     ----------
-    X : array, shape (n, n_features)
+    X : SpectralSample or array, shape (n, n_features)
         Spectra, scaled as the machine will see them.
-    y : array, shape (n,)
-        Class labels.
+    y : array, shape (n,), optional
+        Class labels; by default those of the sample.
     kernels : str or sequence of {"linear", "rbf", "poly", "sigmoid"}
         Kernels to try.
     C : sequence of float
@@ -141,7 +141,8 @@ def tune(
     >>> len(found.table), found.machine.predict(X[:1])
     (4, array(['type 1'], dtype='<U6'))
     """
-    refuse_units_and_masks(X)
+    given = X
+    X, y = spectra_and_labels(X, y)
     X, y = check_X_y(X, y, dtype=np.float64, order="C")
     classes, codes = np.unique(y, return_inverse=True)
     if classes.size < 2:
@@ -199,7 +200,7 @@ def tune(
     table = QTable(rows=rows, names=["kernel", "C", "gamma", *columns])
     best = int(np.argmax(_SCORES[scoring] * np.asarray(table[scoring])))
     parameters = points[best] | options
-    machine = ProbabilisticSVC(**parameters, max_memory=max_memory).fit(X, y) if refit else None
+    machine = ProbabilisticSVC(**parameters, max_memory=max_memory).fit(given, y) if refit else None
     return Tuning(table, parameters, best, scoring, machine)
 
 
