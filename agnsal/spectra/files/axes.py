@@ -131,6 +131,8 @@ def says_wavelength(header: fits.Header, axis: int) -> bool:
 
 def _wavelengths(header: fits.Header, size: int, axis: int, units: dict[str, object]) -> Vector:
     kind = str(header.get(f"CTYPE{axis}", "")).strip()
+    if not isinstance(header.get(f"CTYPE{axis}", ""), str):
+        raise AgnsalError(f"the type of its axis, CTYPE{axis} = {kind}, is no name; write it, for instance 'WAVE'.")
     algorithm = kind.upper()[5:8] if kind.upper()[:4] in _TYPES and kind[4:5] == "-" else ""
     if kind.upper().startswith(_VELOCITIES):
         raise AgnsalError(
@@ -198,7 +200,7 @@ def _terms(header: fits.Header, axis: int) -> tuple[float, float, float]:
             f"its header does not say which pixel CRVAL{axis} belongs to. Write it: "
             f"astropy.io.fits.setval(path, 'CRPIX{axis}', value=1.0) if it is the first one."
         )
-    step = matrix or float(plain or 0) * _number(header, f"PC{axis}_{axis}", 1.0)
+    step = matrix or (plain or 0.0) * _number(header, f"PC{axis}_{axis}", 1.0)
     turned = [
         key
         for other in range(1, int(header.get("NAXIS", 1)) + 1)
@@ -211,10 +213,10 @@ def _terms(header: fits.Header, axis: int) -> tuple[float, float, float]:
 
 
 def _number(header: fits.Header, key: str, default: float = np.nan) -> float:
-    try:
-        return float(header.get(key, default))
-    except (TypeError, ValueError) as error:
-        raise AgnsalError(f"its card {key} = {clean(header.get(key), 40)!r} is no number.") from error
+    value = header.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise AgnsalError(f"its card {key} = {clean(value, 40)!r} is no number.")
+    return float(value)
 
 
 def _standard(header: fits.Header, size: int, axis: int, kind: str, known: AxisUnit | None) -> Vector:
@@ -256,8 +258,8 @@ def _coefficients(header: fits.Header, size: int) -> NDArray[Any]:
     first, step = _number(header, "COEFF0"), _number(header, "COEFF1")
     decimal = AxisUnit(u.AA, "log10")
     logarithmic = in_angstrom(first + step * np.arange(size), decimal)
-    if "CRVAL1" not in header:
-        return logarithmic
+    if "CRVAL1" not in header or not _optical(logarithmic):
+        return logarithmic  # which is then refused, where it is no wavelength
     values = _linear(header, size, 1)
     values = in_angstrom(values, decimal) if abs(values).max() < 10 else values
     if np.allclose(values, logarithmic, rtol=1e-5):

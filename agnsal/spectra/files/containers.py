@@ -157,7 +157,7 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
     except ImportError as error:
         raise AgnsalError("it is a parquet file, which needs pyarrow: pip install 'agnsal[datasets]'.") from error
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             arms = [name for name in _ARMS if name in names]
             sources = ["spectrum"] if "spectrum" in names else arms

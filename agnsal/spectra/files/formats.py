@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
+from agnsal.spectra.files.bounds import check_claims
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
@@ -40,6 +41,7 @@ def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpec
         raise AgnsalError("there is no such file.")
     if path.stat().st_size == 0:
         raise AgnsalError("it is empty (0 bytes).")
+    check_claims(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the FITS and unit readers, about headers nobody can mend

@@ -302,7 +302,8 @@ def _given_axes(
 
 def _unit_of(flux: Plane, units: Mapping[str, Any]) -> u.UnitBase:
     """The unit of the flux: the user's, the header's; IRAF's flux without one is not calibrated."""
-    unit = flux_unit(units.get("flux", flux.header.get("BUNIT")))
+    written = flux.header.get("BUNIT")
+    unit = flux_unit(units.get("flux", written if isinstance(written, str) else None))
     if unit is not None:
         return unit
     bare = not str(flux.header.get("BUNIT", "")).strip()

@@ -12,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
 from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils
 from agnsal.spectra.files.units import wavelength_unit
@@ -48,7 +49,7 @@ def read_sixdfgs_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
         record.wavelength = np.array(hdu.data[3], dtype=np.float64)
         record.wavelength = even_axis(record.wavelength)
     else:
-        record.wavelength = record.wavelength * (1.0 + _doppler(hdu.header))
+        record.wavelength = _stated_axis(hdu.header, record) * (1.0 + _doppler(hdu.header))
     record.unit, record.medium = u.ct, "air"
     record.meta.update(survey="6dFGS", quality=hdu.header.get("QUALITY"))
     return [record]
@@ -74,6 +75,7 @@ def read_twodfgrs(hdulist: fits.HDUList) -> list[FileSpectrum]:
     if not records:
         raise AgnsalError("it holds a sky chart and no spectrum.")
     for record in records:
+        record.wavelength = _stated_axis(record.meta["header"], record)
         record.describe(hdulist[0].header)
         record.medium = "air"
         record.meta["survey"] = "2dFGRS"
@@ -91,9 +93,16 @@ def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
     if not spectra:
         raise AgnsalError(f"the {label} layout was expected to hold a reduced spectrum; none is there.")
     record = next(from_specutils(spectra[0]))
+    if label == "GAMA":
+        record.wavelength = _stated_axis(header, record)
     record.medium = "air"
     record.meta["survey"] = clean(label)
     return [record]
+
+
+def _stated_axis(header: fits.Header, record: FileSpectrum) -> Any:
+    """The linear axis of a header, in Angstrom; where a card is lacking, a WCS would put in a default."""
+    return spectral_axis(header, record.flux.size, units={"wavelength": "Angstrom"}).wavelength
 
 
 def gama_label(header: fits.Header) -> str | None:

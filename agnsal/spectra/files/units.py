@@ -81,7 +81,8 @@ def _is_flux(unit: u.UnitBase) -> bool:
     targets = [*_COUNTS, FLAM17, u.photon / u.s / u.cm**2 / u.AA]
     bare = unit * u.sr if u.sr in unit.decompose().bases or u.rad in unit.decompose().bases else unit
     if unit.is_equivalent(u.dimensionless_unscaled):
-        return not {u.deg, u.rad} & set(unit.bases)
+        scale = unit.to(u.dimensionless_unscaled)
+        return not {u.deg, u.rad} & set(unit.bases) and 0 < scale <= 1  # other numbers are no units
     powers = [unit, bare, unit * u.arcsec**2]
     return any(candidate.is_equivalent(target, density) for candidate in powers for target in targets)
 

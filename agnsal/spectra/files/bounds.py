@@ -1,0 +1,83 @@
+"""What a file claims to hold against what it can hold, before any reader believes it.
+
+One card (NAXIS = 1000000000, TFIELDS = 100000000) makes readers count for minutes; a few kilobytes of gzip unpack to
+gigabytes. Both are told from the headers and the size of the file alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from agnsal.errors import AgnsalError
+
+_BLOCK, _CARD = 2880, 80
+_MOST_AXES = _MOST_COLUMNS = 999  # by the FITS standard
+_MOST_HEADER = 4000 * _BLOCK  # a header of 144,000 cards is none
+#: Bytes that text, and what is packed, may come to; more is for a container read in blocks.
+MOST_TEXT = MOST_UNPACKED = 512 * 2**20
+_COUNTS = ("NAXIS", "TFIELDS", "PCOUNT", "GCOUNT", "BITPIX")
+
+
+def check_claims(path: Path) -> None:
+    """Refuse a file that claims more than it can hold, or unpacks to more than memory should hold."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(6)
+        if start.startswith(b"\x1f\x8b"):
+            stream.seek(-4, 2)
+            (unpacked,) = struct.unpack("<I", stream.read(4))
+            if unpacked > MOST_UNPACKED:
+                raise AgnsalError(f"it is packed and says to hold {unpacked} bytes; unpack it (gunzip) and read that.")
+        elif start == b"SIMPLE":
+            place = 0
+            while place is not None and place < size:
+                stream.seek(place)
+                place = _next_header(stream, place, size)  # type: ignore[assignment]
+        elif start[:4] not in (b"\x89HDF", b"PAR1", b"BZh9") and size > MOST_TEXT:
+            raise AgnsalError(f"it is no FITS file and has {size} bytes, too many for a text of spectra; split it.")
+
+
+def _next_header(stream: object, place: int, size: int) -> int | None:
+    """Where the next header begins; None where this one does not end, or is none."""
+    counts: dict[str, int] = {}
+    begin = place
+    while True:
+        block = stream.read(_BLOCK)  # type: ignore[attr-defined]
+        place += _BLOCK
+        if len(block) < _BLOCK and (begin < place - _BLOCK or _is_header(block)):
+            raise AgnsalError(f"it is damaged or cut off: it ends within a header, after {size} bytes.")
+        if len(block) < _BLOCK or place - begin > _MOST_HEADER or (place - begin == _BLOCK and not _is_header(block)):
+            return None
+        for at in range(0, _BLOCK, _CARD):
+            key = block[at : at + 8]
+            if key == b"END     ":
+                return _end_of_data(counts, place, size)
+            if key[:5] in (b"NAXIS", b"TFIEL", b"PCOUN", b"GCOUN", b"BITPI") and block[at + 8 : at + 10] == b"= ":
+                text = block[at + 10 : at + _CARD].split(b"/")[0].strip()
+                try:
+                    counts[key.decode("ascii", "replace").strip()] = int(text)
+                except ValueError:
+                    return None  # whoever reads it, says so
+
+
+def _is_header(block: bytes) -> bool:
+    return block.startswith((b"SIMPLE  =", b"XTENSION="))
+
+
+def _end_of_data(counts: dict[str, int], place: int, size: int) -> int | None:
+    axes, columns = counts.get("NAXIS", 0), counts.get("TFIELDS", 0)
+    if not 0 <= axes <= _MOST_AXES or not 0 <= columns <= _MOST_COLUMNS:
+        raise AgnsalError(f"it is damaged: its header claims {axes} axes and {columns} columns.")
+    lengths = [counts.get(f"NAXIS{axis}", 0) for axis in range(1, axes + 1)]
+    if not lengths:
+        return place
+    elements = 1
+    for length in lengths[1:] if lengths[0] == 0 and len(lengths) > 1 else lengths:  # random groups begin with 0
+        elements *= max(length, 0)
+    claimed = abs(counts.get("BITPIX", 8)) // 8 * counts.get("GCOUNT", 1) * (counts.get("PCOUNT", 0) + elements)
+    end = place + claimed
+    padded = place + -(-claimed // _BLOCK) * _BLOCK
+    if claimed < 0 or end > size or end < size < padded:  # some write no padding, none writes a part of it
+        raise AgnsalError(f"it is damaged or cut off: {size} bytes are there, {max(end, padded)} were announced.")
+    return padded
