@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from agnsal.spectra.editing.corrections import deredden as deredden
     from agnsal.spectra.grid import PERUZZI2021_GRID as PERUZZI2021_GRID, WavelengthGrid as WavelengthGrid
     from agnsal.spectra.regions import Regions as Regions
-    from agnsal.spectra.lines import find_line as find_line, line_masks as line_masks, line_table as line_table
+    from agnsal.spectra.lines import (
+        SpectralLine as SpectralLine,
+        find_line as find_line,
+        line_masks as line_masks,
+        line_table as line_table,
+    )
     from agnsal.spectra.files.reading import read_spectra as read_spectra
     from agnsal.spectra.sample import SpectralSample as SpectralSample, concatenate as concatenate
     from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn
@@ -120,7 +125,7 @@ _HOMES = {
     "spectra.editing.corrections": ("deredden",),
     "spectra.grid": ("PERUZZI2021_GRID", "WavelengthGrid"),
     "spectra.regions": ("Regions",),
-    "spectra.lines": ("find_line", "line_masks", "line_table"),
+    "spectra.lines": ("SpectralLine", "find_line", "line_masks", "line_table"),
     "spectra.files.reading": ("read_spectra",),
     "spectra.sample": ("SpectralSample", "concatenate"),
     "spectra.simulation.agn": ("simulate_agn",),

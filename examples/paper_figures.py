@@ -193,6 +193,7 @@ def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample
         # log-odds: the gradient has the sign of that of the probability, but does not vanish where that saturates
         towards = agnsal.saliency(model, right["type 1"], target="type 1", output="log_odds")
         hbeta = towards.by_line(["Hbeta"])
+        hbeta = hbeta[hbeta["line"] == "Hbeta"]
         note += (
             f" The gradient towards type 1, summed over the wings of Hβ, is positive in "
             f"{np.mean(hbeta['wings'] > 0):.0%} of the {len(hbeta)} of type 1; summed over its narrow core (within "

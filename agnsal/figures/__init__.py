@@ -1,4 +1,4 @@
-"""Figures of spectra and of what was found in them; every function takes ``ax=None`` and returns the Axes.
+"""Figures of spectra and of what was found in them; every ``plot_`` function takes ``ax=None`` and returns the Axes.
 
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
@@ -17,6 +17,7 @@ from agnsal.figures.population import plot_population_importance
 from agnsal.figures.saliency import plot_saliency
 from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.spectra import plot_spectra
+from agnsal.figures.style import share_limits
 from agnsal.figures.transforms import plot_transform_importance
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "plot_spectra",
     "plot_transform_importance",
     "plot_truth_and_maps",
+    "share_limits",
 ]

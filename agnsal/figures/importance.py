@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
+from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.population import plot_population_importance
@@ -23,7 +24,11 @@ _HATCHES = {"core": "", "wings": "////", "continuum": "...."}
 
 
 def plot_line_importance(
-    line_table: QTable | AttributionRecord, *, ax: Axes | None = None, i: int | None = None
+    line_table: QTable | AttributionRecord,
+    *,
+    ax: Axes | None = None,
+    i: int | None = None,
+    limit: float | None = None,
 ) -> Axes:
     r"""Draw bars of the summed attribution of each line, in its core, its wings and the continuum beside it.
 
@@ -35,16 +40,23 @@ def plot_line_importance(
     ax : Axes, optional
         Where to draw; by default on a new figure.
     i : int, optional
-        Which spectrum; by default the mean over all, with bars for the 16th to the 84th percentile.
+        Which spectrum; by default the median over all, with whiskers from the 16th to the 84th percentile.
+    limit : float, optional
+        The axis ends at minus and plus this value; by default where the bars and whiskers do.
+        `agnsal.figures.share_limits` gives several panels one scale.
 
     Returns
     -------
     Axes
+        Hatched where a part of a line was observed in none of the spectra; what is in no line stands last.
+        Log-odds (``output="log_odds"``) serve better than probabilities, whose gradients vanish where the classifier
+        is sure, so that a few undecided spectra are all one sees.
 
     Raises
     ------
     AgnsalError
-        If there is no such spectrum, the table is not one of lines, or a mean would mix targets.
+        If there is no such spectrum, the table is not one of lines, a median would mix targets, or the limit is not
+        positive.
 
     Examples
     --------
@@ -55,7 +67,7 @@ def plot_line_importance(
     >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
     >>> ax = plot_line_importance(agnsal.saliency(model, sample, target="type 1"))
     >>> ax.get_xlabel()
-    'Summed saliency, P(type 1)\nmean of 60 spectra'
+    'Summed saliency, P(type 1)\nmedian of 60 spectra, whiskers 16 % to 84 %'
     """
     table: QTable = line_table.by_line() if hasattr(line_table, "by_line") else line_table
     if "permutation" in getattr(table, "colnames", ()):
@@ -74,42 +86,61 @@ def plot_line_importance(
     targets = np.asarray(table["target"]).astype(str).reshape(n, len(names))[:, 0]
     if i is None and len(set(targets)) > 1:
         raise AgnsalError(
-            f"a mean over the targets {sorted(set(targets))} means little; choose a spectrum with i=, "
+            f"a median over the targets {sorted(set(targets))} means little; choose a spectrum with i=, "
             "or one target: attribution[attribution.target == target]."
         )
     which = slice(None) if i is None else [i % n]
+    if limit is not None and not (np.isfinite(limit) and limit > 0):
+        raise AgnsalError(f"limit must be positive, got {limit!r}.")
     ax = new_axes(ax, (3.6, 0.9 + 0.36 * len(names)))
+    ink = ax.xaxis.label.get_color()
     place = np.arange(len(names))
+    reach = 0.0
     for number, (part, color) in enumerate(_PARTS.items()):
         values = np.asarray(u.Quantity(table[part]).value).reshape(n, len(names))[which]
-        mean = values.mean(axis=0)
-        spread = None
-        if len(values) > 1:
-            spread = np.abs(np.percentile(values, [16, 84], axis=0) - mean)
+        seen = np.isfinite(values).any(axis=0)
+        known = np.where(seen, values, 0.0)
+        low, middle, high = np.nanpercentile(known, [16, 50, 84], axis=0)
+        y = place + 0.27 * (number - 1)
         ax.barh(
-            place + 0.27 * (number - 1),
-            mean,
+            y,
+            middle,
             height=0.25,
             color=color,
             hatch=_HATCHES[part],
-            edgecolor="white",
+            edgecolor=ax.get_facecolor(),
             linewidth=0,
-            xerr=spread,
-            error_kw={"linewidth": 0.7, "ecolor": "0.2"},
+            xerr=np.stack([middle - low, high - middle]) if len(values) > 1 else None,
+            error_kw={"linewidth": 0.7, "ecolor": ink},
             label=part,
         )
-    ax.axvline(0, color="0.3", linewidth=0.6)
+        for unseen in y[~seen]:
+            ax.axhspan(unseen - 0.12, unseen + 0.12, facecolor="none", edgecolor="0.6", hatch="xxxx", linewidth=0)
+        reach = max(reach, np.abs([low, high]).max())
+    ax.axvline(0, color=ink, linewidth=0.6)
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(len(names) - 0.45, -0.55)  # the bluest line on top
-    end = 1.05 * max(map(abs, ax.get_xlim()))
+    end = limit or 1.05 * reach or 1.0
     ax.set_xlim(-end, end)
+    ax.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
     ax.tick_params(axis="y", length=0)
-    ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    # to the left, over the names of the lines, for a narrow panel has no room to the right
+    ax.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+        columnspacing=1.0,
+        handlelength=1.4,
+        handletextpad=0.4,
+    )
     unit = u.Quantity(table["core"]).unit
     method = plain(str(table.meta.get("method", "attribution")).replace("_", " "))
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     target = plain(targets[0 if i is None else i % n])
     shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
-    over = f"\nmean of {n} spectra" if i is None and n > 1 else ""
+    over = f"\nmedian of {n} spectra, whiskers 16 % to 84 %" if i is None and n > 1 else ""
     ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{over}")
     return ax

@@ -196,6 +196,20 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     return f"{text} [{unit_text(attribution.unit)}]"
 
 
+def share_limits(axes: Iterable[Axes]) -> None:
+    """Give panels one scale: the horizontal limits of all become those that hold what every one shows.
+
+    Parameters
+    ----------
+    axes : iterable of Axes
+        For instance one of `plot_line_importance` for each class.
+    """
+    panels = list(axes)
+    ends = np.array([ax.get_xlim() for ax in panels])
+    for ax in panels:
+        ax.set_xlim(ends.min(), ends.max())
+
+
 def unit_text(unit: u.UnitBase) -> str:
     """Write a unit on one line as matplotlib draws it.
 

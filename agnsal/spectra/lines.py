@@ -3,6 +3,9 @@
 Wavelengths are those of the NIST Atomic Spectra Database (vacuum, Angstrom) for the permitted and the common forbidden
 lines, and of CHIANTI for the coronal ones; names carry the air wavelength astronomers use. Blended doublets stand at
 the mean of their members. Index windows: 4000 A break of Balogh et al. 1999, Fe II of Boroson & Green 1992.
+
+A line that is not in the table is made by hand, ``SpectralLine("[Ar IV] 4740", "[Ar IV] 4740", 4741.45, "forbidden",
+300.0, 1200.0)``, and given where names are.
 """
 
 from __future__ import annotations
@@ -56,6 +59,14 @@ class SpectralLine:
     wing: float = 0.0
     ranges: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Outer ends of the wings, or of the window, in Angstrom."""
+        if self.ranges:
+            return self.ranges[0][0], self.ranges[-1][1]
+        reach = self.wing / SPEED_OF_LIGHT
+        return self.wavelength * (1 - reach), self.wavelength * (1 + reach)
+
 
 def _line(
     name: str, wavelength: float, kind: str, label: str | None = None, core: float = CORE_VELOCITY
@@ -70,6 +81,9 @@ def _window(name: str, *ranges: tuple[float, float]) -> SpectralLine:
 
 
 _TABLE = (
+    _line("Lyalpha", 1215.67, "permitted", "Lyα"),
+    _line("C IV 1549", 1549.48, "permitted", core=500.0),
+    _line("C III] 1909", 1908.73, "permitted"),
     _line("Mg II 2799", 2799.12, "permitted", core=800.0),
     _line("[Ne V] 3346", 3346.79, "forbidden"),
     _line("[Ne V] 3426", 3426.85, "forbidden"),
@@ -123,6 +137,10 @@ LINES: Mapping[str, SpectralLine] = MappingProxyType({line.name: line for line i
 
 #: Lines a bar chart or a map names unless told otherwise.
 DEFAULT_LINES = (
+    "Lyalpha",
+    "C IV 1549",
+    "C III] 1909",
+    "Mg II 2799",
     "[O II] 3727",
     "[Ne III] 3869",
     "H8",
@@ -159,13 +177,13 @@ def _key(name: str) -> str:
 _BY_KEY = {_key(line.name): line for line in _TABLE}
 
 
-def find_line(name: str) -> SpectralLine:
+def find_line(name: str | SpectralLine) -> SpectralLine:
     """Look a line or window up by name; case, blanks and Greek letters do not matter.
 
     Parameters
     ----------
-    name : str
-        For instance ``"Hbeta"``, ``"Hβ"`` or ``"[OIII]5007"``.
+    name : str or SpectralLine
+        For instance ``"Hbeta"``, ``"Hβ"`` or ``"[OIII]5007"``; a line of your own is taken as it is.
 
     Returns
     -------
@@ -181,6 +199,8 @@ def find_line(name: str) -> SpectralLine:
     >>> find_line("hβ").wavelength
     4862.68
     """
+    if isinstance(name, SpectralLine):
+        return name
     key = _key(str(name))
     if key in _BY_KEY:
         return _BY_KEY[key]
@@ -201,7 +221,7 @@ def line_table() -> QTable:
 
     Examples
     --------
-    >>> line_table()["name", "wavelength"][9:11]
+    >>> line_table()["name", "wavelength"][12:14]
     <QTable length=2>
           name     wavelength
                     Angstrom
@@ -217,34 +237,30 @@ def line_table() -> QTable:
     table["wavelength"] = [line.wavelength for line in _TABLE] * u.AA
     table["core"] = [line.core for line in _TABLE] * u.km / u.s
     table["wing"] = [line.wing for line in _TABLE] * u.km / u.s
-    ends = [_ends(line) for line in _TABLE]
+    ends = [line.ends for line in _TABLE]
     table["start"] = [low for low, _ in ends] * u.AA
     table["stop"] = [high for _, high in ends] * u.AA
     return table
 
 
-def _ends(line: SpectralLine) -> tuple[float, float]:
-    if line.ranges:
-        return line.ranges[0][0], line.ranges[-1][1]
-    reach = line.wing / SPEED_OF_LIGHT
-    return line.wavelength * (1 - reach), line.wavelength * (1 + reach)
-
-
-def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict[str, dict[str, NDArray[np.bool_]]]:
+def line_masks(
+    grid: WavelengthGrid, lines: str | SpectralLine | Iterable[str | SpectralLine] | None = None
+) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Which bins belong to the core, the wings and the neighbouring continuum of each line.
 
     Bins are shared out among *all* emission lines of the table, so that none counts twice: a bin within the core of
     several lines goes to the nearest, a bin within several wings to the line in whose wing it lies deepest, and a
     core goes before a wing. The continuum of a line is what lies within 2500 km/s of the end of its wings and belongs
     to no line; neighbouring lines may share it. Stellar absorption lines and windows take what lies in their range,
-    emission lines inside it or not; a window has it all in ``"core"``.
+    emission lines inside it or not; a window has it all in ``"core"``. The Fe II 4570 complex belongs to no broad wing
+    and to no continuum: of He II 4686 there is the core and the red wing.
 
     Parameters
     ----------
     grid : WavelengthGrid
         Rest frame; a grid in air is refused.
-    lines : iterable of str, optional
-        Names; by default the `DEFAULT_LINES` of which the grid has at least one bin of the core.
+    lines : str, SpectralLine or iterable of them, optional
+        Names, or lines of your own; by default the `DEFAULT_LINES` of which the grid has at least one bin of the core.
 
     Returns
     -------
@@ -264,12 +280,12 @@ def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict
     {'core': 7, 'wings': 96, 'continuum': 13}
     """
     _refuse_air(grid)
-    if isinstance(lines, str):
+    if isinstance(lines, str | SpectralLine):
         lines = [lines]
     center = grid.centers.value
-    core_owner, wing_owner, order = _owners(center)
-    wanted = [LINES[name] for name in DEFAULT_LINES] if lines is None else [find_line(name) for name in lines]
-    free = (core_owner < 0) & (wing_owner < 0)
+    wanted = [find_line(name) for name in (DEFAULT_LINES if lines is None else lines)]
+    core_owner, wing_owner, order = _owners(center, wanted)
+    free = (core_owner < 0) & (wing_owner < 0) & ~_iron(center)
     masks = {}
     for line in wanted:
         if line.kind == "window":
@@ -283,7 +299,7 @@ def line_masks(grid: WavelengthGrid, lines: Iterable[str] | None = None) -> dict
                 core, wings = velocity <= line.core, (velocity > line.core) & (velocity <= line.wing)
             else:
                 core, wings = core_owner == order[line.name], wing_owner == order[line.name]
-            low, high = _ends(line)
+            low, high = line.ends
             reach = line.wavelength * CONTINUUM_VELOCITY / SPEED_OF_LIGHT
             continuum = free & (center >= low - reach) & (center <= high + reach)
         if not core.any():
@@ -326,15 +342,26 @@ def _refuse_air(grid: WavelengthGrid) -> None:
         )
 
 
-def _owners(center: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], dict[str, int]]:
+def _iron(center: NDArray[Any]) -> NDArray[np.bool_]:
+    """Bins of the Fe II 4570 complex, which lies under the blue wing of He II 4686."""
+    low, high = LINES["Fe II 4570"].ends
+    return (center >= low) & (center <= high)
+
+
+def _owners(
+    center: NDArray[Any], more: Iterable[SpectralLine] = ()
+) -> tuple[NDArray[Any], NDArray[Any], dict[str, int]]:
     """Give each bin's owner among the cores and among the wings: the number of an emission line, or -1."""
-    lines = [line for line in _TABLE if line.kind in ("permitted", "forbidden")]
+    known = {line.name: line for line in (*_TABLE, *more) if line.kind in ("permitted", "forbidden")}
+    lines = list(known.values())
     position = np.array([line.wavelength for line in lines])[:, None]
     core = np.array([line.core for line in lines])[:, None]
     wing = np.array([line.wing for line in lines])[:, None]
+    broad = np.array([line.kind == "permitted" for line in lines])[:, None]
     velocity = np.abs(center / position - 1.0) * SPEED_OF_LIGHT
     depth = np.where(velocity <= core, velocity, np.inf)
     core_owner = np.where(np.isfinite(depth).any(0), depth.argmin(0), -1)
-    depth = np.where((velocity <= wing) & (core_owner < 0), velocity / wing, np.inf)
+    within = (velocity <= wing) & (core_owner < 0) & ~(broad & _iron(center))
+    depth = np.where(within, velocity / wing, np.inf)
     wing_owner = np.where(np.isfinite(depth).any(0), depth.argmin(0), -1)
-    return core_owner, wing_owner, {line.name: number for number, line in enumerate(lines)}
+    return core_owner, wing_owner, {name: number for number, name in enumerate(known)}

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from agnsal.errors import AgnsalError, one_of
 from agnsal.spectra.grid import WavelengthGrid, to_angstrom
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.lines import DEFAULT_LINES, SpectralLine, find_line, line_masks
 
 #: Name of the region of all bins that belong to no other.
 REST = "rest"
@@ -97,7 +97,7 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
     def from_lines(
         cls,
         grid: WavelengthGrid,
-        lines: str | Iterable[str] | None = None,
+        lines: str | SpectralLine | Iterable[str | SpectralLine] | None = None,
         *,
         part: str = "all",
         overlap: bool = False,
@@ -113,8 +113,8 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         ----------
         grid : WavelengthGrid
             In vacuum and rest frame.
-        lines : str or iterable of str, optional
-            Names; by default the common lines on the grid.
+        lines : str, SpectralLine or iterable of them, optional
+            Names, or lines of your own; by default the common lines on the grid.
         part : {"all", "core", "wings", "continuum"}
             What of each line: core and wings, one of them, or the continuum beside it.
         overlap : bool
@@ -142,8 +142,10 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
         """
         one_of("part", part, PARTS)
         found: dict[str, NDArray[np.bool_]] = {}
-        for name, masks in line_masks(grid, lines).items():
-            if split_wings and part == "all" and LINES[name].kind == "permitted":
+        asked = DEFAULT_LINES if lines is None else [lines] if isinstance(lines, str | SpectralLine) else list(lines)
+        kinds = {line.name: line.kind for line in map(find_line, asked)}
+        for name, masks in line_masks(grid, None if lines is None else asked).items():
+            if split_wings and part == "all" and kinds[name] == "permitted":
                 found.update({f"{name} core": masks["core"], f"{name} wings": masks["wings"]})
             else:
                 found[name] = masks["core"] | masks["wings"] if part == "all" else masks[part]
@@ -378,7 +380,9 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
             found = regions._on(n_features, grid)
         elif isinstance(regions, Mapping):
             found = cls.from_masks(regions, n_features, grid)
-        elif isinstance(regions, str) or (isinstance(regions, Iterable) and all(isinstance(r, str) for r in regions)):
+        elif isinstance(regions, str | SpectralLine) or (
+            isinstance(regions, Iterable) and all(isinstance(each, str | SpectralLine) for each in regions)
+        ):
             found = cls.from_lines(_needed(grid, "named lines"), regions, part=part, overlap=not partition)
         elif isinstance(regions, Iterable) and all(np.ndim(region) for region in regions):
             found = cls.from_masks(list(regions), n_features, grid)

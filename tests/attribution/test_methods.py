@@ -108,6 +108,29 @@ def test_again_is_the_same_bit_for_bit(method, sample, models):
     same(made.again(model, spectra), ask(method, model, spectra, **{**without, **seeds(made)}))
 
 
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_was_not_observed_gets_no_credit(method, sample, models):
+    mask = np.zeros((3, D), dtype=bool)
+    mask[0, 300:500], mask[1, 725:750], mask[2, 10] = True, True, True
+    spectra = agnsal.SpectralSample(sample.flux[:3], sample.grid, mask=mask)
+    made = ask(method, models[method.network], spectra, **settings(method, sample)[0])
+    assert np.isnan(made.observed_values[mask]).all()
+    assert np.isnan(made.to_table()["attribution"].value[mask.ravel()]).all()
+    assert np.isnan(made.to_table(0)["density"].value[mask[0]]).all()
+    table = made.by_line()
+    rows = table["line"] == "Hbeta"
+    assert np.isnan(table["core"][rows].value).tolist() == [False, True, False]
+    assert table["core_bad_fraction"][rows].tolist() == [0, 1, 0]
+    sums = sum(np.nan_to_num(table[part].value) for part in ("core", "wings", "continuum"))
+    seen = np.where(mask, 0.0, made.values)
+    np.testing.assert_allclose(sums.reshape(3, -1).sum(axis=1), seen.sum(axis=1), atol=1e-9 * np.abs(seen).sum())
+    np.testing.assert_allclose(seen.sum(axis=1) + made.unobserved, made.values.sum(axis=1), rtol=1e-9, atol=1e-12)
+    # other values in bad bins: the same table
+    lies = replace(made, values=np.where(mask, 1e6, made.values)).by_line()
+    np.testing.assert_array_equal(lies["wings"], table["wings"])
+    assert "straight lines" in made.provenance["bad bins"]
+
+
 def seeds(made):
     return {name: value for name, value in made.options.items() if name == "random_state"}
 
@@ -302,7 +325,7 @@ def test_results_are_shown_in_a_terminal_a_notebook_and_as_a_table(sample, model
     assert "<b>" not in made._repr_html_()
     frame = made.to_pandas()
     assert len(frame) == 12 * D
-    assert frame["attribution"].to_numpy().tobytes() == made.values.tobytes()
+    assert frame["attribution"].to_numpy().tobytes() == made.observed_values.tobytes()
     assert made.to_pandas(3)["flux"].tolist() == sample.flux[3].tolist()
     assert made.to_pandas(3).attrs["units"]["wavelength"] == "Angstrom"
     assert str(agnsal.saliency(models[False], sample.flux[:1]))

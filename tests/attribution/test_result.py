@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from agnsal import PERUZZI2021_GRID, AgnsalError, Attribution, WavelengthGrid, line_masks
+from agnsal import PERUZZI2021_GRID, AgnsalError, Attribution, SpectralLine, WavelengthGrid, line_masks
 from agnsal.attribution.answer.attribution import versions
 
 N = len(PERUZZI2021_GRID)
@@ -32,11 +32,12 @@ def result():
 
 def test_by_line_sums_what_the_masks_say(result):
     table = result.by_line(["Hbeta", "[O III] 5007"])
-    assert len(table) == 6
+    assert table["line"].tolist() == 3 * ["Hbeta", "[O III] 5007", "elsewhere"]
     row = table[(table["object_id"] == "b") & (table["line"] == "Hbeta")]
     masks = line_masks(PERUZZI2021_GRID, ["Hbeta"])["Hbeta"]
+    masks["continuum"] &= PERUZZI2021_GRID.centers.value < 4975  # beyond, [O III] 5007 is nearer
     for part in ("core", "wings", "continuum"):
-        np.testing.assert_allclose(row[part].value, result.values[1, masks[part]].sum(), rtol=1e-12)
+        np.testing.assert_allclose(row[part].value, np.nansum(result.observed_values[1, masks[part]]), rtol=1e-12)
         assert row[part].unit == result.unit
         assert row[f"n_{part}"] == masks[part].sum()
     assert row["target"] == "type 2"
@@ -46,16 +47,72 @@ def test_by_line_sums_what_the_masks_say(result):
 def test_default_lines_add_up_to_no_more_than_the_whole(result):
     from dataclasses import replace
 
-    table = replace(result, values=np.ones((3, N))).by_line()
+    table = replace(result, values=np.ones((3, N)), mask=None).by_line()
     first = table[table["object_id"] == "a"]
-    emission = [name not in ("Ca K", "Mg b") for name in first["line"]]
+    emission = [name not in ("Ca K", "Mg b", "elsewhere") for name in first["line"]]
     assert (first["core"] + first["wings"])[emission].value.sum() <= N
+
+
+def test_by_line_sums_to_the_whole(result):
+    from dataclasses import replace
+
+    complete = replace(result, mask=None)
+    for lines in (None, ["Hbeta"], ["Fe II 4570", "He II 4686", "Ca K", "H8", "4000 A break"], ["Mg b", "Fe II 5250"]):
+        table = complete.by_line(lines)
+        sums = table["core"] + table["wings"] + table["continuum"]
+        np.testing.assert_allclose(sums.value.reshape(3, -1).sum(axis=1), result.values.sum(axis=1), rtol=1e-9)
+        assert (table["n_core"] + table["n_wings"] + table["n_continuum"]).sum() == 3 * N
+        assert not table["bad_fraction"].any()
+
+
+def test_rows_are_named_for_what_they_hold(result):
+    table = result[0].by_line()
+    blends = dict(zip(table["line"].tolist(), table["blends"].tolist(), strict=True))
+    assert {"Ca H", "[Ne III] 3967"} <= set(blends["Hepsilon"].split(", "))
+    helium, iron = (table[table["line"] == name] for name in ("He II 4686", "Fe II 4570"))
+    assert helium["start"].value > 4680  # no wings in the Fe II complex
+    assert helium["start"] >= iron["stop"]
+
+
+def test_lines_of_your_own(result):
+    argon = SpectralLine("[Ar IV] 4740", "[Ar IV] 4740", 4741.45, "forbidden", 300.0, 1200.0)
+    table = result[0].by_line([argon, "Hbeta"])
+    assert table["line"].tolist() == ["[Ar IV] 4740", "Hbeta", "elsewhere"]
+    assert table["wavelength"][0].value == 4741.45
+    assert table["n_core"][0] == 6
+
+
+def test_the_table_prints_its_answer_first(result):
+    text = str(result.by_line(["Hbeta", "[O III] 5007"]))
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.split()[:6] == ["object_id", "line", "core", "wings", "continuum", "bad_fraction"]
+    assert "in 1e+17 cm2 Angstrom s / erg" in text
+    assert "more columns: " in text
+    odd = str(replace_ids(result, "long\n" * 40).by_line(["Hbeta"]))
+    assert max(map(len, odd.splitlines())) <= 80
+    assert "continuum" in odd.splitlines()[0]
+
+
+def test_tables_for_papers_have_sensible_digits(result):
+    table = replace_ids(result, "a_1 & b|c").by_line(["Hbeta"])
+    latex, markdown = table.text("latex").splitlines(), table.text().splitlines()
+    assert r"a\_1 \& b|c & H$\beta$ & " in latex[4]
+    assert markdown[2].startswith(r"| a\_1 & b\|c | Hβ | ")
+    assert all(len(cell.strip()) < 10 for cell in markdown[2].split(" | ")[2:])
+    with pytest.raises(AgnsalError, match="format"):
+        table.text("html")
+
+
+def replace_ids(result, name):
+    from dataclasses import replace
+
+    return replace(result[0], ids=np.array([name]))
 
 
 def test_to_table_gives_densities_that_do_not_depend_on_binning(result):
     table = result.to_table(1)
     assert table["density"].unit == result.unit / u.AA
-    np.testing.assert_allclose((table["density"] * table["width"]).value, result.values[1], rtol=1e-12)
+    np.testing.assert_allclose((table["density"] * table["width"]).value, result.observed_values[1], rtol=1e-12)
     assert table.meta["target"] == "type 2"
     assert table.meta["object_id"] == "b"
     assert table["wavelength"].unit == u.AA

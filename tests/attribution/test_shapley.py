@@ -1,5 +1,6 @@
 """Shapley values: brute force, efficiency, symmetry, groups, scalers, sampling errors, refusals."""
 
+import dataclasses
 from math import comb
 
 import astropy.units as u
@@ -240,7 +241,7 @@ def test_named_lines_and_windows():
     names = ["Hbeta", "Hgamma", "[O III] 5007"]
     result = agnsal.shapley(model, sample[:2], output="log_odds", groups=names)
     assert list(result.regions.names) == [*names, "rest"]
-    table = result[0].by_line(names)
+    table = dataclasses.replace(result[0], mask=None).by_line(names)[:3]
     labels = Regions.of(names, 1000, sample.grid).labels
     np.testing.assert_allclose(
         (table["core"] + table["wings"]).value, [result.values[0, labels == k].sum() for k in range(3)], rtol=1e-9
@@ -312,6 +313,6 @@ def test_results_go_to_disk_and_into_tables(tmp_path):
         np.testing.assert_array_equal(back.values, result.values)
         assert dict(back.provenance) == dict(result.provenance)
         table = result.by_line(["Hbeta", "[O III] 5007"])
-        assert len(table) == 4
+        assert len(table) == 6
         assert result.unit == table["core"].unit
         assert result.to_table(0)["density"].shape == (1000,)

@@ -308,10 +308,15 @@ def test_importance_bars_are_the_sums_over_the_lines(attribution):
     masks = line_masks(attribution.grid)
     assert len(ax.containers) == 3
     assert_allclose(
-        [bar.get_width() for bar in ax.containers[0]],
-        [attribution.values[1, parts["core"]].sum() for parts in masks.values()],
+        [
+            bar.get_width()
+            for bar, name in zip(ax.containers[0], ax.get_yticklabels(), strict=True)
+            if name.get_text() not in ("Fe II 4570", "elsewhere")
+        ],
+        [np.nansum(attribution.observed_values[1, parts["core"]]) for parts in masks.values()],
     )
-    assert [text.get_text() for text in ax.get_yticklabels()] == [LINES[name].label for name in masks]
+    shown = sorted([*(LINES[name].label for name in masks), "Fe II 4570", "elsewhere"])
+    assert sorted(text.get_text() for text in ax.get_yticklabels()) == shown
     assert ax.get_xlabel() == "Summed saliency, P(type 2)"
     low, high = ax.get_xlim()
     assert low == -high
@@ -319,13 +324,61 @@ def test_importance_bars_are_the_sums_over_the_lines(attribution):
     assert_apart(texts, drawn(ax))
 
 
+def test_whiskers_are_the_percentiles(attribution):
+    """Also where the mean lies outside of them: one spectrum of forty carries it."""
+    values = np.zeros((40, 1000))
+    values[:, :] = np.random.default_rng(0).normal(size=(40, 1))
+    values[7] = 1e3
+    many = dataclasses.replace(
+        attribution,
+        values=values,
+        target=np.full(40, "type 1"),
+        ids=np.arange(40).astype(str),
+        explained=np.ones(40),
+        inputs=np.ones_like(values),
+        mask=None,
+    )
+    table = many.by_line(["Hbeta", "Hgamma"])
+    ax = plot_line_importance(table)
+    drawn(ax)
+    bars = [container for container in ax.containers if hasattr(container, "patches")]
+    for part, container in zip(("core", "wings", "continuum"), bars, strict=True):
+        sums = table[part].value.reshape(40, 3)
+        assert_allclose([bar.get_width() for bar in container], np.median(sums, axis=0))
+        segments = container.errorbar.lines[2][0].get_segments()
+        assert_allclose([segment[:, 0] for segment in segments], np.percentile(sums, [16, 84], axis=0).T)
+        assert sums[:, 0].mean() > np.percentile(sums[:, 0], 84)
+    assert "whiskers 16 % to 84 %" in ax.get_xlabel()
+
+
+def test_what_was_not_observed_has_no_bar(attribution):
+    mask = np.zeros((3, 1000), dtype=bool)
+    mask[:, 720:760] = True  # all of the core of Hbeta
+    same = dataclasses.replace(attribution, target=np.full(3, "type 1"), mask=mask)
+    ax = plot_line_importance(same.by_line(["Hbeta", "Hgamma"]))
+    drawn(ax)
+    bars = [container for container in ax.containers if hasattr(container, "patches")]
+    assert [bar.get_width() == 0 for bar in bars[0]][:2] == [True, False]
+    assert [patch.get_hatch() for patch in ax.patches].count("xxxx") == 1
+
+
+def test_panels_share_one_scale(attribution):
+    axes = plt.subplots(1, 2)[1]
+    for number, ax in enumerate(axes):
+        plot_line_importance(attribution, ax=ax, i=number)
+    figures.share_limits(axes)
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    with pytest.raises(AgnsalError, match="limit must be positive"):
+        plot_line_importance(attribution, i=0, limit=-1.0)
+
+
 def test_importance_averages_one_target_only(attribution):
-    with pytest.raises(AgnsalError, match="mean over the targets"):
+    with pytest.raises(AgnsalError, match="median over the targets"):
         plot_line_importance(attribution)
     same = dataclasses.replace(attribution, target=np.full(3, "type 1"))
     ax = plot_line_importance(same.by_line(["Hbeta"]))
     masks = line_masks(attribution.grid, ["Hbeta"])
-    expected = attribution.values[:, masks["Hbeta"]["core"]].sum(axis=1).mean()
+    expected = np.median(attribution.values[:, masks["Hbeta"]["core"]].sum(axis=1))
     bars = [container for container in ax.containers if hasattr(container, "patches")]
     assert_allclose(bars[0].patches[0].get_width(), expected)
     with pytest.raises(AgnsalError, match="numbered 0 to 2"):
@@ -333,7 +386,7 @@ def test_importance_averages_one_target_only(attribution):
     with pytest.raises(AgnsalError, match=r"by_line\(\) gives"):
         plot_line_importance([1, 2, 3])
     with pytest.raises(AgnsalError, match="whole spectra"):
-        plot_line_importance(same.by_line(["Hbeta", "Hgamma"])[:3])
+        plot_line_importance(same.by_line(["Hbeta", "Hgamma"])[:4])
 
 
 def test_classes_keep_their_colours_whichever_are_drawn():
@@ -370,7 +423,7 @@ def test_the_flux_axis_has_the_unit_of_the_flux_whatever_the_map_is_of():
     assert set(labels.values()) == {f"Flux density [{raw.unit.to_string('latex_inline')}]"}
 
 
-@pytest.mark.parametrize("name", figures.__all__)
+@pytest.mark.parametrize("name", [name for name in figures.__all__ if name.startswith("plot_")])
 def test_every_figure_takes_axes_and_returns_them(name):
     signature = inspect.signature(getattr(figures, name))
     assert signature.parameters["ax"].default is None

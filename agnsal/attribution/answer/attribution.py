@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.export import to_quantus, to_shap
 from agnsal.attribution.answer.file import ECSV, FITS
+from agnsal.attribution.answer.line_sums import ELSEWHERE, LineTable, add_errors, line_sums
 from agnsal.attribution.answer.maps import MeanMaps, cluster_maps, map_stability, mean_maps
 from agnsal.attribution.answer.options import of_rows, packed, unpacked
 from agnsal.attribution.answer.spread import errors_of
@@ -24,7 +25,7 @@ from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed
 from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.lines import SpectralLine
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import NPZ, Array, Stored
@@ -79,7 +80,7 @@ class Attribution(Displayed, Stored):
     ids : ndarray, shape (n,)
         Names of the spectra.
     mask : ndarray of bool, shape (n, n_features), or None
-        Bad bins of the spectra (True = bad).
+        Bad bins of the spectra (True = bad); `observed_values` has NaN there.
     baseline : ndarray, shape (n_features,) or (n, n_features), or None
         What the spectra were compared with, for methods that need it.
     residual : ndarray, shape (n,), or None
@@ -111,7 +112,7 @@ class Attribution(Displayed, Stored):
     >>> result
     <Attribution: saliency of the probability, 2 spectra x 1000 bins>
     >>> result.by_line(["Hbeta"]).colnames[:6]
-    ['object_id', 'target', 'line', 'wavelength', 'core', 'wings']
+    ['object_id', 'line', 'core', 'wings', 'continuum', 'bad_fraction']
     >>> result.again(model, sample[2:]).values.shape
     (38, 1000)
     """
@@ -143,20 +144,23 @@ class Attribution(Displayed, Stored):
     def __repr__(self) -> str:
         n, d = self.values.shape
         what = "bins" if self.grid is not None else "features"
-        return f"<Attribution: {self.method} of the {self.output.replace('_', ' ')}, {n} spectra x {d} {what}>"
+        bad = 0.0 if self.mask is None or not self.mask.size else 100 * self.mask.mean()
+        lost = f", {bad:.0f} % not observed" if bad >= 1 else ""
+        return f"<Attribution: {self.method} of the {self.output.replace('_', ' ')}, {n} spectra x {d} {what}{lost}>"
 
     def _display(self) -> Table:
         sums = None
         if self.grid is not None and self.features is None:
             with contextlib.suppress(AgnsalError):  # no named line on the grid, or none can be
                 sums = self.by_line()
+                sums = sums[sums["line"] != ELSEWHERE]
         shown = min(len(self), _SHOWN)
         rows = []
         for i in range(shown):
             row: list[object] = [self.ids[i], self.target[i], float(self.explained[i])]
             if sums is not None:
                 one = sums[i * (len(sums) // len(self)) : (i + 1) * (len(sums) // len(self))]
-                strength = np.abs((one["core"] + one["wings"]).value)
+                strength = np.abs(np.nan_to_num(one["core"].value) + np.nan_to_num(one["wings"].value))
                 row.append(str(one["line"][strength.argmax()]))
             rows.append(row)
         if len(self) > shown:
@@ -261,46 +265,55 @@ class Attribution(Displayed, Stored):
         """Standard error of every value from all sources together, shape (n, n_features); None where unknown."""
         return None if self.uncertainty is None else errors_of(self.uncertainty)[""]
 
-    def by_line(self, lines: Iterable[str] | None = None) -> QTable:
+    @property
+    def observed_values(self) -> NDArray[np.float64]:
+        """The values where there are data, NaN in bad bins: what tables and figures show, shape (n, n_features).
+
+        `values` are those of the complete vectors that the model was given; in bad bins these hold what the sample
+        was bridged with, and what a method says of that is not about the object.
+        """
+        return self.values if self.mask is None else np.where(self.mask, np.nan, self.values)
+
+    @property
+    def unobserved(self) -> NDArray[np.float64]:
+        """Sum of the values in bad bins of each spectrum, in `unit`, shape (n,): what no line gets credit for."""
+        return np.zeros(len(self)) if self.mask is None else np.where(self.mask, self.values, 0.0).sum(axis=1)
+
+    def by_line(self, lines: str | SpectralLine | Iterable[str | SpectralLine] | None = None) -> LineTable:
         """Sum the attribution over the core, the wings and the neighbouring continuum of each named line.
 
         Parameters
         ----------
-        lines : iterable of str, optional
-            Names of lines or windows (`agnsal.line_table`); by default the common lines on the grid.
+        lines : str, SpectralLine or iterable of them, optional
+            Names of lines or windows (`agnsal.line_table`), or lines of your own; by default the common lines on the
+            grid and Fe II 4570.
 
         Returns
         -------
         QTable
-            A row per spectrum and line: ``object_id``, ``target``, ``line``, ``wavelength`` (vacuum), ``core``,
-            ``wings``, ``continuum`` (sums of `values` in `unit`), ``n_core``, ``n_wings``, ``n_continuum`` (bins).
+            A row per spectrum and line and one, ``"elsewhere"``, of all other bins (in the column ``continuum``).
+            ``object_id``, ``line``, ``core`` (of a window: all of it), ``wings``, ``continuum`` (sums of `values` in
+            `unit`), ``bad_fraction`` (of the bins of the row), ``target``.
             With an `uncertainty` (`agnsal.attribution_uncertainty`) also ``core_error`` from all sources,
             ``core_error_flux`` and the like from each, ``core_significance`` (the sum over its error), and the same
             of wings and continuum; bins of a sum that vary together are taken as such.
+            ``start`` and ``stop`` (of core and wings, outer edges), ``blends`` (other named lines and windows within
+            reach), ``wavelength`` (vacuum), ``n_core``, ``core_bad_fraction`` (bins) and the like.
+
+            Bad bins are in no sum; a part that was not observed at all is NaN. No bin counts twice: cores go before
+            wings and these before continua, which share theirs out to the nearest line; of equals the first named has
+            the bin, windows come last. So all sums and `unobserved` together are the sum of `values`.
 
         Raises
         ------
         AgnsalError
             If there is no grid, a line is unknown or off the grid.
+
+        See Also
+        --------
+        agnsal.figures.plot_line_importance : draws it.
         """
-        masks = line_masks(self._needed_grid(), lines)
-        if not masks:
-            raise AgnsalError(f"no named line lies on {self.grid!r}.")
-        names = list(masks)
-        table = QTable()
-        table["object_id"] = np.repeat(self.ids, len(names))
-        table["target"] = np.repeat(self.target, len(names))
-        table["line"] = np.tile(names, len(self))
-        table["wavelength"] = np.tile([LINES[name].wavelength for name in names], len(self)) * u.AA
-        for part in ("core", "wings", "continuum"):
-            members = np.array([masks[name][part] for name in names], dtype=np.float64)
-            sums = self.values @ members.T
-            table[part] = u.Quantity(sums.ravel(), self.unit)
-            self._add_errors(table, part, sums, members)
-        for part in ("core", "wings", "continuum"):
-            table[f"n_{part}"] = np.tile([int(masks[name][part].sum()) for name in names], len(self))
-        table.meta.update(method=self.method, output=self.output)
-        return table
+        return line_sums(self, self._needed_grid(), lines)
 
     def to_table(self, i: int | None = None) -> QTable:
         """Spectra and their attribution, bin by bin.
@@ -314,17 +327,18 @@ class Attribution(Displayed, Stored):
         Returns
         -------
         QTable
-            ``wavelength``, ``width``, ``flux``, ``attribution`` and ``density``: the attribution per Angstrom, which
-            does not depend on the binning; ``region`` and ``mask`` where known. After a transform ``feature``,
-            ``coordinate`` and ``attribution``. With an `uncertainty` also ``attribution_error`` and the errors from
-            each source. ``meta`` says what is explained.
+            ``wavelength``, ``width``, ``flux``, ``attribution`` (NaN in bad bins) and ``density``: the attribution per
+            Angstrom, which does not depend on the binning; ``region`` and ``mask`` where known. After a transform
+            ``feature``, ``coordinate`` and ``attribution``. With an `uncertainty` also ``attribution_error`` and the
+            errors from each source. ``meta`` says what is explained.
         """
         asked = self if i is None else self[i]
         n, d = asked.values.shape
         table = QTable()
         if i is None:
             table["object_id"], table["target"] = np.repeat(asked.ids, d), np.repeat(asked.target, d)
-        flux, values = asked.inputs.ravel(), u.Quantity(asked.values.ravel(), self.unit)
+        seen = asked.observed_values
+        flux, values = asked.inputs.ravel(), u.Quantity(seen.ravel(), self.unit)
         if self.features is not None:
             table["feature"], table["coordinate"], table["attribution"] = np.tile(self.features, n), flux, values
         else:
@@ -335,14 +349,17 @@ class Attribution(Displayed, Stored):
             table["attribution"] = values
             table["density"] = values / table["width"]
             table.meta.update(medium=grid.medium, frame=grid.frame)
-        asked._add_errors(table, "attribution", asked.values, None)
+        add_errors(table, "attribution", seen, self.unit, asked.uncertainty, None)
         if self.regions is not None:
             table["region"] = np.tile(np.array(self.regions.names)[self.regions.labels], n)
         if asked.mask is not None:
             table["mask"] = asked.mask.ravel()
         if i is not None:
             table.meta.update(
-                object_id=str(asked.ids[0]), target=str(asked.target[0]), explained=float(asked.explained[0])
+                object_id=str(asked.ids[0]),
+                target=str(asked.target[0]),
+                explained=float(asked.explained[0]),
+                unobserved=float(asked.unobserved[0]),
             )
         plain = {name: value for name, value in self.options.items() if isinstance(value, str | float | int | None)}
         table.meta.update(method=self.method, output=self.output)
@@ -494,16 +511,6 @@ class Attribution(Displayed, Stored):
             grid=grid,
             regions=None if names is None else Regions.unpack(parts, names, grid),
         )
-
-    def _add_errors(self, table: QTable, name: str, sums: NDArray[Any], members: NDArray[Any] | None) -> None:
-        """Columns with the errors of `sums`, each a sum of values with weights `members`."""
-        if self.uncertainty is None:
-            return
-        errors = errors_of(self.uncertainty, members)
-        for source, error in errors.items():
-            table[f"{name}_error_{source}".rstrip("_")] = u.Quantity(error.ravel(), self.unit)
-        known = np.divide(sums, errors[""], out=np.full(sums.shape, np.nan), where=errors[""] > 0)
-        table[f"{name}_significance"] = known.ravel()
 
     def _needed_grid(self) -> WavelengthGrid:
         if self.features is not None:

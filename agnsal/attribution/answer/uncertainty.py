@@ -101,7 +101,7 @@ def attribution_uncertainty(
     >>> result.uncertainty["training"].shape, result.standard_error.shape
     ((5, 2, 1000), (2, 1000))
     >>> table = result.by_line(["Hbeta"])
-    >>> table.colnames[5:9]
+    >>> table.colnames[7:11]
     ['core_error', 'core_error_flux', 'core_error_training', 'core_significance']
     """
     if not isinstance(sample, SpectralSample):

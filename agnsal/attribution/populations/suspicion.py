@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike
 
+from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.gradients import saliency
 from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import as_differentiable
@@ -58,13 +59,14 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
     usual = {label: sample.flux[labels == label].mean(axis=0) for label in np.unique(labels[worst])}
     departure = chosen.flux - np.array([usual[label] for label in labels[worst]])
     by_line = replace(evidence, values=evidence.values * departure, unit=evidence.unit * sample.unit).by_line()
+    by_line = by_line[by_line["line"] != ELSEWHERE]
     table = QTable()
     table["object_id"], table["row"] = chosen.ids, worst
     table["label"], table["predicted"] = labels[worst], machine.predict(chosen.flux)
     table["probability"], table["loss"] = np.exp(-loss[worst]), loss[worst]
     rows = np.arange(len(by_line)).reshape(len(worst), -1)
     parts = np.stack([by_line["core"].value[rows], by_line["wings"].value[rows]], axis=2).reshape(len(worst), -1)
-    against = parts.argmin(axis=1)
+    against = np.nan_to_num(parts).argmin(axis=1)  # what was not observed accuses nobody
     table["line"] = np.asarray(by_line["line"])[: rows.shape[1]][against // 2]
     table["part"] = np.array(["core", "wings"])[against % 2]
     return table

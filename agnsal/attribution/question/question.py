@@ -229,9 +229,19 @@ class Question:
             grid=None if sample is None else sample.grid,
             mask=None if sample is None else sample.mask,
             options=remembered({"target": self.asked, **(options or {})}),
-            provenance={"model": repr(self.model), "versions": versions(), **several, **(found or {})},
+            provenance={"model": repr(self.model), "versions": versions()}
+            | self._filled()
+            | several
+            | {**(found or {})},
             **rest,
         )
+
+    def _filled(self) -> dict[str, str]:
+        """What stood in bad bins while the model was asked, where there are any."""
+        if self.sample is None or not self.sample.mask.any():
+            return {}
+        share = self.sample.mask.mean()
+        return {"bad bins": f"{share:.2%} of the bins; filled as in the sample: straight lines, unless edited"}
 
     def _unit_of(self, method: str) -> u.UnitBase:
         """Unit of the values of a method."""
