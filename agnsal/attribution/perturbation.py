@@ -18,7 +18,7 @@ from agnsal.attribution.question.sampling import Moments
 from agnsal.errors import AgnsalError, same_option
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
-from agnsal.spectra.editing.line_removal import Ablation, line_ablations
+from agnsal.spectra.editing.line_removal import Ablation, line_ablations, warn_of_unobserved
 from agnsal.spectra.lines import LINES
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -164,7 +164,7 @@ def line_ablation(
     Raises
     ------
     AgnsalError
-        If a line is unknown, off the grid, without bins in that part, or masked out in a spectrum.
+        If a line is unknown, off the grid, or without bins in that part.
 
     Examples
     --------
@@ -180,6 +180,7 @@ def line_ablation(
     noisy = isinstance(fill, str) and fill == "noise"
     ablations = line_ablations(sample, lines, part, "continuum" if noisy else fill)
     names = list(ablations)
+    warn_of_unobserved(sample.ids, ablations, "their change is NaN")
 
     def measure(noise: NDArray[np.float64] | float) -> NDArray[np.float64]:
         after = np.empty((len(X), len(names)))
@@ -192,6 +193,8 @@ def line_ablation(
 
     seed = seed_of(random_state) if noisy else None
     change, errors = _over_noise(measure, question, noisy, n_draws, seed, len(names))
+    observed = np.stack([ablation.observed for ablation in ablations.values()], axis=1)
+    change = np.where(observed, change, np.nan)
     width = sample.grid.widths
     table = QTable()
     table["object_id"] = np.repeat(sample.ids, len(names))

@@ -28,6 +28,7 @@ from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning, same_option
+from agnsal.models.refitting import fresh_copy
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -288,9 +289,14 @@ def check(
     findings.append(
         _judged("randomised model", alike(forgotten[-1]) if forgotten else None, too_few if few and forgotten else flat)
     )
-    known = _training(training)
+    known, why = _training(training), "give the training set: training=..."
+    if known is not None:
+        try:
+            fresh_copy(model)
+        except AgnsalError as error:
+            known, why = None, str(error)
     if known is None:
-        findings.append(Finding("randomised labels", "not done", "give the training set: training=..."))
+        findings.append(Finding("randomised labels", "not done", why))
     else:
         shuffled = refitted(model, *known, "shuffled labels", random_state)
         findings.append(_judged("randomised labels", alike(shuffled), too_few if few else ""))
@@ -305,7 +311,7 @@ def check(
     again = None
     if known is not None and n_refits > 0:
         again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=random_state)
-    findings.append(_judged("refits", again, "give the training set: training=..."))
+    findings.append(_judged("refits", again, why))
     return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves)
 
 

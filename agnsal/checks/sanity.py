@@ -18,7 +18,7 @@ from agnsal.models.machine.kernels import KernelExpansion
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.networks.layers import Dense
 from agnsal.models.networks.network import Network
-from agnsal.models.refitting import bootstrapped
+from agnsal.models.refitting import bootstrapped, fresh_copy
 
 #: Makes the values of a map again for another model or other spectra.
 Explainer = Callable[[Any, Any], NDArray[np.float64]]
@@ -139,14 +139,12 @@ def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any
     -------
     estimator
     """
-    from sklearn.base import clone
-
     rng = np.random.default_rng(random_state)
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if how == "shuffled labels":
         with warnings.catch_warnings():  # that nothing can be learnt from them is the point
             warnings.simplefilter("ignore", AgnsalWarning)
-            return clone(model).fit(X, rng.permutation(y))
+            return fresh_copy(model).fit(X, rng.permutation(y))
     return bootstrapped(model, X, y, rng)
 
 

@@ -118,9 +118,16 @@ def as_function(estimator: Any, X: NDArray[np.float64]) -> DifferentiableModel:
         if isinstance(estimator, BaseEstimator) and not hasattr(estimator, "n_features_in_"):
             raise AgnsalError(f"this {type(estimator).__name__} is not fitted yet; call fit first.") from None
         predicts = any(hasattr(estimator, name) for name in ("predict_proba", "decision_function", "predict"))
-        if isinstance(estimator, type) or not predicts or len(X) == 0:
+        if isinstance(estimator, type) or len(X) == 0 or not (predicts or callable(estimator)):
             raise
-        return BlackBox(estimator, X)
+        return BlackBox(estimator if predicts else _Predicting(estimator), X)
+
+
+class _Predicting:
+    """A bare function, from spectra to one number each, or a column for each output."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.predict = function
 
 
 def _class_columns(decision: NDArray) -> NDArray[np.float64]:

@@ -379,6 +379,8 @@ class DifferentiableModel:
             advice = ""
             if output in ("probability", "log_odds") and "pairwise" in self.kinds:
                 advice = " Fit a ProbabilisticSVC in its place for probabilities."
+            elif self.kinds == ("decision",):
+                advice = ' Ask for output="decision"; a network also has probabilities once it knows its classes.'
             raise AgnsalError(f"this model has no {output!r} output; it has {', '.join(self.kinds)}.{advice}")
         return self._outputs[output]
 

@@ -9,8 +9,35 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import has_fit_parameter
 
+from agnsal.errors import AgnsalError
 from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
+
+
+def fresh_copy(model: Any) -> Any:
+    """An unfitted copy of an estimator.
+
+    Parameters
+    ----------
+    model : estimator
+        Of scikit-learn's kind.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    AgnsalError
+        If it cannot be fitted again: a network or a function is what it is.
+    """
+    try:
+        return clone(model)
+    except TypeError as error:
+        raise AgnsalError(
+            f"a {type(model).__name__} cannot be fitted again here; give an estimator with scikit-learn's fit for what "
+            "needs refits."
+        ) from error
 
 
 def bootstrapped(
@@ -49,7 +76,7 @@ def bootstrapped(
     X, y = flux_of(X), np.asarray(y)
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
     rows = np.concatenate([random.choice(members, size=len(members)) for members in strata])
-    fresh = clone(model)
+    fresh = fresh_copy(model)
     if has_fit_parameter(fresh, "sample_weight"):
         times = np.bincount(rows, minlength=len(X))
         kept = times > 0

@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import agnsal
-from agnsal import AgnsalError, SpectralSample, WavelengthGrid
+from agnsal import AgnsalError, AgnsalWarning, SpectralSample, WavelengthGrid
 from agnsal.attribution.question import question as question_module
 from agnsal.models.differentiable import DifferentiableModel
 
@@ -223,13 +223,17 @@ def test_bad_ablations_are_refused(sample, options, message):
         agnsal.line_ablation(model_of(np.ones(500)), sample, 0, "decision", **options)
 
 
-def test_masked_out_lines_and_plain_arrays_are_refused(sample):
+def test_masked_out_lines_are_skipped_and_plain_arrays_refused(sample):
     mask = np.zeros(sample.flux.shape, dtype=bool)
     mask[2, np.abs(WAVELENGTH - 4862.68) < 120] = True
-    with pytest.raises(AgnsalError, match=r"Hbeta: every bin of the line is masked in 1 spectra \(spectrum 2\)"):
-        agnsal.line_ablation(
-            model_of(np.ones(500)), SpectralSample(sample.flux, GRID, mask=mask), 0, "decision", lines="Hbeta"
-        )
+    hidden = SpectralSample(sample.flux, GRID, mask=mask)
+    with pytest.warns(AgnsalWarning, match=r"Hbeta was not observed in 1 of \d+ spectra \(spectrum 2\)"):
+        table = agnsal.line_ablation(model_of(np.ones(500)), hidden, 0, "decision", lines="Hbeta")
+    assert np.flatnonzero(np.isnan(table["change"])).tolist() == [2]
+    with pytest.warns(AgnsalWarning, match="left as they are"):
+        bare = agnsal.remove_lines(hidden, "Hbeta")
+    np.testing.assert_array_equal(bare.flux[2], hidden.flux[2])
+    assert (bare.flux[0] != hidden.flux[0]).any()
     with pytest.raises(AgnsalError, match="needs a SpectralSample"):
         agnsal.line_ablation(model_of(np.ones(500)), sample.flux, 0, "decision", lines="Hbeta")
     with pytest.raises(AgnsalError, match="need wavelengths"):

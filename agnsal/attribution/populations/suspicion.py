@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from astropy.table import QTable
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.gradients import saliency
 from agnsal.errors import AgnsalError
-from agnsal.models.differentiable import as_differentiable
+from agnsal.models.black_box import BlackBox, as_function
+from agnsal.models.model import DifferentiableModel
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -25,7 +25,7 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
     Parameters
     ----------
     model : object
-        A fitted classifier: anything `as_differentiable` takes with probabilities.
+        Any fitted classifier with probabilities.
     sample : SpectralSample
         The spectra, on a grid with named lines.
     labels : array_like, shape (n_spectra,), optional
@@ -37,8 +37,9 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
     -------
     QTable
         Most suspicious first: ``object_id``, ``row``, ``label``, ``predicted``, ``probability`` (of the label),
-        ``loss`` (its negative logarithm), ``line`` and ``part``: where the gradient of the log-odds of the label is
-        most negative in sum over core or wings times the flux there above the class mean - what to look at first.
+        ``loss`` (its negative logarithm), ``line`` and ``part``: the core or wings whose departure from the mean of the
+        class speaks most against the label - what to look at first. It is the gradient of the log-odds of the label
+        times the departure, summed; of a model without gradient what giving that part the flux of the class changes.
 
     Raises
     ------
@@ -50,23 +51,49 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
         raise AgnsalError("the sample has no labels; pass labels=.")
     if labels.shape != (len(sample),):
         raise AgnsalError(f"{labels.size} labels given for {len(sample)} spectra.")
-    machine = as_differentiable(model)
+    machine = as_function(model, sample.flux)
     log_odds = (machine.outputs(sample.flux, "log_odds") * machine.weights(labels, len(sample), "log_odds")).sum(axis=1)
     loss = np.logaddexp(0.0, -log_odds)
     worst = np.argsort(-loss, kind="stable")[:n]
     chosen = sample[worst]
-    evidence = saliency(model, chosen, labels[worst], "log_odds")
     usual = {label: sample.flux[labels == label].mean(axis=0) for label in np.unique(labels[worst])}
-    departure = chosen.flux - np.array([usual[label] for label in labels[worst]])
-    by_line = replace(evidence, values=evidence.values * departure, unit=evidence.unit * sample.unit).by_line()
-    by_line = by_line[by_line["line"] != ELSEWHERE]
+    expected = np.array([usual[label] for label in labels[worst]])
+    if isinstance(machine, BlackBox):
+        evidence = _experiments(machine, chosen, labels[worst], expected)
+    else:
+        gradient = saliency(model, chosen, labels[worst], "log_odds").values
+        evidence = _first_order(np.where(chosen.mask, 0.0, gradient * (chosen.flux - expected)), chosen)
     table = QTable()
     table["object_id"], table["row"] = chosen.ids, worst
     table["label"], table["predicted"] = labels[worst], machine.predict(chosen.flux)
     table["probability"], table["loss"] = np.exp(-loss[worst]), loss[worst]
-    rows = np.arange(len(by_line)).reshape(len(worst), -1)
-    parts = np.stack([by_line["core"].value[rows], by_line["wings"].value[rows]], axis=2).reshape(len(worst), -1)
-    against = np.nan_to_num(parts).argmin(axis=1)  # what was not observed accuses nobody
-    table["line"] = np.asarray(by_line["line"])[: rows.shape[1]][against // 2]
-    table["part"] = np.array(["core", "wings"])[against % 2]
+    names = np.array(list(evidence))
+    strongest = names[np.stack(list(evidence.values()), axis=1).argmin(axis=1)]
+    table["line"] = [name.rpartition(" ")[0] for name in strongest]
+    table["part"] = [name.rpartition(" ")[2] for name in strongest]
     return table
+
+
+def _parts(sample: SpectralSample) -> dict[str, NDArray[np.bool_]]:
+    """The cores and wings of the common lines on the grid, by name."""
+    named = ((part, Regions.from_lines(sample.grid, part=part, overlap=True)) for part in ("core", "wings"))
+    return {f"{line} {part}": mask for part, regions in named for line, mask in regions.items() if mask.any()}
+
+
+def _first_order(values: NDArray[np.float64], sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
+    """Sums of a gradient times a departure over the parts of lines, (n,) each."""
+    return {name: values[:, mask].sum(axis=1) for name, mask in _parts(sample).items()}
+
+
+def _experiments(
+    machine: DifferentiableModel, sample: SpectralSample, labels: NDArray[Any], expected: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """What giving a part of a line the flux of the class takes from the log-odds of the label, (n,) each."""
+    weights = machine.weights(labels, len(sample), "log_odds")
+
+    def odds(X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((machine.outputs(X, "log_odds") * weights).sum(axis=1))
+
+    before = odds(sample.flux)
+    usual = np.where(sample.mask, sample.flux, expected)
+    return {name: before - odds(np.where(mask, usual, sample.flux)) for name, mask in _parts(sample).items()}

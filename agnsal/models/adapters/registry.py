@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.models.adapters.torch import differentiable_module
 from agnsal.models.model import DifferentiableModel
 from agnsal.models.networks.from_torch import is_torch
 from agnsal.models.networks.network import Network
@@ -131,7 +132,7 @@ def convert_estimator(estimator: Any) -> DifferentiableModel:
     if callable(own) and not isinstance(estimator, type):
         return _with_memory(own(), estimator)
     if is_torch(estimator):
-        return Network.from_torch(estimator).as_differentiable()
+        return _torch_module(estimator)
     converter = _find(estimator, _ESTIMATORS, _PREDICTING)
     if converter is None:
         raise AgnsalError(_refusal(estimator, f"{type(estimator).__name__}", "register_estimator"))
@@ -146,6 +147,17 @@ def _with_memory(model: DifferentiableModel, estimator: Any) -> DifferentiableMo
         if known is not None:
             setattr(model, name, known)
     return model
+
+
+def _torch_module(module: Any) -> DifferentiableModel:
+    """By its layers where all are known, else by torch's own derivative."""
+    try:
+        return Network.from_torch(module).as_differentiable()
+    except AgnsalError as unknown:
+        try:
+            return differentiable_module(module)
+        except AgnsalError as error:
+            raise AgnsalError(f"{error} ({unknown})") from unknown
 
 
 def convert_step(transformer: Any, name: str) -> Step:

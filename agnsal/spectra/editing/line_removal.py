@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.editable import Editable
 from agnsal.spectra.editing.filling import neighbours, noise_level, straight_line, stretches
@@ -32,10 +34,13 @@ class Ablation:
         The bins.
     filled : ndarray, shape (n, n_removed)
         Their new flux in every spectrum.
+    observed : ndarray of bool, shape (n,)
+        Where any of them was observed; the others keep their flux, as there is nothing to remove.
     """
 
     removed: NDArray[np.bool_]
     filled: NDArray[np.float64]
+    observed: NDArray[np.bool_]
 
 
 def remove_lines(
@@ -68,7 +73,7 @@ def remove_lines(
     Raises
     ------
     AgnsalError
-        If a line is unknown, off the grid, without bins in that part, or masked out in a spectrum.
+        If a line is unknown, off the grid, or without bins in that part.
 
     Examples
     --------
@@ -83,7 +88,9 @@ def remove_lines(
     result = sample
     touched = np.zeros(len(sample.grid), dtype=bool)
     for name in asked:
-        for ablation in line_ablations(result, asked.select([name]), part, "continuum" if noisy else fill).values():
+        found = line_ablations(result, asked.select([name]), part, "continuum" if noisy else fill)
+        warn_of_unobserved(sample.ids, found, "they are left as they are")
+        for ablation in found.values():
             flux = result.flux.copy()
             flux[:, ablation.removed] = ablation.filled
             result = result.with_flux(flux)
@@ -121,10 +128,34 @@ def line_ablations(sample: Editable, lines: Any, part: str, fill: Any) -> dict[s
     for name, removed in _asked(sample, lines, part).items():
         if not removed.any():
             raise AgnsalError(f'{name} has no bins in its {part}; remove "all" or "core" of it.')
-        _refuse_masked(sample, name, part, removed)
+        observed: NDArray[np.bool_] = np.logical_not(sample.mask[:, removed].all(axis=1))
         filled = _under(sample, name, part, removed) if whole is None else whole[:, removed]
-        found[name] = Ablation(removed, filled)
+        filled = np.where(observed[:, None], filled, sample.flux[:, removed])
+        found[name] = Ablation(removed, filled, observed)
     return found
+
+
+def warn_of_unobserved(ids: NDArray[np.str_], ablations: Mapping[str, Ablation], what: str) -> None:
+    """Warn, by name, of lines that were not observed in some spectra.
+
+    Parameters
+    ----------
+    ids : ndarray of str, shape (n,)
+        Names of the spectra.
+    ablations : mapping of str to Ablation
+        From `line_ablations`.
+    what : str
+        What becomes of them.
+    """
+    for name, ablation in ablations.items():
+        if not ablation.observed.all():
+            lost = ids[~ablation.observed]
+            some = ", ".join(str(one) for one in lost[:5]) + (", ..." if len(lost) > 5 else "")
+            warnings.warn(
+                f"{name} was not observed in {len(lost)} of {len(ids)} spectra ({some}); {what}.",
+                AgnsalWarning,
+                stacklevel=3,
+            )
 
 
 def _asked(sample: Editable, lines: Any, part: str) -> Regions:
@@ -148,14 +179,3 @@ def _under(sample: Editable, name: str, part: str, removed: NDArray[np.bool_]) -
         if not anchors[side].any():
             anchors[side] = near[side]
     return straight_line(flux, position, removed, anchors, bad)
-
-
-def _refuse_masked(sample: Editable, name: str, part: str, removed: NDArray[np.bool_]) -> None:
-    lost = sample.mask[:, removed].all(axis=1)
-    if lost.any():
-        which = "line" if part == "all" else f"{part} of it"
-        ids = ", ".join(str(name) for name in sample.ids[lost][:5])
-        raise AgnsalError(
-            f"{name}: every bin of the {which} is masked in {lost.sum()} spectra ({ids}); there is nothing to remove. "
-            "Leave these spectra or the line out."
-        )
