@@ -58,9 +58,10 @@ def plot_class_gradients(
     --------
     >>> import agnsal, numpy as np
     >>> from agnsal.figures import plot_class_gradients
-    >>> flux = np.random.default_rng(0).normal(size=(60, 1000))
+    >>> labels = np.repeat(["type 1", "type 2"], 30)
+    >>> flux = np.random.default_rng(0).normal(size=(60, 1000)) + (labels == "type 1")[:, None]
     >>> sample = agnsal.SpectralSample(flux, agnsal.PERUZZI2021_GRID)
-    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, np.where(flux[:, 0] > 0, "type 1", "type 2"))
+    >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, labels)
     >>> ax = plot_class_gradients({c: agnsal.saliency(model, sample[:1], target=c) for c in model.classes_})
     >>> ax.get_ylabel()
     'Gradient of P'
