@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import agnsal
 from agnsal import AgnsalError, AgnsalWarning
-from agnsal.attribution.shapley.owen import owen_values
+from agnsal.attribution.shapley.owen import extension, owen_values
 from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.spectra.regions import Regions
 
@@ -107,6 +107,24 @@ def test_log_odds_of_two_classes_and_of_pairs_are_exact(X, y, model):
     assert all(
         name.startswith(f"{label} over ") for name, label in zip(predicted.target, model.predict(X[:2]), strict=True)
     )
+
+
+@pytest.mark.parametrize("place", [1.0, 0.5])
+@pytest.mark.parametrize(("d", "exponent"), [(1000, 450.0), (1000, 2000.0), (3500, 800.0), (50, 300.0), (3500, 1e5)])
+def test_narrow_kernels_are_seen(d, exponent, place):
+    """One support vector at the spectrum, or between it and the baseline, with a peak that few nodes miss."""
+    random = np.random.default_rng(0)
+    x, step = random.normal(size=d), random.normal(size=d)
+    start = x - step * np.sqrt(exponent) / np.linalg.norm(step)
+    S = np.where(random.uniform(size=d) < place, x, start)[None]
+    expansion = KernelExpansion(Kernel("rbf", gamma=1.0), S, np.ones((1, 1)), np.zeros(1))
+    values, _ = owen_values(expansion, x, start, Regions.of(None, d), lambda F: F, np.ones(1), exact=True)
+    if place == 1.0:
+        # an exponent is known to its own rounding
+        assert values.sum() == pytest.approx(1.0 - np.exp(-exponent), abs=1e-11 + 4 * np.spacing(exponent))
+    many, shares = np.polynomial.legendre.leggauss(-(-d // 2))  # exact for a polynomial of this degree
+    _, slopes = extension(expansion, x, start, Regions.of(None, d), 0.5 * (many + 1.0))
+    np.testing.assert_allclose(values, 0.5 * shares @ slopes[:, 0], rtol=1e-9, atol=1e-14)
 
 
 # the labels are noise on purpose

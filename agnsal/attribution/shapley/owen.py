@@ -25,8 +25,11 @@ BLOCK = 2**16
 #: Factors multiplied before a logarithm is taken: few enough that the product cannot underflow.
 CHUNK = 32
 
-#: Nodes to begin with, and the most there may be.
+#: Nodes to begin with, and the most there may be where no peak is narrow.
 FIRST_NODES, MOST_NODES = 6, 128
+
+#: Nodes that see a peak, as a multiple of the root of `steepness`.
+NODES_PER_PEAK = 2.0
 
 #: The quadrature is refined until the values miss the difference by less than this share of the terms summed, or,
 #: where the link makes them approximate anyway, of the outputs.
@@ -70,7 +73,10 @@ def owen_values(
     ends = link(expansion(np.stack([x, start]))) @ weights
     terms = np.abs(ends).sum() + (np.abs(expansion.coefficients).sum() if exact else 0.0)
     enough = (EXACT if exact else APPROXIMATE) * terms
-    most = max(1, -(-len(regions) // 2)) if exact else MOST_NODES
+    resolving = int(np.ceil(NODES_PER_PEAK * np.sqrt(steepness(expansion, x, start, regions))))
+    most = max(MOST_NODES, 4 * resolving)
+    if exact:
+        most = min(most, max(1, -(-len(regions) // 2)))
     n_nodes, missed = min(FIRST_NODES, most), np.inf
     while True:
         nodes, shares = np.polynomial.legendre.leggauss(n_nodes)
@@ -79,10 +85,34 @@ def owen_values(
         by_pair = pull_back(np.broadcast_to(weights, outputs.shape)) * (0.5 * shares)[:, None]
         values = np.einsum("kp,kpi->i", by_pair, slopes)
         missing = abs(ends[0] - ends[1] - values.sum())
-        # at the level of rounding more nodes do not help
-        if missing <= enough or missing > 0.5 * missed or n_nodes >= min(most, MOST_NODES):
+        # at the level of rounding more nodes do not help, but nodes too few to see a peak do not tell
+        stalled = missing > 0.5 * missed and n_nodes >= resolving
+        if missing <= enough or stalled or n_nodes >= most:
             return values, n_nodes
-        n_nodes, missed = min(2 * n_nodes, most, MOST_NODES), missing
+        n_nodes, missed = min(2 * n_nodes, most), missing
+
+
+def steepness(
+    expansion: KernelExpansion, x: NDArray[np.float64], start: NDArray[np.float64], regions: Regions
+) -> float:
+    """Bound on how fast the logarithm of a product rises along the diagonal.
+
+    A peak inside is no narrower than its inverse root, one at an end no narrower than its inverse; nodes of Gauss and
+    Legendre, which crowd at the ends as the square of their number, resolve both with a multiple of its root.
+
+    Returns
+    -------
+    float
+        At most the number of players; 0 for a linear kernel.
+    """
+    if expansion.kernel.name == "linear":
+        return 0.0
+    steepest, step = 0.0, max(1, BLOCK // x.size)
+    for i in range(0, len(expansion.support_vectors), step):
+        S = expansion.support_vectors[i : i + step]
+        ratio = regions.sums((start + x - 2.0 * S) * (expansion.kernel.gamma * (start - x)))
+        steepest = max(steepest, float((-np.expm1(-np.abs(ratio))).sum(axis=1).max()))
+    return steepest
 
 
 def extension(
