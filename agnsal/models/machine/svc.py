@@ -225,7 +225,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
 
     def _warn_of_dead_kernel(self, X: NDArray[np.float64], kernel: Kernel) -> None:
         """Warn where the kernel sees no difference between spectra, or nothing but differences."""
-        some = X[:: max(1, len(X) // 200)]
+        some = X[:: max(1, len(X) // 50)]
         values = kernel(some, some)[~np.eye(len(some), dtype=bool)]
         low, high = float(values.min()), float(values.max())
         nothing_alike = kernel.name == "rbf" and high < _DEAD
