@@ -4,6 +4,7 @@ import astropy.units as u
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -136,3 +137,26 @@ def test_columns_are_put_in_order_for_what_only_predicts(table):
     right = agnsal.occlusion(forest, X[:3], "b", baseline="zero")
     seen = agnsal.occlusion(forest, X[X.columns[::-1]][:3], "b", baseline="zero")
     np.testing.assert_array_equal(seen.values, right.values)
+
+
+def test_weights_go_through_a_pipeline(sample):
+    X, y = sample.flux, sample.labels
+    weight = np.random.default_rng(0).uniform(0.1, 2.0, len(X))
+    scaled = StandardScaler().fit_transform(X)
+    expected = ProbabilisticSVC(random_state=0).fit(scaled, y, weight).predict_proba(scaled)
+    by_name = make_pipeline(StandardScaler(), ProbabilisticSVC(random_state=0))
+    by_name.fit(X, y, probabilisticsvc__sample_weight=weight)
+    np.testing.assert_array_equal(by_name.predict_proba(X), expected)
+    with config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        machine = ProbabilisticSVC(random_state=0).set_fit_request(sample_weight=True)
+        routed = make_pipeline(scaler, machine).fit(X, y, sample_weight=weight)
+        np.testing.assert_array_equal(routed.predict_proba(X), expected)
+
+
+def test_normalised_flux_as_a_dataframe(raw):
+    normalizer = agnsal.FluxNormalizer(raw.grid, at=raw.grid.centers[100])
+    expected = normalizer.fit_transform(raw.flux)
+    frame = normalizer.set_output(transform="pandas").fit_transform(pd.DataFrame(raw.flux).add_prefix("bin "))
+    assert list(frame.columns[:2]) == ["bin 0", "bin 1"]
+    np.testing.assert_array_equal(frame.to_numpy(), expected)
