@@ -27,8 +27,8 @@ EXPECTED = {
     ("DESI coadd", "DESI", "vacuum"): 2,
     ("text", "DESI", "vacuum"): 9,
     ("text", "NED", "air"): 7,
-    ("text", "SDSS", "vacuum"): 2,
-    ("text", None, "vacuum"): 3,
+    ("text", "SDSS", "vacuum"): 1,
+    ("text", None, "vacuum"): 4,
 }
 #: File and cause.
 REFUSED = {

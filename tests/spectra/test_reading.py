@@ -399,12 +399,15 @@ def test_rows_of_vectors_are_spectra(tmp_path):
     np.testing.assert_allclose(second.flux.value, 2 * first.flux.value)
 
 
-def test_table_with_specobj_knowledge_but_no_units(tmp_path):
+def test_pixels_of_a_survey_say_no_unit(tmp_path):
     loglam = files.sdss_axis()
     table = Table({"flux": model(10**loglam), "wavelength": 10**loglam, "inverse_variance": np.full(2000, 4.0)})
-    spectrum = read_spectra(files.write_fits_table(tmp_path / "a", table))[0]
-    assert (spectrum.meta["survey"], spectrum.meta["medium_of_file"]) == ("SDSS", "vacuum")
+    path = files.write_fits_table(tmp_path / "a", table)
+    with pytest.raises(AgnsalError, match="has no unit"):
+        read_spectra(path)
+    (spectrum,) = read_spectra(path, units={"wavelength": "Angstrom", "flux": "1e-17 erg/s/cm2/A"}, medium="vacuum")
     assert spectrum.unit == FLAM
+    assert spectrum.meta["assumed"] == []
 
 
 def test_desi_csv_is_known_by_its_pixels(tmp_path):

@@ -63,20 +63,27 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
         return containers.read_container(path), "HDF5" if start.startswith(containers.HDF5) else "parquet"
     packed = start.startswith(b"\x1f\x8b")
     if packed:
-        with gzip.open(path) as stream:
-            start = stream.read(10)
+        with gzip.open(path) as unpacked:
+            start = unpacked.read(10)
     if not start.startswith((b"SIMPLE", b"BZh")):
         if known is not None or path.name.lower().endswith(_FITS_NAMES):
             raise AgnsalError(f"it is no FITS file, whatever its name says: its bytes begin with {start!r}.")
         content = path.read_bytes()
-        return read_text(gzip.decompress(content) if packed else content), format or "text"
+        return read_text(gzip.decompress(content) if packed else content, request), format or "text"
     if path.stat().st_size % 2880 and not packed and (cut := _cut_off(path)):
         raise AgnsalError(cut)
-    with fits.open(path) as hdulist:
-        layout = known or next((candidate for candidate in LAYOUTS if candidate.matches(hdulist)), None)
-        if layout is not None:
-            return layout.read(hdulist, request), layout.name
-    return read_with_specutils(path, None)
+    refused: UnknownLayout | None = None
+    with path.open("rb") as stream, fits.open(stream) as hdulist:
+        generic = bool(request.columns) and known is None  # the user names columns: no survey's reader knows better
+        for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
+            if known or layout.matches(hdulist):
+                try:
+                    return layout.read(hdulist, request), layout.name
+                except UnknownLayout as error:
+                    if known or not layout.generic:
+                        raise
+                    refused = refused or error
+    return read_with_specutils(path, None, refused)
 
 
 def _cut_off(path: Path) -> str | None:
@@ -100,7 +107,9 @@ def by_name(name: str) -> Layout | None:
     return next((candidate for candidate in LAYOUTS if candidate.name == name), None)
 
 
-def read_with_specutils(path: Path, name: str | None) -> tuple[list[FileSpectrum], str]:
+def read_with_specutils(
+    path: Path, name: str | None, refused: UnknownLayout | None = None
+) -> tuple[list[FileSpectrum], str]:
     """Through a specutils loader given by name, or by specutils' own identification where `name` is None."""
     from astropy.io import registry
     from specutils import Spectrum, SpectrumCollection, SpectrumList
@@ -115,6 +124,11 @@ def read_with_specutils(path: Path, name: str | None) -> tuple[list[FileSpectrum
                 return records, chosen
         except registry.IORegistryError:
             continue  # no loader of that name for this kind
+        except Exception:  # whatever a loader that was only guessed stumbles over
+            if refused is None:
+                raise
+    if refused is not None:
+        raise refused
     if name is None:
         raise UnknownLayout("it is a FITS file of no layout known here or to specutils; pass format= if you know it.")
     formats = {str(row) for kind in (Spectrum, SpectrumList) for row in registry.get_formats(kind, "Read")["Format"]}

@@ -47,7 +47,7 @@ _VOCABULARY: dict[str, tuple[str, ...]] = {
     "vacuum": ("vac", "vacuum"),
     "plain": (
         *("obj", "object", "target", "src", "source", "sci", "science", "coadd", "coadded", "combined", "calibrated"),
-        *("calib", "cal", "density", "spectral", "pixel", "pix", "value", "values", "array", "data", "helio", "bary"),
+        *("calib", "cal", "density", "spectral", "pixel", "pixels", "pix", "value", "values", "array", "data", "helio", "bary"),
         *("heliocentric", "barycentric", "extracted", "flx"),
     ),
     "other": (

@@ -14,7 +14,7 @@ from agnsal.spectra.files.fits_rows import column_names, first_row
 from agnsal.spectra.files.layout import Layout
 from agnsal.spectra.files.record import FileSpectrum, clean, inverse_variance, object_id
 from agnsal.spectra.files.statements import known_redshift
-from agnsal.spectra.files.units import FLAM17
+from agnsal.spectra.files.units import FLAM17, flux_unit
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -57,6 +57,7 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
     if len(table) == 0:
         raise AgnsalError("its table of the coadded spectrum is empty.")
     header = hdulist[0].header
+    written = hdulist[1].columns[names["flux"]].unit or header.get("BUNIT")
     if "BUNIT" in header:
         header["BUNIT"] = _UNIT  # as written, "1E-17 erg/cm^2/s/Ang", it costs a warning a file; it never differs
     flux, ivar = table[names["flux"]], table[names["ivar"]]
@@ -69,7 +70,7 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
     record = FileSpectrum(
         wavelength=log_axis(table[names["loglam"]], header.get("COEFF0"), header.get("COEFF1")),
         flux=flux,
-        unit=FLAM17,
+        unit=flux_unit(written) or FLAM17,
         ivar=ivar,
         bad=(table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
         medium="vacuum",
@@ -162,7 +163,13 @@ def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np
 
 
 def _is_spec(hdulist: fits.HDUList) -> bool:
-    return {"flux", "loglam", "ivar"} <= column_names(hdulist)
+    """Whether the columns of a spec file are there, and something that says SDSS: others have borrowed the columns."""
+    header, names = hdulist[0].header, column_names(hdulist)
+    if not {"flux", "loglam", "ivar"} <= names or "LAMOST" in str(header.get("TELESCOP", "")):
+        return False
+    cards = ("VERS2D", "RUN2D", "PLATEID", "FIBERID", "SPEC_ID")
+    own = {"and_mask", "or_mask", "wdisp", "sky", "model"}
+    return "SDSS" in str(header.get("TELESCOP", "")) or any(card in header for card in cards) or own <= names
 
 
 def _is_sdss5(hdulist: fits.HDUList) -> bool:

@@ -1,0 +1,187 @@
+"""Spectra out of columns whose roles are known: FITS tables, text, VOTable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from agnsal.errors import AgnsalError
+from agnsal.spectra.files.layout import Found, Request, refusal, suggested
+from agnsal.spectra.files.record import FileSpectrum, inverse_variance
+from agnsal.spectra.files.roles import UNCERTAINTIES, Part
+from agnsal.spectra.files.statements import Facts
+from agnsal.spectra.files.units import AxisUnit, axis_unit, flux_unit, not_ampere
+from agnsal.spectra.files.wavelengths import in_angstrom
+
+_POWERS = {"error": 1, "variance": 2, "ivar": -2}
+_KINDS = {"error": "std", "variance": "var", "ivar": "ivar"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a known layout says where its columns do not."""
+
+    flux: u.UnitBase | None = None
+    axis: AxisUnit | None = None
+    medium: str | None = None
+    survey: str | None = None
+    good: bool = False  # non-zero in the mask means good
+    flags: int | None = None  # the bits of the mask that are bad; None: any
+
+
+def spectra_of(
+    roles: Mapping[str, Part],
+    numbers: Mapping[str, Any],
+    header: Facts,
+    request: Request,
+    found: Found,
+    known: Known = Known(),
+) -> list[FileSpectrum]:
+    """The spectra of columns: numbers of shape (pixels,), or (spectra, pixels) where cells are arrays."""
+    axis_role = "wavelength" if "wavelength" in roles else "log10_wavelength"
+    axis = _axis(roles[axis_role], _rows(numbers[roles[axis_role].name], "wavelength"), request, found, roles, known)
+    flux = _rows(numbers[roles["flux"].name], "flux")
+    if flux.size == 0:
+        raise AgnsalError("its table is empty.")
+    unit = _flux_unit(roles, header, request, found, known)
+    kind = next((role for role in UNCERTAINTIES if role in roles), None)
+    error = None if kind is None else _rows(numbers[roles[kind].name], kind)
+    if error is not None and not np.isfinite(error).any():
+        error = None  # a column nobody filled in
+    bad = None if "mask" not in roles else _bad(roles["mask"], numbers[roles["mask"].name], request, known)
+    factor = 1.0 if kind is None else _error_factor(roles[kind], request.units.get(kind), unit, kind, roles, found)
+    part = roles[axis_role]
+    records = []
+    for row in range(len(flux)):
+        values = flux[row]
+        ivar = None
+        if error is not None and kind is not None:
+            ivar = inverse_variance(error[min(row, len(error) - 1)], _KINDS[kind]) * factor
+        if isinstance(unit, u.MagUnit):
+            values, ivar = _from_magnitudes(values, ivar, unit)
+        record = FileSpectrum(
+            wavelength=axis[min(row, len(axis) - 1)],
+            flux=values,
+            unit=u.Jy if isinstance(unit, u.MagUnit) else unit,
+            ivar=ivar,
+            bad=None if bad is None else bad[min(row, len(bad) - 1)],
+            medium=part.medium or known.medium,
+            frame=part.frame,
+            mask_name=roles["mask"].name if "mask" in roles and known.flags is None and not known.good else None,
+            meta={"row": row} if len(flux) > 1 else {},
+        )
+        if known.survey:
+            record.meta["survey"] = known.survey
+        record.describe(header)
+        records.append(record)
+    return records
+
+
+def _rows(values: Any, what: str) -> NDArray[np.float64]:
+    try:
+        rows = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise AgnsalError(f"its {what} column does not hold numbers ({error}).") from error
+    if rows.ndim > 2:
+        raise AgnsalError(f"its {what} column has cells of shape {rows.shape[1:]}; one row of pixels was expected.")
+    return np.atleast_2d(rows)
+
+
+def _axis(
+    part: Part, values: NDArray, request: Request, found: Found, roles: Mapping[str, Part], known: Known
+) -> NDArray[np.float64]:
+    """Wavelengths in Angstrom by the user's unit, the column's, or the layout's."""
+    unit = request.axis_unit() or axis_unit(part.unit) or (None if part.unit else known.axis)
+    logarithm = part.role == "log10_wavelength" or "log10_wavelength" in request.units
+    if unit is None and logarithm and part.unit.lower() in ("", "dex"):
+        unit = AxisUnit(u.AA, "log10")  # the logarithmic column is an invention of SDSS, and of Angstrom
+    if unit is None:
+        columns, units = suggested([part for _, parts in found for part in parts], roles)
+        raise refusal(
+            f"its wavelength column {part.name!r} has no unit that is understood ({part.unit or None!r}); agnsal does "
+            "not guess it",
+            found,
+            columns,
+            units=units,
+        )
+    if logarithm and unit.scale == "linear":
+        unit = AxisUnit(unit.unit, "log10")
+    return in_angstrom(values, unit)
+
+
+def _flux_unit(roles: Mapping[str, Part], header: Facts, request: Request, found: Found, known: Known) -> u.UnitBase:
+    """The unit of the flux: the user's, the column's, the header's, or the layout's."""
+    part = roles["flux"]
+    stated = flux_unit(part.unit) or (None if part.unit else flux_unit(header.get("BUNIT")))
+    unit = request.flux_unit() or stated or (None if part.unit else known.flux)
+    if unit is None:
+        columns, units = suggested([part for _, parts in found for part in parts], roles)
+        raise refusal(
+            f"its flux column {part.name!r} has no unit that is understood ({part.unit or None!r}), so that F_lambda "
+            "cannot be told from F_nu, nor the factor",
+            found,
+            columns,
+            units={**units, "flux": "1e-17 erg/s/cm2/A"},
+        )
+    return unit
+
+
+def _error_factor(part: Part, said: Any, unit: u.UnitBase, kind: str, roles: Mapping[str, Part], found: Found) -> float:
+    """What brings an inverse variance to the unit of the flux; errors without a unit are in that of the flux."""
+    text = said if said is not None else part.unit
+    if text in (None, "", "none", "None", "-", "--") or isinstance(unit, u.MagUnit):
+        return 1.0
+    power = _POWERS[kind]
+    for candidate in (_any_unit(text), flux_unit(text)):
+        if candidate is None or isinstance(candidate, u.MagUnit):
+            continue
+        if candidate.is_equivalent(unit**power):
+            factor = float(candidate.to(unit**power))
+            return factor if power == -2 else factor ** (-2.0 / power)
+        if power != 1 and candidate.is_equivalent(unit):
+            return float(candidate.to(unit)) ** -2.0  # the unit of the flux, where that of its square is meant
+    columns, _ = suggested([], roles)
+    expected = (unit**power).to_string()
+    raise refusal(
+        f"its errors ({part.name!r}) are in {text!r}, which does not fit a flux in {unit}",
+        found,
+        columns,
+        units={kind: expected},
+    )
+
+
+def _any_unit(text: Any) -> u.UnitBase | None:
+    try:
+        return not_ampere(u.Unit(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _bad(part: Part, values: Any, request: Request, known: Known) -> NDArray[np.bool_]:
+    """True where a mask says bad."""
+    flags = np.atleast_2d(np.ma.filled(np.ma.asarray(values), 0))
+    if flags.dtype.kind not in "biu":
+        if flags.dtype.kind != "f" or not (flags[np.isfinite(flags)] % 1 == 0).all():
+            raise AgnsalError(
+                f"its mask column {part.name!r} holds no whole numbers, so that it is no mask as it stands. Leave it "
+                "out by naming the others: read_spectra(path, columns={'wavelength': ..., 'flux': ...})."
+            )
+        flags = np.where(np.isfinite(flags), flags, 1).astype(np.int64)
+    if request.mask == "good" or (request.mask is None and (part.good or known.good)):
+        return flags == 0
+    return (flags & known.flags) != 0 if known.flags is not None and flags.dtype.kind in "iu" else flags != 0
+
+
+def _from_magnitudes(
+    values: NDArray, ivar: NDArray | None, unit: u.MagUnit
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Flux density in Jy from AB magnitudes, with its inverse variance."""
+    if unit.physical_unit != u.AB:
+        raise AgnsalError("its flux is in ST magnitudes; convert them to flux density.")
+    flux = u.Magnitude(values, unit).to_value(u.Jy)
+    return flux, None if ivar is None else ivar / (0.4 * np.log(10.0) * flux) ** 2
