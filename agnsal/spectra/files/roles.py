@@ -47,8 +47,8 @@ _VOCABULARY: dict[str, tuple[str, ...]] = {
     "vacuum": ("vac", "vacuum"),
     "plain": (
         *("obj", "object", "target", "src", "source", "sci", "science", "coadd", "coadded", "combined", "calibrated"),
-        *("calib", "cal", "density", "spectral", "pixel", "pixels", "pix", "value", "values", "array", "data", "helio", "bary"),
-        *("heliocentric", "barycentric", "extracted", "flx"),
+        *("calib", "cal", "density", "spectral", "pixel", "pixels", "pix", "value", "values", "array", "data"),
+        *("heliocentric", "barycentric", "helio", "bary", "extracted", "flx"),
     ),
     "other": (
         *("sky", "skyflux", "background", "bkg", "bkgd", "bg", "bgd", "model", "mod", "fit", "best", "bestfit", "min"),
