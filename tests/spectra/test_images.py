@@ -256,3 +256,31 @@ def test_apogee_gives_the_combined_spectrum(visits, tmp_path):
     fits.HDUList(hdus).writeto(tmp_path / "a.fits")
     (spectrum,) = read_spectra(tmp_path / "a.fits")
     check(spectrum, error=0.1, wavelength=10 ** (4.179 + 6e-6 * np.arange(N)))
+
+
+def test_advice_of_refusals_works_as_calls_of_read_spectra(tmp_path):
+    epochs = write(tmp_path / "a.fits", flux(name="EPOCH1"), flux(FLUX * 2, "EPOCH2"))
+    check(read_spectra(epochs, columns={"flux": "EPOCH2"})[0], level=FLUX * 2)
+    bare = write(tmp_path / "b.fits", image(FLUX, "FLUX", BUNIT=UNIT), image(WAVE / 10, "WAVELENGTH"))
+    check(read_spectra(bare, units={"wavelength": "nm"})[0])
+    logarithm = write(tmp_path / "c.fits", flux(CTYPE1="LINEAR", CRVAL1=3.6, CDELT1=1e-4))
+    with pytest.raises(AgnsalError, match="log10_wavelength"):
+        read_spectra(logarithm)
+    found = read_spectra(logarithm, units={"log10_wavelength": "Angstrom"})[0]
+    check(found, wavelength=10 ** (3.6 + 1e-4 * np.arange(N)))
+    unknown = write(tmp_path / "d.fits", flux(BUNIT="furlong"))
+    with pytest.raises(AgnsalError, match="units="):
+        read_spectra(unknown)
+    check(read_spectra(unknown, units={"flux": "erg/s/cm2/Angstrom"})[0])
+    errors = write(tmp_path / "e.fits", flux(), image(np.full(N, 0.1), "ERR", BUNIT="mJy"))
+    check(read_spectra(errors, units={"error": UNIT})[0], error=0.1)
+    good = write(tmp_path / "f.fits", flux(), image(np.arange(N) != 4, "MASK"))
+    assert list(np.flatnonzero(read_spectra(good, mask="good")[0].mask)) == [4]
+
+
+def test_naming_the_loader_of_iraf_keeps_its_custom_of_air(tmp_path):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(
+        FLUX, fits.Header({"CTYPE1": "LINEAR", "DC-FLAG": 0} | {k: AXIS[k] for k in list(AXIS)[2:]})
+    ).writeto(path)
+    assert read_spectra(path, format="iraf")[0].meta["medium_of_file"] == "air"

@@ -67,7 +67,7 @@ def spectral_axis(
         If the axis is no wavelength, is not calibrated, has no unit, or is described in two ways that disagree.
     """
     rest, redshift = moved_to_rest(header)
-    values = _wavelengths(header, size, axis, dict(units or {}))
+    values = _wavelengths(header, size, axis, _of_axis(units))
     if not _optical(values):
         shown = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}" if np.isfinite(values).any() else "not finite"
         raise AgnsalError(
@@ -82,7 +82,7 @@ def multispec_axes(
 ) -> list[SpectralAxis]:
     """The wavelengths of every line of an image in IRAF's multispec format (see `agnsal.spectra.files.iraf`)."""
     wavelengths, doppler = iraf.multispec_axes(header, lines, size)
-    unit = _unit(header, 1, dict(units or {})) or AxisUnit(u.AA)
+    unit = _unit(header, 1, _of_axis(units)) or AxisUnit(u.AA)
     axes = []
     for row, z in zip(wavelengths, doppler, strict=True):
         rest, redshift = moved_to_rest(header)
@@ -96,6 +96,11 @@ def multispec_axes(
             )
         axes.append(SpectralAxis(values, medium_of(header, 1), rest, redshift))
     return axes
+
+
+def _of_axis(units: Mapping[str, object] | None) -> dict[str, object]:
+    """What the user says of the axis."""
+    return {role: unit for role, unit in (units or {}).items() if role in ("wavelength", "log10_wavelength")}
 
 
 def dispersion_axis(header: fits.Header, shape: tuple[int, ...]) -> int:

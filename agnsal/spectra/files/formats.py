@@ -26,6 +26,7 @@ _GENERIC = ("wcs1d-fits", "tabular-fits", "iraf", *_TEXT_FORMATS)  # which the r
 #: Names of specutils loaders whose files the reader of another name takes as well.
 _SAME_AS = {
     "6dFGS-combined": "6dFGS-split",
+    "iraf": "wcs1d-fits",
     "DESI spectra": "DESI coadd",
     "GAMA-LT": "GAMA",
     **dict.fromkeys(surveys.GAMA_COLLECTIONS.values(), "GAMA"),

@@ -14,8 +14,8 @@ from astropy.io import fits
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
-from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils
-from agnsal.spectra.files.units import wavelength_unit
+from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils, inverse_variance
+from agnsal.spectra.files.units import FLAM17, wavelength_unit
 
 #: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
 GAMA_COLLECTIONS = {
@@ -84,17 +84,23 @@ def read_twodfgrs(hdulist: fits.HDUList) -> list[FileSpectrum]:
 
 def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """The flux-calibrated spectrum of GAMA itself, or the spectrum of another survey that GAMA has collected."""
-    from specutils import SpectrumList
-
-    header = hdulist[0].header
+    header, data = hdulist[0].header, hdulist[0].data
     label = gama_label(header) or "GAMA"
-    loaded = SpectrumList.read(hdulist, format=label)
-    spectra = [s for s in loaded if s.meta.get("purpose") in ("reduced", "combined")]
-    if not spectra:
-        raise AgnsalError(f"the {label} layout was expected to hold a reduced spectrum; none is there.")
-    record = next(from_specutils(spectra[0]))
     if label == "GAMA":
-        record.wavelength = _stated_axis(header, record)
+        if data is None or data.ndim != 2 or len(data) < 2:
+            raise AgnsalError("HDU 0 was expected to be the image of a GAMA file: rows of flux, error, counts, sky.")
+        axis = spectral_axis(header, data.shape[1], units={"wavelength": "Angstrom"})
+        record = FileSpectrum(axis.wavelength, data[0], FLAM17, ivar=inverse_variance(data[1], "std"))
+        record.meta["header"] = header
+        record.describe(header)
+    else:
+        from specutils import SpectrumList
+
+        loaded = SpectrumList.read(hdulist, format=label)
+        spectra = [s for s in loaded if s.meta.get("purpose") in ("reduced", "combined")]
+        if not spectra:
+            raise AgnsalError(f"the {label} layout was expected to hold a reduced spectrum; none is there.")
+        record = next(from_specutils(spectra[0]))
     record.medium = "air"
     record.meta["survey"] = clean(label)
     return [record]

@@ -74,6 +74,7 @@ def medium_in(text: object) -> Literal["air", "vacuum"] | None:
     return None if bool(air) == bool(vacuum) else "air" if air else "vacuum"
 
 
+@lru_cache(maxsize=256)
 def _is_flux(unit: u.UnitBase) -> bool:
     if isinstance(unit, u.MagUnit):
         return unit.physical_unit in (u.AB, u.ST)
