@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from agnsal import AgnsalError, AgnsalWarning, Network, ProbabilisticSVC, effect_sizes, rate
+from agnsal import AgnsalError, AgnsalWarning, Network, ProbabilisticSVC, Regions, effect_sizes, rate
 
 GROUPS = [[0, 1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11]]
 
@@ -202,3 +202,18 @@ def test_the_limit_does_not_see_rounding():
     with pytest.warns(AgnsalWarning, match="rank 6"):
         second = rate(mean, factor @ factor.T * (1 + 1e-15 * np.eye(40)))
     np.testing.assert_allclose(first.rate, second.rate, rtol=1e-8, atol=1e-10)
+
+
+def test_rate_takes_regions():
+    random = np.random.default_rng(0)
+    draws = random.normal(size=(50, 4))
+    mean, covariance = np.arange(1.0, 5.0), np.cov(draws.T)
+    regions = Regions.from_labels(["blue", "blue", "red", "red"])
+    by_regions, by_groups = (
+        rate(mean, covariance, regions=regions),
+        rate(mean, covariance, {"blue": [0, 1], "red": [2, 3]}),
+    )
+    np.testing.assert_array_equal(by_regions.rate, by_groups.rate)
+    assert by_regions.names == ("blue", "red")
+    with pytest.raises(AgnsalError, match="only one of the two"):
+        rate(mean, covariance, [[0]], regions=regions)

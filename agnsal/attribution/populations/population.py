@@ -12,8 +12,9 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
-from agnsal.errors import AgnsalError, AgnsalWarning, one_of
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of, same_option
 from agnsal.models.validation import flux_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Eigenvalues of the correlation matrix of the effects below this, relative to the largest, count as zero.
@@ -151,6 +152,8 @@ def rate(
     groups: Mapping[str, ArrayLike] | Sequence[ArrayLike] | None = None,
     form: Literal["quadratic", "exact"] = "quadratic",
     nullify: int | Sequence[int] | None = None,
+    *,
+    regions: Regions | None = None,
 ) -> RateResult:
     """Relative centrality of effect sizes with a Gaussian posterior (RATE).
 
@@ -175,6 +178,8 @@ def rate(
     nullify : int or sequence of int, optional
         Features set to zero beside each of the others: what is central once these are known (second order). They are
         left out of the result and out of the groups.
+    regions : Regions, optional
+        Another way to say `groups`: named sets of the features.
 
     Returns
     -------
@@ -205,6 +210,7 @@ def rate(
     array([0.5, 0.5, 0. ])
     """
     one_of("form", form, ("quadratic", "exact"))
+    groups = same_option("groups", groups, "regions", regions)
     mu, V = _moments(mean, covariance)
     p = mu.size
     scale = np.sqrt(np.diag(V))

@@ -15,26 +15,6 @@ _CONVOLUTIONS = ("Conv1d", "MaxPool1d", "AvgPool1d", "BatchNorm1d")
 _FINAL = ("Softmax", "LogSoftmax", "Sigmoid", "LogSigmoid")
 
 
-def is_module(thing: Any) -> bool:
-    """Whether an object is a torch module, found out without importing torch.
-
-    Parameters
-    ----------
-    thing : object
-        Anything.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_module("a module")
-    False
-    """
-    return any(kind.__name__ == "Module" and kind.__module__.startswith("torch.nn") for kind in type(thing).__mro__)
-
-
 def differentiable_module(
     module: Any, n_features: int | None = None, classes: ArrayLike | None = None
 ) -> DifferentiableModel:
