@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,9 @@ from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS, GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 
@@ -145,6 +148,27 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         ndarray, shape (n, 2)
         """
         return self.fit(X, y).coordinates.copy()
+
+    def plot(self, labels: ArrayLike | None = None, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the map by class; see `agnsal.figures.plot_embedding`.
+
+        Parameters
+        ----------
+        labels : array_like, shape (n,), optional
+            Class of each of the fitted spectra.
+        ax : Axes, optional
+            Where to draw.
+        **options
+            Passed on.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_embedding
+
+        check_is_fitted(self)
+        return plot_embedding(self, labels, ax=ax, **options)
 
     def transform(self, X: SpectralSample | ArrayLike) -> Floats:
         """Place further spectra on the map, each by its neighbours among the fitted ones; the map stays as it is.

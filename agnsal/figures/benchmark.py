@@ -130,7 +130,7 @@ def plot_truth_and_maps(
     image = np.stack([row / max(np.abs(row).max(), 1e-300) for row in rows.values()])
     _, edges, label = axis_of(grid, image.shape[1])
     ax = new_axes(ax, (6.4, 0.8 + 0.26 * len(rows)))
-    mesh = ax.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, image, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True)
+    mesh = ax.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, image, cmap="RdBu", vmin=-1, vmax=1, rasterized=True)
     ax.axhline(0.5, color="black", linewidth=1.2)
     for line in np.arange(1, len(rows)) + 0.5:
         ax.axhline(line, color="white", linewidth=0.8)

@@ -75,11 +75,12 @@ def plot_comparison(
     center, edges, label = axis_of(first.grid, first.values.shape[1])
     ax = new_axes(ax, (7.1, 1.6 + 0.32 * n))
     for place, each in enumerate(attributions.values()):
-        end = symmetric_limit(each.values[row])
+        seen = each.observed_values[row]
+        end = symmetric_limit(seen)
         ax.pcolormesh(
             edges,
             [place + 0.06, place + 0.94],
-            each.values[row][None, :],
+            seen[None, :],
             cmap=COLORMAP,
             vmin=-end,
             vmax=end,

@@ -119,14 +119,22 @@ def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] 
 
 def _legend(ax: Axes, n_names: int) -> None:
     """Put the legend above the axes, where it covers no point: the classes in one column, the names in another."""
+    from matplotlib import font_manager
+    from matplotlib import pyplot as plt
+
     handles, texts = ax.get_legend_handles_labels()
     if not handles:
         return
     n_classes = len(handles) - n_names
-    columns = 2
+    # widths in letters, of which an entry needs about four for its marker and the gap
+    letter = 0.55 * font_manager.font_scalings["small"] * plt.rcParams["font.size"]
+    room = int(ax.figure.bbox.width * 72 / ax.figure.dpi / letter) - 2
+    texts = [text if len(text) + 4 <= room else f"{text[: int(0.7 * room) - 4]}..." for text in texts]
+    classes, names = max(map(len, texts[:n_classes]), default=0) + 4, max(map(len, texts[n_classes:]), default=0) + 4
+    columns = 2 if n_names and classes + names <= room else 1
     if n_names == 0:
-        columns = n_classes if max(map(len, texts)) < 20 else 2
-    elif n_classes:
+        columns = max(1, min(n_classes, room // classes))
+    elif n_classes and columns == 2:
         rows_needed = max(n_classes, n_names)
         blank = ax.scatter([], [], alpha=0)
         entries = list(zip(handles, texts, strict=True))

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.labels import mark_lines
-from agnsal.figures.style import attribution_label, axis_of, class_color, class_places, new_axes, plain, rows
+from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.saliency import symmetric_limit
+from agnsal.figures.style import (
+    attribution_label,
+    axis_of,
+    class_color,
+    class_places,
+    hatch_bins,
+    new_axes,
+    plain,
+    powers_apart,
+    rows,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +39,8 @@ def plot_class_gradients(
 ) -> Axes:
     """Draw the attribution to every class of one spectrum as lines over wavelength.
 
-    Gradients of probabilities sum to zero over the classes in every bin.
+    Gradients of probabilities sum to zero over the classes in every bin: of two classes one is drawn, for the other is
+    its mirror image. A band shows the standard error where it is known; bins that were not observed are hatched.
 
     Parameters
     ----------
@@ -63,7 +75,7 @@ def plot_class_gradients(
     >>> sample = agnsal.SpectralSample(flux, agnsal.PERUZZI2021_GRID)
     >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, labels)
     >>> ax = plot_class_gradients({c: agnsal.saliency(model, sample[:1], target=c) for c in model.classes_})
-    >>> ax.get_ylabel()
+    >>> ax.get_ylabel()[:13]
     'Gradient of P'
     """
     if isinstance(gradients, Mapping):
@@ -83,14 +95,24 @@ def plot_class_gradients(
     ax.set_xlim(edges[0], edges[-1])
     ax.axhline(0, color="0.5", linewidth=0.6, zorder=1)
     places = class_places(of_class)
-    for name, one in of_class.items():
+    shown = _without_mirror(of_class, number)
+    largest = 0.0
+    for name, one in shown.items():
         color = class_color(places[str(name)]) if colors is None else colors[name]
-        ax.plot(center, one.values[number], color=color, linewidth=0.8, label=plain(name), zorder=2)
-    end = 1.35 * max(float(np.abs(one.values[number]).max()) for one in of_class.values())
-    ax.set_ylim(-end or -1.0, end or 1.0)  # room for the legend, the same above and below
-    ax.set_xlabel(label)
-    ax.set_ylabel(attribution_label(first, None))
-    legend = ax.legend(frameon=False, ncols=len(of_class), loc="lower left", fontsize="small", borderaxespad=0.2)
+        mirrored = [plain(other) for other in of_class if other not in shown]
+        text = f"{plain(name)} ({mirrored[0]}: the same, other sign)" if mirrored else plain(name)
+        values = one.observed_values[number]
+        ax.plot(center, values, color=color, linewidth=0.8, label=text, zorder=2)
+        if one.standard_error is not None:
+            error = one.standard_error[number]
+            ax.fill_between(center, values - error, values + error, color=color, alpha=0.2, linewidth=0, zorder=1.5)
+        largest = max(largest, symmetric_limit(values))
+    hatch_bins(ax, edges, None if first.mask is None else first.mask[number])
+    ax.set_ylim(-1.35 * largest, 1.35 * largest)  # room for the legend, the same above and below
+    if not is_upper(ax):
+        ax.set_xlabel(label)
+    ax.set_ylabel(attribution_label(first, None) + powers_apart(ax.yaxis, largest))
+    legend = ax.legend(frameon=False, ncols=len(shown), loc="lower left", fontsize="small", borderaxespad=0.2)
     for handle in legend.get_lines():
         handle.set_linewidth(2.0)
     pad = mark_lines(ax, first.grid, lines)
@@ -98,3 +120,13 @@ def plot_class_gradients(
     if title:
         ax.set_title(title, loc="left", fontsize="medium", pad=pad)
     return ax
+
+
+def _without_mirror(of_class: Mapping[Any, AttributionRecord], number: int) -> dict[Any, AttributionRecord]:
+    """Of two that differ in sign only, the first."""
+    names = list(of_class)
+    if len(names) == 2:
+        one, other = (of_class[name].values[number] for name in names)
+        if np.abs(one + other).max() <= 1e-6 * np.abs(one).max():
+            return {names[0]: of_class[names[0]]}
+    return dict(of_class)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.population import plot_population_importance
-from agnsal.figures.style import new_axes, plain, unit_text
+from agnsal.figures.style import ink, new_axes, plain, powers_apart, unit_text
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def plot_line_importance(
     >>> model = agnsal.ProbabilisticSVC(kernel="linear").fit(flux, labels)
     >>> ax = plot_line_importance(agnsal.saliency(model, sample, target="type 1"))
     >>> ax.get_xlabel()
-    'Summed saliency, P(type 1)\nmedian of 60 spectra, whiskers 16 % to 84 %'
+    'Summed saliency, P(type 1)\nmedian of 60 spectra\nwhiskers: 16th to 84th percentile'
     """
     table: QTable = line_table.by_line() if hasattr(line_table, "by_line") else line_table
     if "permutation" in getattr(table, "colnames", ()):
@@ -94,7 +94,6 @@ def plot_line_importance(
     if limit is not None and not (np.isfinite(limit) and limit > 0):
         raise AgnsalError(f"limit must be positive, got {limit!r}.")
     ax = new_axes(ax, (3.6, 0.9 + 0.36 * len(names)))
-    ink = ax.xaxis.label.get_color()
     place = np.arange(len(names))
     reach = 0.0
     for number, (part, color) in enumerate(_PARTS.items()):
@@ -112,13 +111,13 @@ def plot_line_importance(
             edgecolor=ax.get_facecolor(),
             linewidth=0,
             xerr=np.stack([middle - low, high - middle]) if len(values) > 1 else None,
-            error_kw={"linewidth": 0.7, "ecolor": ink},
+            error_kw={"linewidth": 0.7, "ecolor": ink(ax)},
             label=part,
         )
         for unseen in y[~seen]:
             ax.axhspan(unseen - 0.12, unseen + 0.12, facecolor="none", edgecolor="0.6", hatch="xxxx", linewidth=0)
         reach = max(reach, np.abs([low, high]).max())
-    ax.axvline(0, color=ink, linewidth=0.6)
+    ax.axvline(0, color=ink(ax), linewidth=0.6)
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(len(names) - 0.45, -0.55)  # the bluest line on top
     end = limit or 1.05 * reach or 1.0
@@ -142,6 +141,6 @@ def plot_line_importance(
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     target = plain(targets[0 if i is None else i % n])
     shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
-    over = f"\nmedian of {n} spectra, whiskers 16 % to 84 %" if i is None and n > 1 else ""
-    ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{over}")
+    over = f"\nmedian of {n} spectra\nwhiskers: 16th to 84th percentile" if i is None and n > 1 else ""
+    ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{powers_apart(ax.xaxis, end)}{over}")
     return ax

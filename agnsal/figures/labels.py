@@ -13,6 +13,7 @@ from matplotlib.transforms import Bbox, IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.figures.records import Floats
+from agnsal.figures.style import ink
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import DEFAULT_LINES, LINES, SpectralLine, find_line
 
@@ -82,11 +83,26 @@ class LineLabels(_PlacedTexts):
         Their names.
     fontsize : float or str
         As matplotlib takes it; made smaller where the names would not fit side by side.
+    color : color
+        Of names and leaders.
+    inside : bool
+        Hang them from the upper edge into the axes, where there is no room above.
     """
 
-    def __init__(self, wavelengths: ArrayLike, labels: Sequence[str], *, fontsize: Any = "small") -> None:
-        super().__init__(labels, fontsize=fontsize, rotation=90, ha="center", va="bottom", parse_math=False)
+    def __init__(
+        self,
+        wavelengths: ArrayLike,
+        labels: Sequence[str],
+        *,
+        fontsize: Any = "small",
+        color: Any = "0.25",
+        inside: bool = False,
+    ) -> None:
+        super().__init__(
+            labels, fontsize=fontsize, color=color, rotation=90, ha="center", va="bottom", parse_math=False
+        )
         self.wavelengths = np.asarray(wavelengths, dtype=float)
+        self.inside = inside
         self._widths: dict[tuple[int, float, float], float] = {}
 
     def _place(self, renderer: Any) -> list[Floats]:
@@ -109,11 +125,13 @@ class LineLabels(_PlacedTexts):
             gap = self._widest(shown, self._size * box.width / (gap * len(shown)), renderer) + point
         apart = np.empty_like(place)
         apart[order] = spread(place[order], gap, box.x0, box.x1)
-        bottom, top = box.y1, box.y1 + _LEADER_POINTS * point
+        sign = -1.0 if self.inside else 1.0
+        bottom, top = box.y1, box.y1 + sign * _LEADER_POINTS * point
         for text, x in zip(shown, apart, strict=True):
-            text.set_position((x, top + point))
+            text.set_position((x, top + sign * point))
+            text.set_verticalalignment("top" if self.inside else "bottom")
         return [
-            np.array([[x, bottom], [x, bottom + 2 * point], [moved, top - 2 * point], [moved, top]])
+            np.array([[x, bottom], [x, bottom + 2 * sign * point], [moved, top - 2 * sign * point], [moved, top]])
             for x, moved in zip(place, apart, strict=True)
         ]
 
@@ -243,8 +261,24 @@ def lines_on(grid: WavelengthGrid | None, lines: Iterable[str] | None) -> list[S
     return sorted((line for line in wanted if low <= line.wavelength <= high), key=lambda line: line.wavelength)
 
 
+def is_upper(ax: Axes) -> bool:
+    """Whether another panel below it shows the same wavelengths (``plt.subplots(n, sharex=True)``)."""
+    return any(_place_of(other) > _place_of(ax) for other in _stack(ax))
+
+
+def _stack(ax: Axes) -> list[Axes]:
+    """Other panels of the figure with the same horizontal axis."""
+    return [other for other in ax.get_shared_x_axes().get_siblings(ax) if other is not ax and other.figure is ax.figure]
+
+
+def _place_of(ax: Axes) -> float:
+    """How far down a panel stands: its row where it has one."""
+    spec = ax.get_subplotspec()
+    return -ax.get_position().y0 if spec is None else float(spec.rowspan.start)
+
+
 def mark_lines(ax: Axes, grid: WavelengthGrid | None, lines: Iterable[str] | None) -> float:
-    """Draw a dashed vertical at each line and name it above the axes.
+    """Draw a dashed vertical at each line and name it above the axes; of panels with one axis, above the highest.
 
     Parameters
     ----------
@@ -265,6 +299,15 @@ def mark_lines(ax: Axes, grid: WavelengthGrid | None, lines: Iterable[str] | Non
         return 4.0
     for line in chosen:
         ax.axvline(line.wavelength, color="0.7", linestyle=(0, (4, 3)), linewidth=0.6, zorder=0.5)
-    labels = LineLabels([line.wavelength for line in chosen], [line.label for line in chosen])
+    if any(_place_of(other) < _place_of(ax) for other in _stack(ax)):
+        return 4.0
+    labels = LineLabels([line.wavelength for line in chosen], [line.label for line in chosen], color=ink(ax))
     ax.add_artist(labels)
-    return labels.height_points()
+    figure, height = ax.get_figure(root=True), labels.height_points()
+    if figure is not None and figure.get_layout_engine() is None:  # nobody makes room: is there any?
+        box, points = ax.get_window_extent(), 72 / figure.dpi
+        labels.inside = (figure.bbox.y1 - box.y1) * points < height - 6.0
+        if labels.inside and ax.get_yscale() == "linear":  # the names stand above what is drawn
+            low, high = ax.get_ylim()
+            ax.set_ylim(low, low + (high - low) / (1 - min(height / (box.height * points), 0.6)))
+    return 4.0 if labels.inside else height

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.labels import mark_lines
-from agnsal.figures.style import attribution_label, axis_of, class_color, class_places, new_axes, plain
+from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.style import (
+    attribution_label,
+    axis_of,
+    class_color,
+    class_places,
+    hatch_bins,
+    new_axes,
+    plain,
+    powers_apart,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,9 +83,13 @@ def plot_mean_maps(
         ax.plot(center, mean, color=color, linewidth=0.9, label=f"{plain(name)} ({maps.count[k].max()})")
     ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.set_xlim(edges[0], edges[-1])
-    ax.set_xlabel(label)
+    hatch_bins(ax, edges, (maps.count == 0).all(axis=0))
+    if not is_upper(ax):
+        ax.set_xlabel(label)
     targets = np.unique(one.target)
-    ax.set_ylabel(f"Mean of {attribution_label(one, targets[0] if targets.size == 1 else None)}")
+    text = attribution_label(one, targets[0] if targets.size == 1 else None)
+    largest = max(map(abs, ax.get_ylim()))
+    ax.set_ylabel(f"Mean of {text[:1].lower()}{text[1:]}" + powers_apart(ax.yaxis, largest))
     mark_lines(ax, one.grid, lines)
     ax.legend(frameon=False, fontsize="small", loc="best")
     return ax

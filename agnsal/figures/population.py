@@ -75,5 +75,14 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
     ax.set_xlim(left=-0.03)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"Importance for {plain(table.meta.get('target', 'the class'))}, relative to the largest")
-    ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    ax.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+        columnspacing=1.0,
+        handletextpad=0.4,
+    )
     return ax

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+import astropy.units as u
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.labels import mark_lines
+from agnsal.figures.labels import is_upper, mark_lines
 from agnsal.figures.style import (
     SPECTRUM_GREY,
     attribution_label,
     axis_of,
     flux_label,
+    hatch_bins,
+    ink,
+    keep_inside,
     new_axes,
     output_label,
     plain,
+    powers_apart,
     rows,
 )
 
@@ -72,12 +78,13 @@ def plot_saliency(
     Returns
     -------
     Axes
-        The colour bar stands on axes of its own.
+        The colour bar stands on axes of its own. Bins that were not observed are hatched and have no colour. Where
+        the `uncertainty` is known, a line over the strip shows where the attribution exceeds twice its error.
 
     Raises
     ------
     AgnsalError
-        If there is no such spectrum or style, or the limit is not positive.
+        If there is no such spectrum or style, nothing of it was observed, or the limit is not positive.
 
     Examples
     --------
@@ -96,7 +103,9 @@ def plot_saliency(
     if limit is not None and not (np.isfinite(limit) and limit > 0):
         raise AgnsalError(f"limit must be positive, got {limit!r}.")
     one = attribution[int(rows(i, len(attribution), [0])[0])]
-    values, flux = one.values[0], one.inputs[0]
+    values, flux, bad = one.observed_values[0], one.inputs[0], None if one.mask is None else one.mask[0]
+    if bad is not None and bad.all():
+        raise AgnsalError(f"nothing of {plain(one.ids[0])} was observed, so there is no attribution to draw.")
     center, edges, label = axis_of(one.grid, values.size)
     ax = new_axes(ax, (7.1, 3.0))
     ax.set_xlim(edges[0], edges[-1])
@@ -104,19 +113,29 @@ def plot_saliency(
         drawn: ScalarMappable = _discs(ax, center, flux, values)
     else:
         drawn = _colored_line(ax, edges, flux, values, limit)
-    ax.set_xlabel(label)
+        _sure_bins(ax, edges, values, one.standard_error)
+    hatch_bins(ax, edges, bad)
+    if not is_upper(ax):
+        ax.set_xlabel(label)
     ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
     what = attribution_label(one, one.target[0])
     if title is None:
         title = f"{plain(one.ids[0])}: {_explained(one)}"
+        width = ax.get_window_extent().width * 72 / ax.figure.dpi
+        if 0.55 * len(title) * float(ax.title.get_fontsize()) > width:
+            title = title.replace(": ", ":\n", 1)
     if title:
-        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+        ax.set_title(title, loc="left", fontsize="small" if "\n" in title else "medium", pad=pad)
     if colorbar:
         end = np.inf if style == "published" else symmetric_limit(values, limit, percentile=_PERCENTILE)
-        beyond = "both" if np.abs(values).max() > end else "neither"
+        beyond = "both" if np.nanmax(np.abs(values)) > end else "neither"
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=30, extend=beyond)
-        bar.set_label(what)
+        bar.locator = MaxNLocator(5, symmetric=style != "published")
+        if one.title == "gradient" and one.unit == one.flux_unit == u.dimensionless_unscaled:
+            what += "\nper unit of relative flux"
+        bar.set_label(what + powers_apart(bar.ax.yaxis, max(map(abs, drawn.get_clim()))), fontsize="small")
+        keep_inside(ax, bar.ax)
         if bar.solids is not None:
             bar.solids.set_alpha(1.0)  # the discs are translucent, their scale is not
     return ax
@@ -141,7 +160,9 @@ def symmetric_limit(values: NDArray[np.float64], limit: float | None = None, *, 
     """
     if limit is not None:
         return float(limit)
-    size = np.abs(values)
+    size = np.abs(values[np.isfinite(values)])
+    if not size.size:
+        return 1.0
     return float(np.percentile(size, percentile, method="higher")) or float(size.max()) or 1.0
 
 
@@ -163,10 +184,20 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
         ],
         axis=1,
     )
-    line = LineCollection(list(segments), array=values, cmap=COLORMAP, norm=norm, linewidths=3.0, zorder=2)
+    line = LineCollection(
+        list(segments),
+        array=values,
+        cmap=COLORMAP,
+        norm=norm,
+        linewidths=2.4,
+        capstyle="round",
+        joinstyle="round",
+        zorder=2,
+    )
     ax.add_collection(line, autolim=False)
-    ax.plot(center, flux, color="0.2", linewidth=0.5, zorder=3)
-    low, high = flux.min(), flux.max()
+    seen = np.isfinite(values)
+    ax.plot(center, np.where(seen, flux, np.nan), color=ink(ax), alpha=0.8, linewidth=0.5, zorder=3)
+    low, high = flux[seen].min(), flux[seen].max()
     room = (high - low) or abs(high) or 1.0
     ax.set_ylim(low - (0.06 + 1.15 * _STRIP_HEIGHT) * room, high + 0.06 * room)
     strip = ax.pcolormesh(
@@ -185,12 +216,31 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
     return line
 
 
+def _sure_bins(ax: Axes, edges: Floats, values: Floats, error: Floats | None) -> None:
+    """A line over the strip where the attribution exceeds twice its error."""
+    if error is None:
+        return
+    sure = np.abs(values) > 2 * error[0]
+    ax.hlines(
+        np.full(int(sure.sum()), _STRIP_HEIGHT + 0.015),
+        edges[:-1][sure],
+        edges[1:][sure],
+        color=ink(ax),
+        linewidth=1.5,
+        transform=ax.get_xaxis_transform(),
+        zorder=2,
+    ).set_in_layout(False)
+
+
 def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMappable:
     """One translucent disc per pixel on a thin grey spectrum; colour limits at the data's own."""
-    ax.plot(center, flux, color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
-    return ax.scatter(center, flux, c=values, cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
+    seen = np.isfinite(values)
+    ax.plot(center, np.where(seen, flux, np.nan), color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
+    return ax.scatter(center[seen], flux[seen], c=values[seen], cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
 
 
 def _explained(one: AttributionRecord) -> str:
     """What is explained and its value, for one spectrum."""
-    return f"{output_label(one, one.target[0])} = {float(one.explained[0]):.3f}"
+    words = {"probability": "probability of ", "log_odds": "log-odds of "}.get(one.output)
+    what = output_label(one, one.target[0]) if words is None else words + plain(one.target[0])
+    return f"{what} = {float(one.explained[0]):.3f}"

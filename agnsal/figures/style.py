@@ -15,6 +15,7 @@ from agnsal.spectra.grid import WavelengthGrid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from agnsal.figures.records import AttributionRecord
 
@@ -194,6 +195,81 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     if attribution.unit == u.dimensionless_unscaled:
         return text
     return f"{text} [{unit_text(attribution.unit)}]"
+
+
+def ink(ax: Axes) -> Any:
+    """Colour of what is drawn in black on white paper: that of the labels of the axes, whatever the style.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+
+    Returns
+    -------
+    color
+    """
+    return ax.xaxis.label.get_color()
+
+
+def powers_apart(axis: Axis, largest: float) -> str:
+    """Take a power of ten from the ticks of an axis; what its label must say for it.
+
+    Parameters
+    ----------
+    axis : Axis
+        Of values that are linear.
+    largest : float
+        Largest absolute value shown.
+
+    Returns
+    -------
+    str
+        Such as ``" [$10^{-6}$]"``; empty where the ticks can do without.
+    """
+    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    if -3 < power < 4:
+        return ""
+    axis.set_major_formatter(lambda value, _: f"{value / 10.0**power:g}".replace("-", "\N{MINUS SIGN}"))
+    return f" [$10^{{{power}}}$]"
+
+
+def keep_inside(ax: Axes, bar: Axes) -> None:
+    """Make the axes narrower where the labels of the colour bar beside them would leave the figure.
+
+    Parameters
+    ----------
+    ax, bar : Axes
+        Of a figure without layout engine; one that has an engine is left to it.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None or figure.get_layout_engine() is not None:
+        return
+    tight = bar.get_tightbbox(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    over = 0.0 if tight is None else (tight.x1 - figure.bbox.x1) / figure.bbox.width
+    place, beside = ax.get_position(), bar.get_position()
+    if 0 < over < 0.5 * place.width:
+        ax.set_position((place.x0, place.y0, place.width - over, place.height))
+        bar.set_position((beside.x0 - over, beside.y0, beside.width, beside.height))
+
+
+def hatch_bins(ax: Axes, edges: NDArray[np.float64], bad: NDArray[np.bool_] | None) -> None:
+    """Hatch the bins that were not observed, from top to bottom.
+
+    Parameters
+    ----------
+    ax : Axes
+        With wavelength along it.
+    edges : ndarray, shape (n_bins + 1,)
+        Of the bins.
+    bad : ndarray of bool, shape (n_bins,), or None
+        Which.
+    """
+    if bad is None or not bad.any():
+        return
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
+    for low, high in zip(edges[ends[::2]], edges[ends[1::2]], strict=True):
+        ax.axvspan(low, high, facecolor="none", edgecolor="0.6", hatch="////", linewidth=0, zorder=0.4)
 
 
 def share_limits(axes: Iterable[Axes]) -> None:

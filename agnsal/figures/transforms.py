@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import attribution_label, new_axes, plain
+from agnsal.figures.style import attribution_label, ink, new_axes, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -76,22 +76,23 @@ def plot_transform_importance(
         height = 0.8 / len(parts)
         for number, (kind, (values, errors)) in enumerate(parts.items()):
             color, hatch = _STYLES[kind]
-            mean = values.mean()
-            spread = np.abs(np.percentile(values, [16, 84]) - mean)[:, None] if len(values) > 1 else errors
+            y = place + height * (number - 0.5 * (len(parts) - 1))
+            if len(values) > 1:  # where they are: a mean may lie outside of its percentiles
+                ax.plot(np.percentile(values, [16, 84]), [y, y], color=ink(ax), linewidth=0.7, zorder=3)
             ax.barh(
-                place + height * (number - 0.5 * (len(parts) - 1)),
-                mean,
+                y,
+                values.mean(),
                 height=0.92 * height,
                 color=color,
                 hatch=hatch,
-                edgecolor="white",
+                edgecolor=ax.get_facecolor(),
                 linewidth=0,
-                xerr=spread,
-                error_kw={"linewidth": 0.7, "ecolor": "0.2"},
+                xerr=None if len(values) > 1 else errors,
+                error_kw={"linewidth": 0.7, "ecolor": ink(ax)},
                 label=kind if kind in ("narrow", "broad") and kind not in seen else None,
             )
             seen.add(kind)
-    ax.axvline(0, color="0.3", linewidth=0.6)
+    ax.axvline(0, color=ink(ax), linewidth=0.6)
     ax.set_yticks(np.arange(len(rows)), list(rows), fontsize="small")
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -99,8 +100,16 @@ def plot_transform_importance(
     if low < 0:
         ax.set_xlim(-max(-low, high), max(-low, high))
     if {"narrow", "broad"} <= seen:
-        ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-    over = f"\nmean and 16th to 84th percentile of {n} spectra" if i is None and n > 1 else ""
+        ax.legend(
+            frameon=False,
+            fontsize="small",
+            ncols=2,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.2,
+            columnspacing=1.0,
+        )
+    over = f"\nmean of {n} spectra\nlines: 16th to 84th percentile" if i is None and n > 1 else ""
     ax.set_xlabel(attribution_label(attribution, str(chosen.target[0])) + over)
     return ax
 

@@ -156,7 +156,7 @@ def test_saliency_is_symmetric_about_zero(attribution):
     assert ax.get_xlabel() == "Rest wavelength [Å]"
     bar = ax.figure.axes[1]
     assert bar.get_ylabel() == "Gradient of P(type 2)"
-    assert ax._left_title.get_text() == r"US\$ 5: P(type 2) = 0.800"
+    assert ax._left_title.get_text() == r"US\$ 5: probability of type 2 = 0.800"
     # red lowers, blue raises
     red, _, blue, _ = line.get_cmap()(line.norm(-end))
     assert red > blue
@@ -192,7 +192,7 @@ def test_saliency_without_wavelengths_and_with_a_unit(featureless):
     assert ax.get_xlabel() == "Feature"
     assert "erg" in ax.get_ylabel()
     assert ax.figure.axes[1].get_ylabel().startswith("Input x gradient, log-odds(a) [")
-    assert ax._left_title.get_text() == "x: log-odds(a) = 2.000"
+    assert ax._left_title.get_text() == "x: log-odds of a = 2.000"
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_whiskers_are_the_percentiles(attribution):
         segments = container.errorbar.lines[2][0].get_segments()
         assert_allclose([segment[:, 0] for segment in segments], np.percentile(sums, [16, 84], axis=0).T)
         assert sums[:, 0].mean() > np.percentile(sums[:, 0], 84)
-    assert "whiskers 16 % to 84 %" in ax.get_xlabel()
+    assert "whiskers: 16th to 84th percentile" in ax.get_xlabel()
 
 
 def test_what_was_not_observed_has_no_bar(attribution):
@@ -428,3 +428,91 @@ def test_every_figure_takes_axes_and_returns_them(name):
     signature = inspect.signature(getattr(figures, name))
     assert signature.parameters["ax"].default is None
     assert signature.return_annotation == "Axes"
+
+
+@pytest.fixture
+def gappy(sample, attribution):
+    """The first spectrum lacks 30 bins, which say the loudest things."""
+    values = attribution.values.copy()
+    values[0, 100:130] = 1e6
+    return dataclasses.replace(attribution, values=values)
+
+
+def test_what_was_not_observed_is_hatched_and_has_no_colour(gappy):
+    ax = plot_saliency(gappy)
+    drawn(ax)
+    line = next(artist for artist in ax.collections if isinstance(artist, LineCollection))
+    assert np.isnan(np.ma.filled(line.get_array(), np.nan)[100:130]).all()
+    assert line.get_clim()[1] < 10
+    (hatched,) = (patch for patch in ax.patches if patch.get_hatch())
+    edges = gappy.grid.edges.value
+    assert (hatched.get_x(), hatched.get_x() + hatched.get_width()) == pytest.approx((edges[100], edges[130]))
+    published = plot_saliency(gappy, style="published")
+    assert len(published.collections[0].get_offsets()) == 970
+    nothing = dataclasses.replace(gappy, mask=np.ones((3, 1000), dtype=bool))
+    with pytest.raises(AgnsalError, match="observed"):
+        plot_saliency(nothing)
+    gradients = plot_class_gradients([gappy])
+    assert np.isnan(gradients.lines[1].get_ydata()[100:130]).all()
+
+
+def test_of_two_classes_that_mirror_each_other_one_is_drawn(attribution):
+    other = dataclasses.replace(attribution, values=-attribution.values)
+    ax = plot_class_gradients({"type 1": attribution, "type 2": other}, 1)
+    drawn(ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["type 1 (type 2: the same, other sign)"]
+    third = dataclasses.replace(attribution, values=0.5 * attribution.values)
+    ax = plot_class_gradients({"type 1": attribution, "type 2": third}, 1)
+    assert len(ax.get_legend().get_texts()) == 2
+
+
+def test_lines_are_named_once_in_a_stack(attribution):
+    _, axes = plt.subplots(3, figsize=(7.1, 6.0), layout="constrained", sharex=True)
+    for number, ax in enumerate(axes):
+        plot_saliency(attribution, number, ax=ax)
+    drawn(axes[0])
+    named = [any(isinstance(artist, LineLabels) for artist in ax.get_children()) for ax in axes]
+    assert named == [True, False, False]
+    assert [bool(ax.get_xlabel()) for ax in axes] == [False, False, True]
+
+
+def test_errors_are_shown_where_they_are_known(attribution):
+    error = np.full((3, 1000), 0.5)
+    known = dataclasses.replace(attribution, uncertainty={"flux": error})
+    ax = plot_saliency(known, 1)
+    drawn(ax)
+    sure = ax.collections[-1].get_segments()
+    assert len(sure) == (np.abs(known.values[1]) > 1.0).sum()
+    band = plot_class_gradients([known], 1).collections[0].get_paths()[0].get_extents()
+    assert band.y1 == pytest.approx(known.values[1].max() + 0.5)
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_narrow_columns_without_a_layout_engine(attribution, style, scale):
+    with plt.style.context(style):
+        figure, ax = plt.subplots(figsize=(88 / 25.4, 2.6))
+        plot_saliency(attribution, 1, ax=ax)
+        ax.set_xscale(scale)
+        renderer = drawn(ax)
+        for text in [*texts_of(ax, LineLabels), ax._left_title, figure.axes[1].yaxis.label]:
+            box = text.get_window_extent(renderer)
+            assert figure.bbox.x0 - 1 <= box.x0 <= box.x1 <= figure.bbox.x1 + 1
+            assert figure.bbox.y0 - 1 <= box.y0 <= box.y1 <= figure.bbox.y1 + 1
+        bare = plt.subplots(figsize=(88 / 25.4, 4.0))[1]
+        plot_line_importance(attribution, ax=bare, i=1)
+        legend = bare.get_legend().get_window_extent(drawn(bare))
+        assert bare.figure.bbox.x0 <= legend.x0
+        assert legend.x1 <= bare.figure.bbox.x1
+        assert bare.lines[-1].get_color() == ax.xaxis.label.get_color()
+
+
+def test_legends_stay_inside_a_figure_of_the_default_size():
+    kinds = np.repeat(["type 1, simulated", "type 2, simulated", "intermediate, simulated"], 17)[: len(POINTS)]
+    kinds = np.resize(kinds, len(POINTS))
+    for names in (["SDSS J123456.78+123456.7 quasar", "NGC 3783"], ["A" * 200, "B"], ["one", "two"]):
+        ax = plot_embedding(POINTS, kinds, marked=[0, 1], names=names)
+        box = ax.get_legend().get_window_extent(drawn(ax))
+        assert box.x1 <= ax.figure.bbox.x1
+    ax = plot_embedding(POINTS, kinds)
+    assert ax.get_legend().get_window_extent(drawn(ax)).x1 <= ax.figure.bbox.x1

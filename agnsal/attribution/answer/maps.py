@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.figures.records import AttributionRecord
 from agnsal.seeds import Seed, seed_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: An `agnsal.Attribution`.
 Maps = TypeVar("Maps", bound=Any)
@@ -47,6 +51,26 @@ class MeanMaps(Displayed, Generic[Maps]):
     def error(self) -> NDArray[np.float64]:
         """Standard error of the means, shape (n_groups, n_features)."""
         return self.scatter / np.sqrt(np.maximum(self.count, 1))
+
+    def plot(self, groups: Iterable[str] | None = None, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the mean map of each group; see `agnsal.figures.plot_mean_maps`.
+
+        Parameters
+        ----------
+        groups : iterable of str, optional
+            Which of them; by default all.
+        ax : Axes, optional
+            Where to draw.
+        **options
+            Passed on.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_mean_maps
+
+        return plot_mean_maps(self, groups, ax=ax, **options)
 
     def __repr__(self) -> str:
         return f"<MeanMaps: {len(self.groups)} groups of {self.mean!r}>"
@@ -162,7 +186,7 @@ def cluster_maps(
 
     if not 1 <= n_clusters <= len(attribution):
         raise AgnsalError(f"{n_clusters} kinds of {len(attribution)} maps were asked for.")
-    maps = attribution.values
+    maps = np.nan_to_num(attribution.observed_values)  # bad bins tell no kind from another
     if scale:
         length = np.linalg.norm(maps, axis=1, keepdims=True)
         maps = maps / np.where(length > 0, length, 1.0)

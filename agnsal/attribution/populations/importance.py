@@ -101,7 +101,7 @@ def line_importance(
     elif attribution.values.shape != sample.flux.shape:
         raise AgnsalError(f"the attribution has shape {attribution.values.shape}, the sample {sample.flux.shape}.")
     regions = Regions.from_lines(sample.grid, names, overlap=True)
-    sums = np.abs(regions.sums(attribution.values))
+    sums = np.abs(regions.sums(np.nan_to_num(attribution.observed_values)))
     table = QTable()
     table["line"] = names
     table["effect"], table["effect_error"], table["rate"] = effect, error, central
