@@ -93,7 +93,7 @@ def _cut_off(path: Path) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(path) as hdulist:
+            with path.open("rb") as stream, fits.open(stream) as hdulist:
                 end = max(hdu.fileinfo()["datLoc"] + hdu.size for hdu in hdulist)
     except Exception:  # it cannot even be opened: the caller's message tells why
         return None

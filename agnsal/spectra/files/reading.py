@@ -122,7 +122,9 @@ def read_spectra(
             z = None if z is None else _checked(z)  # noqa: PLW2901
             records, name = load(file, format, request)
         except UnknownLayout as error:
-            if whole_folder and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
+            named = {part.role for _, parts in error.found for part in parts}
+            spectral = "flux" in named and bool(named & {"wavelength", "log10_wavelength"})
+            if whole_folder and not spectral and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
                 log.info("passed over %s: %s", file, error)
                 continue
             records, name = [], ""

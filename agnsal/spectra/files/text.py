@@ -1,8 +1,4 @@
-"""Spectra as text: ECSV, IPAC, VOTable, the text export of NED, CSV, and plain columns of numbers.
-
-Names and units stand in a line above the numbers, in comments, in a line of units of their own, or in comments of the
-form ``units_flux: erg/s/cm2/A``. A header that names columns and does not fit them is refused, never passed over.
-"""
+"""Spectra as text: ECSV, IPAC tables, VOTable, the text export of NED, CSV, and plain columns of numbers."""
 
 from __future__ import annotations
 
@@ -18,39 +14,34 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.columns import Known, spectra_of
-from agnsal.spectra.files.layout import Request, refusal, suggested
+from agnsal.spectra.files.headings import Heading, heading_of
+from agnsal.spectra.files.layout import Request, call, refusal, suggested
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
 from agnsal.spectra.files.roles import Part, Undecided, assign, understand
-from agnsal.spectra.files.units import FLAM17, AxisUnit, axis_unit, flux_unit
+from agnsal.spectra.files.units import FLAM17, AxisUnit
+from agnsal.spectra.files.wavelengths import survey_grid
 
-_COMMENT = ("#", "%", ";", "!", "//")
+_COMMENT = ("#", "%", "!", "//")
 _ANGSTROM = AxisUnit(u.AA)
-_RELATIVE = u.dimensionless_unscaled
-#: Texts without units whose layout is known all the same, by the names of all their columns.
-_KNOWN_TEXTS = {
-    ("lam", "flux", "err"): Known(_RELATIVE, _ANGSTROM),  # PyQSOFit and its kin
-    ("spectral_axis", "intensity"): Known(_RELATIVE, _ANGSTROM, "air", "NED"),
-    ("spectral_axis", "intensity", "uncertainty"): Known(_RELATIVE, _ANGSTROM, "air", "NED"),
-    ("wavelength", "flux", "bestfit", "skyflux"): Known(FLAM17, _ANGSTROM, "vacuum", "SDSS"),  # of its archive server
-}
-#: Bare columns are Angstrom where their numbers are those of optical light in Angstrom, and of nothing else usual.
-_OPTICAL = (2900.0, 12000.0)
-_CELL = re.compile(r"([^\s\[(]*)\s*(\[(?:[^\[\]]|\[[^\]]*\])*\]|\((?:[^()]|\([^)]*\))*\))?\s*")
-_NULLS = ("null", "none", "--", "masked", "n/a", "na", "...", "nan", "inf", "-inf")
+#: Numbers of a bare first column that can be nothing but Angstrom: below, they may be nm of the near infrared.
+_SURELY_ANGSTROM = (2600.0, 30000.0)
+_NULLS = {"", "null", "none", "--", "-", "masked", "na", "n/a", "nan", "indef", "nil", "...", "*"}
+_TRUTH = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
 
 
 def read_text(content: bytes, request: Request = Request()) -> list[FileSpectrum]:  # noqa: B008 - frozen
     """The spectra of a text file, given as its bytes."""
     if b"\0" in content[:4096]:
         raise UnknownLayout("its bytes are neither FITS nor text.")
-    text = content.decode("utf-8-sig", errors="replace")
-    start = text.lstrip()[:2000]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    start = text.lstrip()[:200]
     if not start:
         raise AgnsalError("it is empty.")
     if start.startswith("<"):
-        if "<VOTABLE" in start.upper():
-            return _astropy_table(content, "votable", request)
-        raise UnknownLayout(f"it is a page of HTML or XML, no spectrum (begins with {clean(start, 40)!r}).")
+        return _votable(content, request, clean(start, 40))
     if start.startswith("# %ECSV"):
         return _astropy_table(text, "ascii.ecsv", request)
     if start.startswith(("\\", "|")):
@@ -61,21 +52,110 @@ def read_text(content: bytes, request: Request = Request()) -> list[FileSpectrum
     return _columns(lines, request)
 
 
-def _astropy_table(text: str | bytes, format: str, request: Request) -> list[FileSpectrum]:  # noqa: A002
+def _spectra(
+    parts: Sequence[Part],
+    numbers: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    request: Request,
+    known: Known = Known(),  # noqa: B008 - frozen
+    title: str = "text",
+) -> list[FileSpectrum]:
+    """The spectra of columns that say what they are, or of which the user says it."""
+    columns = {role: _by_number(parts, name) for role, name in request.columns.items()}
+    try:
+        roles = assign(parts, columns)
+    except Undecided as error:
+        said, units = suggested(parts, error.roles)
+        lacks_both = not {"wavelength", "log10_wavelength", "flux"} & set(error.roles)
+        problem = f"no columns of wavelength and flux: {error.problem}" if lacks_both else error.problem
+        raise refusal(problem, [(title, parts)], said, units=units) from None
+    records = spectra_of(roles, numbers, facts, request, [(title, parts)], known)
+    used = {part.name for part in roles.values()}
+    for record in records:
+        record.ignored = tuple(part.name for part in parts if part.name not in used)
+    return records
+
+
+def _by_number(parts: Sequence[Part], name: str | int) -> str:
+    """The name of a column that is given by its number, from 1."""
+    if isinstance(name, str) and any(part.name.strip().lower() == name.strip().lower() for part in parts):
+        return name
+    if str(name).isdigit() and 1 <= int(name) <= len(parts):
+        return parts[int(name) - 1].name
+    return str(name)
+
+
+def _astropy_table(text: str, format: str, request: Request) -> list[FileSpectrum]:  # noqa: A002
     """Tables that know their units, through astropy's reader of that format."""
     from astropy.table import Table
 
-    table = Table.read(io.BytesIO(text) if isinstance(text, bytes) else text, format=format)
+    table = Table.read(text, format=format)
     if len(table) == 0:
         raise AgnsalError("its table is empty.")
-    parts = []
-    for name in table.colnames:
-        if table[name].dtype.kind in "fiub":
-            ucd, utype = (table[name].meta.get(key, "") for key in ("ucd", "utype"))
-            unit = table[name].unit
-            parts.append(understand(name, unit="relative" if unit == _RELATIVE else unit, ucd=ucd, utype=utype))
-    numbers = {part.name: table[part.name] for part in parts}
-    return _spectra(parts, numbers, dict(table.meta), request)
+    columns = {name: table[name] for name in table.colnames if table[name].dtype.kind in "fiub"}
+    parts = [
+        understand(name, unit=_unit(column.unit), ucd=_said(column, "ucd"), utype=_said(column, "utype"))
+        for name, column in columns.items()
+    ]
+    facts = {str(key).upper(): value for key, value in table.meta.items()}
+    return _spectra(parts, columns, facts, request, _known(parts, columns), title=format.split(".")[1].upper())
+
+
+def _unit(unit: Any) -> Any:
+    """A unit; one that says it is none is that of relative flux."""
+    return "relative" if unit == u.dimensionless_unscaled else unit
+
+
+def _said(column: Any, key: str) -> str:
+    meta = column.meta or {}
+    return str(meta.get(key, meta.get(key.upper(), "")) or "")
+
+
+def _votable(content: bytes, request: Request, start: str) -> list[FileSpectrum]:
+    """The one table of a VOTable that says it is a spectrum, by names, UCDs, utypes and units."""
+    if b"<VOTABLE" not in content[:4096].upper():
+        raise UnknownLayout(f"it is a page of HTML or XML, no spectrum (begins with {start!r}).")
+    if re.search(rb"(?i)<stream[^>]*\bhref|<!ENTITY", content):
+        raise AgnsalError("its data are elsewhere (a STREAM with href); save the table with its data and read that.")
+    from astropy.io.votable import parse
+
+    document = parse(io.BytesIO(content), verify="ignore", invalid="mask")
+    read: list[list[FileSpectrum]] = []
+    refused: list[UnknownLayout] = []
+    for table in document.iter_tables():
+        if not len(table.array):
+            continue
+        fields = [field for field in table.fields if field.name]
+        parts = [understand(f.name, unit=_unit(f.unit), ucd=f.ucd, utype=f.utype) for f in fields]
+        numbers = {f.name: _padded(table.array[f.ID]) for f in fields}
+        facts = {str(param.name).upper(): param.value for param in table.params}
+        try:
+            read.append(_spectra(parts, numbers, facts, request, title=clean(table.name or "VOTable")))
+        except UnknownLayout as error:
+            refused.append(error)
+    if len(read) > 1:
+        raise AgnsalError(f"{len(read)} of its tables may be the spectrum; save the one that is meant alone.")
+    if read:
+        return read[0]
+    if not refused:
+        raise AgnsalError("its table is empty.")
+    raise max(refused, key=lambda error: sum(part.role is not None for _, parts in error.found for part in parts))
+
+
+def _padded(values: Any) -> Any:
+    """A column; cells that are arrays of differing length become rows padded with NaN."""
+    if values.dtype.kind != "O":
+        return values
+    rows: list[Any] = [
+        np.ma.asarray(cell, dtype=float).filled(np.nan) if np.ndim(cell) == 1 else None for cell in values
+    ]
+    if any(row is None for row in rows):
+        return values
+    padded = np.full((len(rows), max(row.size for row in rows if row is not None)), np.nan)
+    for number, row in enumerate(rows):
+        if row is not None:
+            padded[number, : row.size] = row
+    return padded
 
 
 def _ned(lines: list[str], request: Request) -> list[FileSpectrum]:
@@ -88,269 +168,204 @@ def _ned(lines: list[str], request: Request) -> list[FileSpectrum]:
     width = min(len(units), *(len(row) for row in rows))
     if width < 2:
         raise AgnsalError(f"line {1 + min(range(len(rows)), key=lambda i: len(rows[i]))} of its numbers is cut off.")
-    numbers = _matrix([" ".join(row[:width]) for row in rows], None)
-    names = ("spectral_axis", "intensity", "uncertainty")[:width]
+    numbers = _matrix([" ".join(row[:width]) for row in rows], None, width)
+    names = ["spectral_axis", "intensity", "uncertainty"][:width]
     parts = [understand(name, unit=unit) for name, unit in zip(names, units, strict=False)]
-    return _spectra(parts, dict(zip(names, numbers, strict=True)), {}, request, replace(_KNOWN_TEXTS[names]))
-
-
-def _spectra(
-    parts: Sequence[Part],
-    numbers: Mapping[str, Any],
-    header: Mapping[str, Any],
-    request: Request,
-    known: Known = Known(),  # noqa: B008
-) -> list[FileSpectrum]:
-    """The spectra of columns, by what they say and what the user says; numbers of columns count from 1."""
-    found = [("columns", parts)]
-    columns = {
-        role: parts[int(name) - 1].name if str(name).isdigit() and 0 < int(name) <= len(parts) else name
-        for role, name in request.columns.items()
-    }
-    header = {str(key).upper(): value for key, value in header.items()}
-    parts = [replace(part, unit=part.unit or _unit_by_keyword(part, header)) for part in parts]
-    try:
-        roles = assign(parts, columns)
-    except Undecided as error:
-        said, units = suggested(parts, error.roles)
-        raise refusal(f"{error.problem}: no columns of wavelength and flux", found, said, units=units) from error
-    records = spectra_of(roles, numbers, header, request, [("columns", parts)], known)
-    used = {part.name for part in roles.values()}
-    for record in records:
-        record.ignored = tuple(part.name for part in parts if part.name not in used)
-    return records
-
-
-def _unit_by_keyword(part: Part, header: Mapping[str, Any]) -> str:
-    """A unit that a comment states for a column: ``units_flux: ...``, ``WAVE_UNIT = ...``."""
-    for key, value in header.items():
-        words = re.split(r"[\W_]+", key.lower())
-        if {"unit", "units"} & set(words):
-            rest = "_".join(word for word in words if word not in ("unit", "units"))
-            if rest and (rest == part.name.lower() or understand(rest).role == part.role is not None):
-                return str(value)
-    return ""
+    return _spectra(
+        parts, dict(zip(names, numbers, strict=True)), {}, request, Known(medium="air", survey="NED"), title="NED"
+    )
 
 
 def _columns(lines: list[str], request: Request) -> list[FileSpectrum]:
-    """Columns separated by commas, semicolons, tabs or blanks, with names above them or in a comment, or without."""
-    comments = [line.strip().lstrip("#%;!/ \t") for line in lines if line.lstrip().startswith(_COMMENT)]
-    rows = [line.strip() for line in lines if not line.lstrip().startswith(_COMMENT)]
-    if not rows:
+    """Columns separated by commas, semicolons, tabs or blanks, with lines above them that name them, or without."""
+    plain = [(place, line) for place, line in enumerate(lines) if not line.lstrip().startswith(_COMMENT)]
+    if not plain:
         raise AgnsalError("it holds no numbers, only comments.")
-    rows, delimiter = _separated(rows)
-    parts: list[Part] = []
-    if (not _is_number(rows[0].split(delimiter)[0]) and not all(map(_is_number, rows[0].split(delimiter)[1:]))) or (
-        not _is_number(rows[0].split(delimiter)[0]) and len(rows[0].split(delimiter)) == 1
-    ):
-        header, rows = rows[0], rows[1:]
-        width = len(rows[0].split(delimiter)) if rows else None
-        parts = _parts(header, delimiter, width)
-        if rows and not any(map(_is_number, rows[0].split(delimiter))):  # a line of units
-            parts, rows = _with_units(parts, rows[0], delimiter), rows[1:]
-        if not rows and any(part.role for part in parts):
+    delimiter, first = _first_row([line.strip("\r\n") for _, line in plain])
+    if first is None:
+        names = heading_of([plain[0][1]], len(plain[0][1].split(delimiter)), delimiter)
+        if {"wavelength", "log10_wavelength", "flux"} & {part.role for part in names.parts}:
             raise AgnsalError("its table is empty: names of columns and no row.")
-        if not rows or not (any(part.role for part in parts) or _is_number(rows[0].split(delimiter)[0])):
-            raise UnknownLayout("it is text without columns of numbers.")
-        if not parts:
-            raise _unfit(header, rows, delimiter)
-    width = len(rows[0].split(delimiter))
-    if not parts:
-        parts = _parts_in_comments(comments, delimiter, width, rows, bool(request.columns))
-    labels = 1 if len(parts) == width - 1 else 0  # the row numbers of R's write.table
-    if not parts:
-        return _without_names(rows, delimiter, width, comments, request)
-    keywords = _keywords(comments)
-    wanted = {part.name for part in parts if part.role or request.columns} | {
-        part.name for part in parts if axis_unit(part.unit) or flux_unit(part.unit)
-    }
-    places = [number + labels for number, part in enumerate(parts) if part.name in wanted]
-    if not places:
-        raise UnknownLayout(f"no columns of wavelength and flux among {clean(', '.join(p.name for p in parts))}.")
-    numbers = _matrix(rows, delimiter, places, width)
-    named = dict(zip((parts[place - labels].name for place in places), numbers, strict=True))
-    known = _KNOWN_TEXTS.get(tuple(part.name.lower() for part in parts), Known())
-    if known == Known() and {part.name.lower() for part in parts} == {"wave", "flux", "ivar"}:
-        known = _desi_export(named)
-    if len({part.name for part in parts}) < len(parts):
-        raise refusal("two of its columns have one name", [("columns", parts)], {"wavelength": 1, "flux": 2})
-    return _on_exact_grid(_spectra(parts, named, keywords, request, known), known)
+        raise UnknownLayout("it is text without columns of numbers.")
+    above = [line.lstrip().lstrip("#%!/") for line in lines[: plain[first][0]]]
+    rows = _without_trailing([line.strip(" \r\n") for _, line in plain[first:]], delimiter)
+    width = len(_split(rows[0], delimiter))
+    heading = heading_of(above, width, delimiter)
+    if not heading.parts:
+        return _without_names(rows, delimiter, width, heading, request)
+    numbers = _matrix(rows, delimiter, width, heading)
+    parts = heading.parts
+    if heading.row_numbers:
+        if (numbers[0] != np.arange(len(rows)) + numbers[0][0]).any() or numbers[0][0] not in (0, 1):
+            raise refusal(
+                f"its rows have {width} columns and the line above them names {len(parts)}",
+                [("text", parts)],
+                {"wavelength": 1, "flux": 2},
+            )
+        numbers = numbers[1:]
+    columns = dict(zip((part.name for part in parts), numbers, strict=True))
+    known = _known(parts, columns)
+    if known.medium == "vacuum" and (grid := survey_grid(columns[parts[0].name])):
+        columns[parts[0].name] = grid[1]
+    return _stated(_spectra(parts, columns, heading.facts, request, known), heading)
 
 
-def _desi_export(numbers: Mapping[str, Any]) -> Known:
-    """The CSV of DESI: wave, flux, ivar on its whole grid, with numbers that can be in 1e-17 erg/s/cm2/A."""
-    wave, flux = (next(v for k, v in numbers.items() if k.lower() == name) for name in ("wave", "flux"))
-    grid = 3600.0 + 0.8 * np.arange(7781)
-    if wave.shape == grid.shape and np.abs(wave - grid).max() < 0.01 and np.nanmedian(np.abs(flux)) > 1e-6:
-        return Known(FLAM17, _ANGSTROM, "vacuum", "DESI")
-    return Known()
-
-
-def _on_exact_grid(records: list[FileSpectrum], known: Known) -> list[FileSpectrum]:
-    """Wavelengths written with few digits put back onto the pixels of their survey."""
+def _stated(records: list[FileSpectrum], heading: Heading) -> list[FileSpectrum]:
+    """The records with the medium and the frame that the lines above the numbers speak of."""
     for record in records:
-        wave: NDArray[np.float64] = record.wavelength
-        if known.survey == "DESI":
-            record.wavelength = 3600.0 + 0.8 * np.arange(wave.size, dtype=np.float64)
-        elif known.survey == "SDSS":
-            place: NDArray[np.float64] = np.round(1e4 * np.log10(wave))
-            if np.abs(1e4 * np.log10(wave) - place).max() < 0.01:
-                record.wavelength = np.asarray(10.0 ** (1e-4 * place), dtype=np.float64)
+        record.medium = record.medium or heading.medium
+        record.frame = record.frame or heading.frame
     return records
 
 
-def _separated(rows: list[str]) -> tuple[list[str], str | None]:
-    """The rows with points for decimal commas, and what separates their cells (None: blanks)."""
-    row = rows[min(len(rows) // 2, len(rows) - 1)]
-    for mark in (";", "\t", None):
-        cells = row.split(mark)
-        if (
-            len(cells) > 1
-            and all(re.fullmatch(r"\s*[-+]?\d+(,\d+)?([eE][-+]?\d+)?\s*", cell) for cell in cells)
-            and "," in row
-        ):
-            return [re.sub(r"(?<=\d),(?=\d)", ".", line) for line in rows], mark
-    return rows, next((mark for mark in (",", ";", "\t") if mark in row), None)
+def _known(parts: Sequence[Part], columns: Mapping[str, Any]) -> Known:
+    """What texts without units are known by the names of their columns, and by their pixels."""
+    names = tuple(part.name.strip().lower() for part in parts)
+    values = np.asarray(columns[parts[0].name], dtype=float) if parts else np.empty(0)
+    if any(part.unit for part in parts) or values.ndim != 1:
+        return Known()
+    if names in (("spectral_axis", "intensity"), ("spectral_axis", "intensity", "uncertainty")) and _optical(values):
+        return Known(u.dimensionless_unscaled, _ANGSTROM, "air", "NED")
+    if names == ("lam", "flux", "err") and _optical(values):
+        return Known(u.dimensionless_unscaled, _ANGSTROM)  # PyQSOFit and its kin
+    grid = survey_grid(values)
+    survey = grid[0] if grid else None
+    small = np.nanmax(np.abs(np.asarray(columns[parts[1].name], dtype=float))) < 1e-4 if len(parts) > 1 else True
+    if names == ("wave", "flux", "ivar") and survey == "DESI" and not small:
+        return Known(FLAM17, _ANGSTROM, "vacuum", "DESI")
+    if names == ("wavelength", "flux", "bestfit", "skyflux") and survey == "SDSS" and not small:
+        return Known(FLAM17, _ANGSTROM, "vacuum", "SDSS")  # as SkyServer writes them
+    return Known()
 
 
-def _parts(line: str, delimiter: str | None, width: int | None) -> list[Part]:
-    """Names, and perhaps units in brackets, out of a line that has as many as there are columns; else nothing."""
-    for cells in (line.split(delimiter or ","), *_split(line)):
-        if width is None or len(cells) == width or len(cells) == width - 1 > 1:
-            pairs = [_CELL.fullmatch(cell.strip().strip("\"'")) for cell in cells]
-            if all(pairs) and all(pair[1] for pair in pairs):  # type: ignore[index]
-                return [understand(pair[1], unit=(pair[2] or "")[1:-1]) for pair in pairs]  # type: ignore[index]
-            named = [re.match(r"\s*[\"']?([^\[(\"']+?)\s*[\"']?\s*(?:[\[(](.*)[\])])?\s*$", cell) for cell in cells]
-            if all(named):
-                return [understand(match[1], unit=match[2] or "") for match in named]  # type: ignore[index]
-    return []
-
-
-def _split(line: str) -> list[list[str]]:
-    """A line cut at blanks, with units in brackets kept with the names before them; or into brackets alone."""
-    cells = [match[0].strip() for match in _CELL.finditer(line) if match[0].strip()]
-    return [cells, line.split()]
-
-
-def _with_units(parts: list[Part], line: str, delimiter: str | None) -> list[Part]:
-    """The parts with the units of the line below their names."""
-    for cells in [line.split(delimiter)] if delimiter else _split(line):
-        texts = [cell.strip().strip("\"'") for cell in cells]
-        bare = [text[1:-1] if text[:1] in "[(" and text[-1:] in "])" and text else text for text in texts]
-        if len(bare) == len(parts):
-            return [understand(part.name, unit=part.unit or text) for part, text in zip(parts, bare, strict=True)]
-    return parts
-
-
-def _parts_in_comments(
-    comments: list[str], delimiter: str | None, width: int, rows: list[str], named: bool
-) -> list[Part]:
-    """The columns as comments name them: in a line, or one by one (``# 1: wavelength [nm]``)."""
-    numbered = [re.match(r"(?i)(?:col(?:umn)?\s*)?(\d+)\s*[:=.)-]?\s*(\S.*)", line) for line in comments]
-    listed = {int(match[1]): match[2] for match in numbered if match}
-    if set(range(1, width + 1)) <= set(listed):
-        cells = (re.split(r"\s*[\[(,;]\s*", listed[i], maxsplit=1) for i in range(1, width + 1))
-        return [understand(cell[0].strip(), unit=cell[1].strip(" ])") if len(cell) > 1 else "") for cell in cells]
-    for number, line in enumerate(comments):
-        parts = _parts(line, delimiter, width)
-        if (
-            len(parts) == width
-            and {part.role for part in parts} & {"wavelength", "log10_wavelength"}
-            and any(part.role not in (None, "wavelength", "log10_wavelength") or flux_unit(part.unit) for part in parts)
-        ):
-            below = comments[number + 1] if number + 1 < len(comments) else ""
-            return _with_units(parts, below, delimiter) if not any(part.unit for part in parts) else parts
-        if len(parts) == width and any(axis_unit(part.unit) for part in parts):
-            return parts
-    for line in comments:
-        words = {understand(word).role for word in re.findall(r"[A-Za-z_]\w*", line)}
-        if not named and words & {"wavelength", "log10_wavelength"} and len(line.split()) < 4 * width + 4:
-            raise _unfit(line, rows, delimiter)
-    return []
-
-
-def _unfit(header: str, rows: list[str], delimiter: str | None) -> UnknownLayout:
-    """The refusal of a header whose names do not fit the columns."""
-    width = len(rows[0].split(delimiter))
-    return refusal(
-        f"its header {clean(header, 80)!r} names columns and does not fit the {width} that there are",
-        [("columns by number", [Part(str(number + 1)) for number in range(width)])],
-        {"wavelength": 1, "flux": 2},
-        units={"wavelength": "Angstrom", "flux": "relative"},
-    )
+def _optical(values: NDArray) -> bool:
+    """Whether numbers can be nothing but Angstrom."""
+    low, high = _SURELY_ANGSTROM
+    return bool(values.size and low < np.nanmin(values) and np.nanmax(values) < high)
 
 
 def _without_names(
-    rows: list[str], delimiter: str | None, width: int, comments: list[str], request: Request
+    rows: list[str], delimiter: str | None, width: int, heading: Heading, request: Request
 ) -> list[FileSpectrum]:
-    """Bare columns: by number where the user names them; else Angstrom, flux, and perhaps error, of optical spectra."""
+    """Bare columns, as IRAF's wspectext and most reduction scripts write them: Angstrom, flux, and perhaps error."""
     if width < 2:
         raise UnknownLayout("it has one column of numbers; wavelength and flux are needed.")
-    parts = [Part(str(number + 1)) for number in range(width)]
-    if request.columns:
-        named = dict(zip((part.name for part in parts), _matrix(rows, delimiter, None, width), strict=True))
-        return _spectra(parts, named, _keywords(comments), request, Known())
-    numbers = _matrix(rows, delimiter, None, width)
-    said = {"wavelength": 1, "flux": 2} | ({"error": 3} if width > 2 else {})
-    ask = ("columns by number", parts)
-    units = {"wavelength": "nm", "flux": "relative"}
-    wave = numbers[0][np.isfinite(numbers[0])]
-    unit = request.axis_unit()
-    if unit is None and (wave.size == 0 or wave.min() < _OPTICAL[0] or wave.max() > _OPTICAL[1]):
-        raise refusal(
-            "its columns have no names and no units, and the first does not look like Angstrom of optical light "
-            f"({wave.min() if wave.size else np.nan:g} to {wave.max() if wave.size else np.nan:g})",
-            [ask], said, units=units,
-        )  # fmt: skip
-    third = numbers[2] if width > 2 else None
-    like_errors = third is None or (
-        (third[np.isfinite(third)] >= 0).all() and np.nanmedian(third) < 0.5 * np.nanmedian(np.abs(numbers[1]))
+    parts = [Part(f"column {number}") for number in range(1, width + 1)]
+    numbers = _matrix(rows, delimiter, width, heading)
+    given = {role: _by_number(parts, name) for role, name in request.columns.items()}
+    example = call({"wavelength": 1, "flux": 2}, units={"wavelength": _likely_unit(numbers[0])})
+    if heading.unread and not (given or request.units):
+        raise AgnsalError(
+            f"the line {clean(heading.unread, 80)!r} above its {width} columns is not understood. {example}"
+        )
+    if not given:
+        if width > 3:
+            what = f"one row of {width} numbers" if len(rows) == 1 else f"{width} columns without names"
+            raise AgnsalError(f"it has {what}, which may be anything. {example}")
+        given = dict(zip(("wavelength", "flux", "error"), (part.name for part in parts), strict=False))
+        if width == 3 and not _may_be_error(numbers[2], numbers[1]):
+            example = call({"wavelength": 1, "flux": 2, "error": 3}, units={"wavelength": _likely_unit(numbers[0])})
+            raise AgnsalError(f"its third column has no name and does not look like the error of its second. {example}")
+    columns = dict(zip((part.name for part in parts), numbers, strict=True))
+    axis = columns.get(given.get("wavelength", ""))
+    if request.axis_unit() is None and axis is not None and not _optical(axis):
+        raise AgnsalError(
+            "its first column has no name and no unit and does not look like Angstrom (from "
+            f"{np.nanmin(axis):g} to {np.nanmax(axis):g}): nm? micrometres? {example}"
+        )
+    grid = None if axis is None or request.axis_unit() is not None else survey_grid(axis)
+    known = Known(u.dimensionless_unscaled, _ANGSTROM, "vacuum" if grid else None)
+    if grid:
+        columns[given["wavelength"]] = grid[1]
+    return _stated(_spectra(parts, columns, heading.facts, replace(request, columns=given), known), heading)
+
+
+def _may_be_error(error: NDArray, flux: NDArray) -> bool:
+    """Whether a column without a name can be the error of the one before it: it may be a second epoch, or a sky."""
+    with np.errstate(invalid="ignore"):
+        return not (error < 0).any() and bool(np.nanmedian(error) < 0.5 * np.nanmedian(np.abs(flux)))
+
+
+def _likely_unit(axis: NDArray) -> str:
+    """The unit that an example names: the first in which numbers are optical light. It is never taken."""
+    low, high = np.nanmin(axis), np.nanmax(axis)
+    scales = {"nm": 10.0, "um": 1e4, "m": 1e10, "Angstrom": 1.0}
+    likely = (unit for unit, scale in scales.items() if low * scale > 900 and high * scale < _SURELY_ANGSTROM[1])
+    return next(likely, "log10(Angstrom)" if 2.5 < low < high < 6 else "nm")
+
+
+# Rows and cells
+
+
+def _first_row(lines: list[str]) -> tuple[str | None, int | None]:
+    """The delimiter, and the place of the first line that is numbers, for the most part."""
+    for place, line in enumerate(lines):
+        delimiter = next((mark for mark in (";", "\t") if mark in line.strip()), None)
+        words = line.split()
+        if delimiter is None and "," in line and not (len(words) > 1 and all(map(_is_number, words))):
+            delimiter = ","  # else they are decimal commas
+        cells = _split(line.strip(), delimiter)
+        numeric = sum(_is_number(cell) for cell in cells)
+        if numeric and 2 * numeric >= sum(cell.strip().lower() not in _NULLS for cell in cells):
+            return delimiter, place
+    first = lines[0]
+    return next((mark for mark in (";", "\t", ",") if mark in first), None), None
+
+
+def _split(row: str, delimiter: str | None) -> list[str]:
+    return row.split(delimiter)
+
+
+def _without_trailing(rows: list[str], delimiter: str | None) -> list[str]:
+    """The rows without a delimiter that ends each of them."""
+    if delimiter and all(row.rstrip().endswith(delimiter.strip() or "\0") for row in rows):
+        return [row.rstrip()[: -len(delimiter)] for row in rows]
+    return rows
+
+
+def _matrix(rows: list[str], delimiter: str | None, width: int, heading: Heading | None = None) -> list[NDArray]:
+    """The columns as numbers; empty cells are NaN, a row that is short or no number is named."""
+    facts = {} if heading is None else heading.facts
+    stated = (
+        facts.get(key) for key in ("NULL", "NULL VALUE", "NULL_VALUE", "NULLVALUE", "NODATA", "MISSING", "FILL_VALUE")
     )
-    if width > 3 or not like_errors:
-        raise refusal(
-            "its columns have no names, and what stands in the third and beyond cannot be told",
-            [ask], {"wavelength": 1, "flux": 2}, units=units | {"wavelength": "Angstrom"},
-        )  # fmt: skip
-    roles = ("wavelength", "flux", "error")[:width]
-    parts = [replace(part, role=role) for part, role in zip(parts, roles, strict=True)]
-    numbered = {part.name: values for part, values in zip(parts, numbers, strict=True)}
-    return _spectra(parts, numbered, _keywords(comments), request, Known(_RELATIVE, _ANGSTROM))
-
-
-def _keywords(comments: list[str]) -> dict[str, str]:
-    """What comments of the form ``redshift = 0.1`` or ``OBJECT: NGC 1`` say."""
-    found = (re.match(r"\s*([A-Za-z_][A-Za-z_ ]{0,20}?)\s*[=:]\s*(\S.*)", line) for line in comments)
-    return {match[1].strip().upper().replace(" ", "_"): match[2].strip() for match in found if match}
-
-
-def _matrix(
-    rows: list[str], delimiter: str | None, wanted: list[int] | None = None, width: int | None = None
-) -> list[np.ndarray]:
-    """The wanted columns as numbers; empty cells are NaN, a row that is short or no number is named."""
+    null = next((_number(text) for text in stated if text is not None and _is_number(text)), None)
     try:
-        table = np.loadtxt(io.StringIO("\n".join(rows)), delimiter=delimiter, usecols=wanted, comments=None, ndmin=2)
-        return list(table.T)
+        table = np.loadtxt(io.StringIO("\n".join(rows)), delimiter=delimiter, comments=None, ndmin=2).T
+    except ValueError:  # find the row that is at fault, or the empty cells
+        table = np.empty((width, len(rows)))
+        wanted = [part.role not in (None, "other") for part in heading.parts] if heading and heading.parts else []
+        wanted = [True] * (width - len(wanted)) + wanted
+        for number, row in enumerate(rows):
+            cells = _split(row, delimiter)
+            if len(cells) != width:
+                raise AgnsalError(
+                    f"row {number + 1} of its numbers has {len(cells)} of {width} columns; is it cut off?"
+                ) from None
+            for column, cell in enumerate(cells):
+                table[column, number] = _number(cell)
+                word = cell.strip().strip("\"'").lower()
+                if wanted[column] and np.isnan(table[column, number]) and word not in _NULLS:
+                    raise AgnsalError(
+                        f"row {number + 1} of its numbers holds {clean(cell.strip(), 30)!r}, a number was expected."
+                    ) from None
+    return [np.where(column == null, np.nan, column) if null is not None else column for column in table]
+
+
+def _number(cell: str) -> float:
+    """A cell as a number, with decimal commas and the exponents of Fortran; NaN where it is none."""
+    word = cell.strip().strip("\"'").strip().lower()
+    if word in _TRUTH:
+        return _TRUTH[word]
+    if re.fullmatch(r"[-+]?\d*,\d+(e[-+]?\d+)?", word):
+        word = word.replace(",", ".")
+    if re.fullmatch(r"[-+]?\d*\.?\d*d[-+]?\d+", word):
+        word = word.replace("d", "e")
+    try:
+        return float(word)
     except ValueError:
-        pass  # find the row that is at fault, or the empty cells
-    places = wanted if wanted is not None else list(range(len(rows[0].split(delimiter))))
-    table = np.empty((len(places), len(rows)))
-    for number, row in enumerate(rows):
-        cells = row.split(delimiter)
-        if len(cells) <= max(places) or (width is not None and len(cells) != width):
-            raise AgnsalError(
-                f"row {number + 1} of its numbers has {len(cells)} of {width or len(places)} columns; is it cut off?"
-            )
-        for column, place in enumerate(places):
-            cell = cells[place].strip().strip("\"'")
-            if cell and not _is_number(cell) and cell.lower() not in _NULLS:
-                raise AgnsalError(f"row {number + 1} of its numbers holds {clean(cell, 30)!r}, a number was expected.")
-            table[column, number] = float(cell) if _is_number(cell) else np.nan
-    return list(table)
+        return float("nan")
 
 
 def _is_number(word: str) -> bool:
-    try:
-        float(word.strip().strip("\"'"))
-    except ValueError:
-        return False
-    return True
+    return word.strip().strip("\"'").lower() not in _TRUTH and not np.isnan(_number(word))

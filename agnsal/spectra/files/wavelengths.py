@@ -60,3 +60,18 @@ def check_axis(wavelength: NDArray[np.float64]) -> None:
             f"infrared light ({low:g} to {high:g} A): pixel numbers, a logarithm, or another unit than is stated? "
             "Say what its numbers are in: read_spectra(path, units={'wavelength': 'nm'}), or 'log10(Angstrom)'."
         )
+
+
+def survey_grid(wavelength: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]] | None:
+    """The survey whose pixels these are (in vacuum), and where exactly they lie; None where they are of neither.
+
+    SDSS has whole steps of 1e-4 in log10, DESI of 0.8 Angstrom from 3600. Nothing follows for the flux.
+    """
+    if wavelength.size < 100 or not np.isfinite(wavelength).all() or wavelength[0] < 2500 or wavelength[-1] > 12000:
+        return None
+    for survey, place in (("SDSS", 1e4 * np.log10(wavelength)), ("DESI", (wavelength - 3600.0) / 0.8)):
+        whole = np.round(place)
+        step = np.diff(whole)
+        if np.abs(place - whole).max() < 0.01 and (step >= 1).all() and np.mean(step == 1) > 0.9:
+            return survey, 10.0 ** (1e-4 * whole) if survey == "SDSS" else 3600.0 + 0.8 * whole
+    return None
