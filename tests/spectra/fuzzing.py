@@ -102,7 +102,7 @@ TEXT = {
 CONTAINERS = {"hdf5": _hdf5, "parquet": _parquet}
 #: Cards whose absence means another thing that nobody can tell: medium, frame, scale, a linear axis.
 _OTHER_MEANING = re.compile(
-    r"VACUUM|DOPCOR|CTYPE|OBSRA|OBSDEC|QUALITY|BZERO|BSCALE|TZERO|TSCAL|Z$|Z_HELIO|BITPIX|TFORM|GROUPS"
+    r"VACUUM|DOPCOR|CTYPE|CRPIX|OBSRA|OBSDEC|QUALITY|BZERO|BSCALE|TZERO|TSCAL|Z$|Z_HELIO|BITPIX|TFORM|GROUPS"
 )
 _NONSENSE = ("oops", "", "furlong", "km/s", 1e30, -1e30, 0, -7, 10**9, True)
 _CLAIMS = {"NAXIS": 10**9, "NAXIS1": 10**9, "NAXIS2": 10**9, "TFIELDS": 10**8, "PCOUNT": 10**12, "GCOUNT": 10**9}

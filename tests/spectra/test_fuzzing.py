@@ -25,7 +25,9 @@ def test_mutated_files_are_read_as_what_they_were_or_refused(repository):
     assert min(counts.values()) > 30  # it neither refuses everything nor believes everything
 
 
-@pytest.mark.parametrize("claim", ["NAXIS   =           1000000000", "NAXIS1  =           1000000000"])
+@pytest.mark.parametrize(
+    "claim", ["NAXIS   =           1000000000", "NAXIS1  =           1000000000", "NAXIS1  =                   -7"]
+)
 def test_claims_beyond_the_size_of_the_file_are_refused_at_once(claim, tmp_path):
     path = files.write_wcs1d(tmp_path / "a.fits")
     content = bytearray(path.read_bytes())
@@ -53,3 +55,10 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path):
     (tmp_path / "a.gz").write_bytes(packed[:-4] + struct.pack("<I", 2**31))
     with pytest.raises(AgnsalError, match="gunzip"):
         read_spectra(tmp_path / "a.gz")
+
+
+def test_a_packed_file_that_is_cut_off_is_refused(tmp_path):
+    packed = gzip.compress(files.write_desi(tmp_path / "a.fits").read_bytes(), 1)
+    (tmp_path / "b.fits.gz").write_bytes(packed[: len(packed) // 2] + struct.pack("<I", 1000))
+    with pytest.raises(AgnsalError, match="cut off"):
+        read_spectra(tmp_path / "b.fits.gz")

@@ -6,8 +6,12 @@ gigabytes. Both are told from the headers and the size of the file alone.
 
 from __future__ import annotations
 
+import gzip
+import io
 import struct
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from agnsal.errors import AgnsalError
 
@@ -30,25 +34,46 @@ def check_claims(path: Path) -> None:
             if unpacked > MOST_UNPACKED:
                 raise AgnsalError(f"it is packed and says to hold {unpacked} bytes; unpack it (gunzip) and read that.")
         elif start == b"SIMPLE":
-            place = 0
-            while place is not None and place < size:
-                stream.seek(place)
-                place = _next_header(stream, place, size)  # type: ignore[assignment]
+            _walk(stream, size)
         elif start[:4] not in (b"\x89HDF", b"PAR1", b"BZh9") and size > MOST_TEXT:
             raise AgnsalError(f"it is no FITS file and has {size} bytes, too many for a text of spectra; split it.")
 
 
-def _next_header(stream: object, place: int, size: int) -> int | None:
+def unpacked(path: Path) -> bytes:
+    """What a gzip file holds, all of it: readers take the first part of one that is cut off for the whole."""
+    with gzip.open(path) as stream:
+        try:
+            content = stream.read(MOST_UNPACKED + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise AgnsalError(f"it is damaged or cut off: it does not unpack ({error}).") from error
+    if len(content) > MOST_UNPACKED:
+        raise AgnsalError(f"it is packed and holds more than {MOST_UNPACKED} bytes; unpack it (gunzip) and read that.")
+    if content.startswith(b"SIMPLE"):
+        _walk(io.BytesIO(content), len(content))
+    return content
+
+
+def _walk(stream: BinaryIO, size: int) -> None:
+    """Go from header to header of a FITS file."""
+    place: int | None = 0
+    while place is not None and place < size:
+        stream.seek(place)
+        place = _next_header(stream, place, size)
+
+
+def _next_header(stream: BinaryIO, place: int, size: int) -> int | None:
     """Where the next header begins; None where this one does not end, or is none."""
     counts: dict[str, int] = {}
     begin = place
     while True:
-        block = stream.read(_BLOCK)  # type: ignore[attr-defined]
+        block = stream.read(_BLOCK)
         place += _BLOCK
         if len(block) < _BLOCK and (begin < place - _BLOCK or _is_header(block)):
             raise AgnsalError(f"it is damaged or cut off: it ends within a header, after {size} bytes.")
         if len(block) < _BLOCK or place - begin > _MOST_HEADER or (place - begin == _BLOCK and not _is_header(block)):
             return None
+        if not block.isascii() or b"\0" in block:
+            raise AgnsalError("it is damaged: a header of it has no END, or is no text.")
         for at in range(0, _BLOCK, _CARD):
             key = block[at : at + 8]
             if key == b"END     ":
@@ -72,9 +97,11 @@ def _end_of_data(counts: dict[str, int], place: int, size: int) -> int | None:
     lengths = [counts.get(f"NAXIS{axis}", 0) for axis in range(1, axes + 1)]
     if not lengths:
         return place
+    if min(lengths) < 0:
+        raise AgnsalError(f"it is damaged: its header claims an axis of {min(lengths)} pixels.")
     elements = 1
     for length in lengths[1:] if lengths[0] == 0 and len(lengths) > 1 else lengths:  # random groups begin with 0
-        elements *= max(length, 0)
+        elements *= length
     claimed = abs(counts.get("BITPIX", 8)) // 8 * counts.get("GCOUNT", 1) * (counts.get("PCOUNT", 0) + elements)
     end = place + claimed
     padded = place + -(-claimed // _BLOCK) * _BLOCK

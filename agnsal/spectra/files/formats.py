@@ -6,16 +6,16 @@ of one open file. Its loaders are then called by name.
 
 from __future__ import annotations
 
-import gzip
+import io
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
-from agnsal.spectra.files.bounds import check_claims
+from agnsal.spectra.files.bounds import check_claims, unpacked
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
@@ -62,19 +62,17 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
         start = stream.read(10)
     if start.startswith((containers.HDF5, containers.PARQUET)):
         return containers.read_container(path), "HDF5" if start.startswith(containers.HDF5) else "parquet"
-    packed = start.startswith(b"\x1f\x8b")
-    if packed:
-        with gzip.open(path) as unpacked:
-            start = unpacked.read(10)
+    content = unpacked(path) if start.startswith(b"\x1f\x8b") else None
+    start = start if content is None else content[:10]
     if not start.startswith((b"SIMPLE", b"BZh")):
         if known is not None or path.name.lower().endswith(_FITS_NAMES):
             raise AgnsalError(f"it is no FITS file, whatever its name says: its bytes begin with {start!r}.")
-        content = path.read_bytes()
-        return read_text(gzip.decompress(content) if packed else content, request), format or "text"
-    if path.stat().st_size % 2880 and not packed and (cut := _cut_off(path)):
+        return read_text(path.read_bytes() if content is None else content, request), format or "text"
+    if path.stat().st_size % 2880 and content is None and (cut := _cut_off(path)):
         raise AgnsalError(cut)
     refused: UnknownLayout | None = None
-    with path.open("rb") as stream, fits.open(stream) as hdulist:
+    opened: BinaryIO = path.open("rb") if content is None else io.BytesIO(content)
+    with opened, fits.open(opened) as hdulist:
         generic = bool(request.columns) and known is None  # the user names columns: no survey's reader knows better
         for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
             if known or layout.matches(hdulist):
