@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         line_masks as line_masks,
         line_table as line_table,
     )
+    from agnsal.spectra.files.inspecting import Inspection as Inspection
+    from agnsal.spectra.files.inspecting import inspect_spectra as inspect_spectra
     from agnsal.spectra.files.reading import read_spectra as read_spectra
     from agnsal.spectra.sample import SpectralSample as SpectralSample, concatenate as concatenate
     from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn
@@ -126,6 +128,7 @@ _HOMES = {
     "spectra.grid": ("PERUZZI2021_GRID", "WavelengthGrid"),
     "spectra.regions": ("Regions",),
     "spectra.lines": ("SpectralLine", "find_line", "line_masks", "line_table"),
+    "spectra.files.inspecting": ("Inspection", "inspect_spectra"),
     "spectra.files.reading": ("read_spectra",),
     "spectra.sample": ("SpectralSample", "concatenate"),
     "spectra.simulation.agn": ("simulate_agn",),

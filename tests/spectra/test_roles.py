@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable
 
-from agnsal import AgnsalError, read_spectra
+from agnsal import AgnsalError, inspect_spectra, read_spectra
 from agnsal.spectra.files.roles import understand
 from agnsal.spectra.files.units import FLAM17, axis_unit, flux_unit
 
@@ -188,3 +188,16 @@ def test_a_truth_value_is_no_redshift(tmp_path):
     columns.append(fits.Column("flux", "800D", array=[WAVE], unit=FLAM))
     fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
     assert read_spectra(tmp_path / "a.fits")[0].meta["redshift"] is None
+
+
+def test_inspection_is_a_page_of_80_columns_and_harmless(tmp_path):
+    path = write(tmp_path / "a.fits", ("wave", WAVE, "Angstrom"), ("flux", WAVE, FLAM), ("sky<b>", WAVE, FLAM))
+    report = inspect_spectra(path)
+    assert (report.layout, report.n_spectra, list(report.ignored)) == ("tabular-fits", 1, ["sky<b>"])
+    assert max(map(len, str(report).splitlines())) <= 80
+    assert "<b>" not in report._repr_html_()
+    assert "&lt;b&gt;" in report._repr_html_()
+    refused = inspect_spectra(write(tmp_path / "b.fits", ("a", WAVE, None), ("b", WAVE, None)))
+    assert refused.layout is None
+    assert "read_spectra(path" in refused.refusal
+    assert "not understood" in str(refused)

@@ -39,6 +39,7 @@ class FileSpectrum:
     redshift: float | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()  # extensions and columns that were not used
+    columns: tuple[Any, ...] = ()  # of text: every column as a `Part`
     mask_name: str | None = None  # what the mask is called, where its sense is by custom only
 
     def __post_init__(self) -> None:
