@@ -201,3 +201,9 @@ def test_inspection_is_a_page_of_80_columns_and_harmless(tmp_path):
     assert refused.layout is None
     assert "read_spectra(path" in refused.refusal
     assert "not understood" in str(refused)
+
+
+@pytest.mark.parametrize("path", [None, "", 7, [None], [""], "a" * 5000, ["a\0b"]])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(AgnsalError):
+        read_spectra(path)

@@ -36,12 +36,15 @@ _SAME_AS = {
 def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpectrum], str]:  # noqa: A002
     """What a file holds, and the name of its format; any failure is an AgnsalError that tells the cause."""
     path = Path(file)
-    if path.is_dir():
-        raise AgnsalError("it is a folder; pass a folder alone to read what is in it.")
-    if not path.exists():
-        raise AgnsalError("there is no such file.")
-    if path.stat().st_size == 0:
-        raise AgnsalError("it is empty (0 bytes).")
+    try:
+        if path.is_dir():
+            raise AgnsalError("it is a folder; pass a folder alone to read what is in it.")
+        if not path.exists():
+            raise AgnsalError("there is no such file.")
+        if path.stat().st_size == 0:
+            raise AgnsalError("it is empty (0 bytes).")
+    except OSError as error:
+        raise AgnsalError(f"it cannot be opened ({error.strerror}).") from error
     check_claims(path)
     try:
         with warnings.catch_warnings():

@@ -171,16 +171,29 @@ def _check_options(frame: Any, medium: Any, on_error: Any) -> None:
 
 def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
     """The files as given, and whether they are all there is in a folder."""
-    if not isinstance(paths, (str, os.PathLike)):
-        return [os.fspath(path) for path in paths], False
-    folder = Path(paths)
-    if not folder.is_dir():
-        return [os.fspath(paths)], False
-    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    try:
+        if not isinstance(paths, (str, bytes, os.PathLike)):
+            return [_path(path) for path in paths], False
+        folder = Path(_path(paths))
+        if not folder.is_dir():
+            return [str(folder)], False
+        inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    except TypeError as error:
+        raise AgnsalError(f"a path, a folder or several paths were expected, got {paths!r}.") from error
+    except OSError as error:
+        raise AgnsalError(f"{paths}: it cannot be opened ({error.strerror}).") from error
     visible = [str(path) for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts)]
     if not visible:
         raise AgnsalError(f"{folder}: there is no file in this folder.")
     return visible, True
+
+
+def _path(path: PathLike | bytes) -> str:
+    """A path as text; an empty one is refused."""
+    text = os.fsdecode(path)
+    if not text.strip() or "\0" in text:
+        raise AgnsalError(f"a path was expected, got {path!r}.")
+    return text
 
 
 def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
