@@ -144,7 +144,7 @@ def _of_fits(file: str) -> list[tuple[str, Part]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(file) as hdulist:
+            with open(file, "rb") as stream, fits.open(stream) as hdulist:  # noqa: PTH123 - of any kind of path
                 for number, hdu in enumerate(hdulist):
                     if is_table(hdu):
                         found += [(f"{number} {hdu.name}", part) for part in parts_of(hdu)]
