@@ -73,6 +73,7 @@ def _spectra(
     used = {part.name for part in roles.values()}
     for record in records:
         record.ignored = tuple(part.name for part in parts if part.name not in used)
+        record.columns = tuple(parts)
     return records
 
 
