@@ -207,3 +207,12 @@ def test_inspection_is_a_page_of_80_columns_and_harmless(tmp_path):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(AgnsalError):
         read_spectra(path)
+
+
+def test_loaders_of_specutils_are_asked_by_signature_and_the_sky_is_left_out(tmp_path):
+    hdu = fits.PrimaryHDU(np.array([[WAVE * 0 + 1], [WAVE * 0 + 9]]))
+    hdu.header.update(MSTITLE="2dF-SDSS LRG/QSO survey", CRVAL1=4000.0, CD1_1=2.5, CRPIX1=1.0)
+    hdu.writeto(tmp_path / "a.fits")
+    (spectrum,) = read_spectra(tmp_path / "a.fits")
+    assert (spectrum.meta["format"], spectrum.meta["medium_of_file"]) == ("2SLAQ-LRG", "air")
+    assert np.median(spectrum.flux.value) == 1

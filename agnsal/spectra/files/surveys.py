@@ -5,6 +5,7 @@ They are measured in air, and none but GAMA's own is flux calibrated: those flux
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import astropy.units as u
@@ -165,7 +166,39 @@ def _is_2dfgrs(hdulist: fits.HDUList) -> bool:
     return str(hdulist[0].header.get("IMAGE", "")).strip() in ("SKYCHART", "SPECTRUM")
 
 
+def read_by_purpose(hdulist: fits.HDUList, label: str) -> list[FileSpectrum]:
+    """The reduced spectra that a loader of specutils finds: combined ones where there are some, never sky or errors."""
+    from specutils import SpectrumList
+
+    loaded = SpectrumList.read(hdulist, format=label)
+    if label == "2SLAQ-LRG":
+        loaded = loaded[:1]  # its second is the sky
+    purposes = {str(spectrum.meta.get("purpose", "reduced")) for spectrum in loaded}
+    wanted = next((purpose for purpose in ("combined", "reduced") if purpose in purposes), None)
+    chosen = [spectrum for spectrum in loaded if spectrum.meta.get("purpose", "reduced") == wanted]
+    if not chosen:
+        raise AgnsalError(f"the {label} layout was expected to hold a reduced spectrum; it has {', '.join(purposes)}.")
+    records = [record for spectrum in chosen for record in from_specutils(spectrum)]
+    for record in records:
+        record.medium = "air"
+        record.meta["survey"] = label
+    return records
+
+
+def _card(key: str, word: str) -> Callable[[fits.HDUList], bool]:
+    return lambda hdulist: word.lower() in str(hdulist[0].header.get(key, "")).lower()
+
+
+def _by_purpose(label: str, key: str, word: str) -> Layout:
+    """A survey known by a word in a card of its primary header, and read by specutils' loader of that name."""
+    return Layout(label, _card(key, word), lambda hdulist, _: read_by_purpose(hdulist, label), f"{key} = {word}")
+
+
 LAYOUTS = (
+    _by_purpose("OzDES", "REFERENC", "ozdes"),
+    _by_purpose("WiggleZ", "REFCODE", "2018MNRAS.474.4151D"),
+    _by_purpose("GALAH", "ORIGIN", "GALAH"),
+    _by_purpose("2SLAQ-LRG", "MSTITLE", "2dF-SDSS LRG/QSO survey"),
     Layout(
         "GAMA",
         lambda hdulist: gama_label(hdulist[0].header),
