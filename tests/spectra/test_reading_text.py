@@ -180,6 +180,44 @@ def test_null_cells_are_bad_pixels(tmp_path, null):
     assert list(np.flatnonzero(read(path).mask)) == [3]
 
 
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("counts", u.ct), ("normalized_flux", u.dimensionless_unscaled), ("relative flux", u.dimensionless_unscaled)],
+)
+def test_names_that_say_the_unit(tmp_path, name, unit):
+    assert_right(read(written(tmp_path, f"Angstrom,{name},err", delimiter=",")), unit=unit)
+
+
+def test_ab_magnitudes_become_flux_density(tmp_path):
+    path = written(tmp_path, "wave[AA] flux[AB mag]", columns=(WAVE, 20 + 0 * WAVE))
+    np.testing.assert_allclose(read(path).flux.to_value(u.uJy), 36.3078, rtol=1e-5)
+    path = written(tmp_path, "wave[AA] mag[AB]", columns=(WAVE, 20 + 0 * WAVE))
+    with pytest.raises(AgnsalError, match="says that it is the flux") as caught:
+        read(path)
+    np.testing.assert_allclose(as_advised(caught.value, path).flux.to_value(u.uJy), 36.3078, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["{} # fine", "{},"], ids=["remark", "trailing comma"])
+def test_what_ends_every_row_is_cut_off(tmp_path, cell):
+    rows = [cell.format(f"{w:.3f}, {f:.6f}, 0.5") for w, f in zip(WAVE, FLUX, strict=True)]
+    path = tmp_path / "s.csv"
+    path.write_text("\n".join(["wave[AA],flux[Jy],err" + cell[2:].rstrip("# fine"), *rows]))
+    assert_right(read(path), unit=u.Jy)
+
+
+def test_prose_with_numbers_is_no_table(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("# Spectra\nTaken\nin 2019\nand with 3 arms\nby two of us\nin the end\n")
+    with pytest.raises(AgnsalError, match="without columns of numbers"):
+        read(path)
+
+
+def test_velocities_are_never_suggested_as_wavelengths(tmp_path):
+    with pytest.raises(AgnsalError, match="nothing in it says that it is the wavelength") as caught:
+        read(written(tmp_path, "velocity[km/s] flux[Jy] err"))
+    assert "'wavelength': 'velocity'" not in str(caught.value)
+
+
 def test_a_stated_null_value_is_a_bad_pixel(tmp_path):
     flux = np.where(np.arange(60) == 7, -999, FLUX)
     path = written(tmp_path, "# nodata = -999", "# wave[AA] flux[Jy] err", columns=(WAVE, flux, ERROR))

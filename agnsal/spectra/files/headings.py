@@ -72,6 +72,8 @@ def _named(lines: Sequence[str], width: int, delimiter: str | None) -> tuple[lis
     best: tuple[int, list[Part], bool, int] = (0, [], False, -1)
     for place, line in enumerate(lines):
         for cells in _cells(line, delimiter):
+            if len(cells) == width + 1 and not cells[-1]:
+                cells = cells[:-1]  # noqa: PLW2901 - the line ends with the delimiter
             if len(cells) not in (width, width - 1) or len(cells) < 2:
                 continue
             parts = [named_part(cell) for cell in cells]
@@ -151,6 +153,8 @@ def named_part(cell: str) -> Part:
         match = re.fullmatch(pattern, cell)
         if match and _fits(understand(match[1]).role, match[2]):
             return replace(understand(match[1], unit=match[2]), name=cell)
+    if len(cell) > 1 and axis_unit(cell) is not None:  # the column is called by its unit
+        return replace(understand("wavelength", unit=cell), name=cell)
     return understand(cell)
 
 

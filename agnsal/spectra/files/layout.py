@@ -105,6 +105,8 @@ def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[
     axis = "log10_wavelength" if "log10_wavelength" in columns else "wavelength"
     for role in (axis, "flux"):
         candidates = [part for part in candidates_for(role, parts) if part.name not in taken]
+        if role == axis:  # never a velocity
+            candidates = [part for part in candidates if not part.unit or axis_unit(part.unit) is not None]
         if role not in columns and candidates:
             columns[role] = candidates[0].name
             taken.add(candidates[0].name)

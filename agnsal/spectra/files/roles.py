@@ -219,6 +219,8 @@ def understand(
     if said is not None and role != "other":
         role = said if role in (None, said, {"wavelength": "log10_wavelength"}.get(said)) else None
     medium = medium_in(name) or medium_in(unit)
+    if role == "flux" and not str(unit or "").strip():  # counts and normalised flux are called what they are in
+        unit = "counts" if "counts" in kinds else "relative" if re.search(r"(?i)norm|relative", name) else unit
     if role == "wavelength" and "em.wl" in ucd.lower():
         medium = "air" if "obs.atmos" in ucd.lower() else medium
     return Part(

@@ -189,7 +189,10 @@ def _columns(lines: list[str], request: Request) -> list[FileSpectrum]:
             raise AgnsalError("its table is empty: names of columns and no row.")
         raise UnknownLayout("it is text without columns of numbers.")
     above = [line.lstrip().lstrip("#%!/") for line in lines[: plain[first][0]]]
-    rows = _without_trailing([line.strip(" \r\n") for _, line in plain[first:]], delimiter)
+    rows = [re.sub(r"\s#.*", "", line).strip(" \r\n") for _, line in plain[first:]]
+    rows = _without_trailing(rows, delimiter)
+    if not _mostly_numbers(rows, delimiter):
+        raise UnknownLayout("it is text without columns of numbers.")
     width = len(_split(rows[0], delimiter))
     heading = heading_of(above, width, delimiter)
     if not heading.parts:
@@ -315,6 +318,12 @@ def _first_row(lines: list[str]) -> tuple[str | None, int | None]:
 
 def _split(row: str, delimiter: str | None) -> list[str]:
     return row.split(delimiter)
+
+
+def _mostly_numbers(rows: list[str], delimiter: str | None) -> bool:
+    """Whether most of the first rows have at least two cells of numbers, or one alone: prose is no table."""
+    counts = [(sum(map(_is_number, cells)), len(cells)) for row in rows[:9] if (cells := _split(row, delimiter))]
+    return 2 * sum(2 * numbers >= cells for numbers, cells in counts) > len(counts)
 
 
 def _without_trailing(rows: list[str], delimiter: str | None) -> list[str]:

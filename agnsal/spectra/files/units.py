@@ -146,7 +146,7 @@ def _parsed(text: str) -> u.UnitBase | None:
         return None
     if _RELATIVE.fullmatch(text):
         return u.dimensionless_unscaled
-    if re.fullmatch(r"(?i)\s*(mag\s*\(?\s*AB\s*\)?|AB\s*mag\w*)\s*", text):
+    if re.fullmatch(r"(?i)\s*(mag\s*\(?\s*AB\s*\)?|AB(\s*mag\w*)?)\s*", text):
         return u.ABmag
     if re.match(r"10\.?0*[eE]", text):
         return None  # 10e-17 is written for 1e-17 and for 1e-16
