@@ -184,7 +184,12 @@ def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample
     labels = [label for label in TASKS[task] if label in set(test.labels) | set(predicted)]
     draw_confusion(options, f"9_confusion_{name}", test.labels, predicted, labels)
     right = {label: test[(predicted == label) & (test.labels == label)] for label in TASKS[task]}
-    of_class = {label: agnsal.saliency(model, some, target=label) for label, some in right.items() if len(some)}
+    # log-odds: the gradient of a probability vanishes where it saturates, and few spectra would make the picture
+    of_class = {
+        label: agnsal.saliency(model, some, target=label, output="log_odds")
+        for label, some in right.items()
+        if len(some)
+    }
     n_right = sum(map(len, right.values()))
     note = f"{task}, {scaling}: {n_right} of {len(test)} spectra classified correctly."
     if of_class:
@@ -248,8 +253,7 @@ def draw_saliency(options, name: str, attribution: agnsal.Attribution, titles: l
 def draw_gradients(options, name: str, gradients: dict[str, agnsal.Attribution], titles: list[str]) -> None:
     figure, axes = panels(len(next(iter(gradients.values()))), 2.4)
     for i, ax in enumerate(axes):
-        figures.plot_class_gradients(gradients, i, ax=ax)
-        ax.annotate(titles[i], (0.01, 0.96), xycoords="axes fraction", va="top", weight="bold")
+        figures.plot_class_gradients(gradients, i, ax=ax, title=titles[i])
     save_figure(options, name, figure)
 
 
@@ -267,11 +271,12 @@ def draw_importance(options, name: str, of_class: dict[str, agnsal.Attribution])
         if ax is not axes[0, 0]:
             ax.get_legend().remove()
             ax.tick_params(labelleft=False)
+    figures.share_limits(axes[0])
     save_figure(options, name, figure)
 
 
 def panels(n: int, height: float) -> tuple[plt.Figure, np.ndarray]:
-    figure, axes = plt.subplots(n, figsize=(PAGE, height * n), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(n, figsize=(PAGE, height * n), layout="constrained", squeeze=False, sharex=True)
     return figure, axes[:, 0]
 
 

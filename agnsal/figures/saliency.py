@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 #: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
 COLORMAP = "RdBu"
 _STYLES = ("clear", "published")
+_LINE_POINTS = 2.6
 _STRIP_HEIGHT = 0.07  # of the axes
 _PERCENTILE = 99.0  # of the absolute values, where colours end
 
@@ -117,6 +118,7 @@ def plot_saliency(
     hatch_bins(ax, edges, bad)
     if not is_upper(ax):
         ax.set_xlabel(label)
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
     what = attribution_label(one, one.target[0])
@@ -170,6 +172,7 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
     """The spectrum as a line that changes colour from bin to bin, over a strip with the same colours."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
+    from scipy.ndimage import uniform_filter1d
 
     end = symmetric_limit(values, limit, percentile=_PERCENTILE)
     norm = Normalize(-end, end)
@@ -189,7 +192,6 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
         array=values,
         cmap=COLORMAP,
         norm=norm,
-        linewidths=2.4,
         capstyle="round",
         joinstyle="round",
         zorder=2,
@@ -200,6 +202,10 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
     low, high = flux[seen].min(), flux[seen].max()
     room = (high - low) or abs(high) or 1.0
     ax.set_ylim(low - (0.06 + 1.15 * _STRIP_HEIGHT) * room, high + 0.06 * room)
+    # thinner on the flanks of a line, where a bin would be a block; noise from bin to bin is no flank
+    along, up = np.diff(ax.transData.transform(np.column_stack([edges, joints])), axis=0).T
+    up = np.abs(uniform_filter1d(up, 5))
+    line.set_linewidth(_LINE_POINTS * np.clip(np.abs(along) / np.hypot(along, up), 0.4, 1.0))
     strip = ax.pcolormesh(
         edges,
         [0.0, _STRIP_HEIGHT],

@@ -235,7 +235,7 @@ def powers_apart(axis: Axis, largest: float) -> str:
 
 
 def keep_inside(ax: Axes, bar: Axes) -> None:
-    """Make the axes narrower where the labels of the colour bar beside them would leave the figure.
+    """Make the axes smaller where their labels, or those of the colour bar beside them, would leave the figure.
 
     Parameters
     ----------
@@ -245,12 +245,16 @@ def keep_inside(ax: Axes, bar: Axes) -> None:
     figure = ax.get_figure(root=True)
     if figure is None or figure.get_layout_engine() is not None:
         return
-    tight = bar.get_tightbbox(figure.canvas.get_renderer())  # type: ignore[attr-defined]
-    over = 0.0 if tight is None else (tight.x1 - figure.bbox.x1) / figure.bbox.width
-    place, beside = ax.get_position(), bar.get_position()
-    if 0 < over < 0.5 * place.width:
-        ax.set_position((place.x0, place.y0, place.width - over, place.height))
-        bar.set_position((beside.x0 - over, beside.y0, beside.width, beside.height))
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    whole, labels, beside = figure.bbox, ax.get_tightbbox(renderer), bar.get_tightbbox(renderer)
+    if labels is None or beside is None:
+        return
+    left, bottom = max(0.0, -labels.x0 / whole.width), max(0.0, -labels.y0 / whole.height)
+    right = max(0.0, (beside.x1 - whole.x1) / whole.width)
+    place, strip = ax.get_position(), bar.get_position()
+    if left + right < 0.5 * place.width and bottom < 0.5 * place.height:
+        ax.set_position((place.x0 + left, place.y0 + bottom, place.width - left - right, place.height - bottom))
+        bar.set_position((strip.x0 - right, strip.y0 + bottom, strip.width, strip.height - bottom))
 
 
 def hatch_bins(ax: Axes, edges: NDArray[np.float64], bad: NDArray[np.bool_] | None) -> None:
@@ -269,7 +273,7 @@ def hatch_bins(ax: Axes, edges: NDArray[np.float64], bad: NDArray[np.bool_] | No
         return
     ends = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
     for low, high in zip(edges[ends[::2]], edges[ends[1::2]], strict=True):
-        ax.axvspan(low, high, facecolor="none", edgecolor="0.6", hatch="////", linewidth=0, zorder=0.4)
+        ax.axvspan(low, high, facecolor=(0.5, 0.5, 0.5, 0.2), edgecolor="0.6", hatch="////", linewidth=0, zorder=0.4)
 
 
 def share_limits(axes: Iterable[Axes]) -> None:

@@ -495,7 +495,7 @@ def test_narrow_columns_without_a_layout_engine(attribution, style, scale):
         plot_saliency(attribution, 1, ax=ax)
         ax.set_xscale(scale)
         renderer = drawn(ax)
-        for text in [*texts_of(ax, LineLabels), ax._left_title, figure.axes[1].yaxis.label]:
+        for text in [*texts_of(ax, LineLabels), ax._left_title, ax.yaxis.label, figure.axes[1].yaxis.label]:
             box = text.get_window_extent(renderer)
             assert figure.bbox.x0 - 1 <= box.x0 <= box.x1 <= figure.bbox.x1 + 1
             assert figure.bbox.y0 - 1 <= box.y0 <= box.y1 <= figure.bbox.y1 + 1
