@@ -11,6 +11,8 @@ from agnsal.errors import AgnsalError
 
 #: No galaxy comes towards us faster; M 81 has z = -0.0001, and the most negative ones known about -0.001.
 LEAST_REDSHIFT, LARGEST_REDSHIFT = -0.1, 20.0
+#: Smaller ones have no finite variance.
+_LEAST_IVAR = np.finfo(np.float64).tiny
 
 
 def bad_pixels(
@@ -18,13 +20,15 @@ def bad_pixels(
 ) -> NDArray[np.bool_]:
     """True where a pixel is no measurement: masked, flux not finite, or inverse variance not finite and positive.
 
+    An inverse variance so small that the variance overflows counts as 0.
+
     Parameters
     ----------
     flux : ndarray
         Of any shape.
     ivar : ndarray, shape of flux, optional
         Inverse variance; None where errors are not known, which makes no pixel bad.
-    mask : ndarray of bool, shape of flux, optional
+    mask : ndarray of bool, shape of flux or of its last axis, optional
         True = bad.
 
     Returns
@@ -33,14 +37,14 @@ def bad_pixels(
 
     Examples
     --------
-    >>> bad_pixels(np.array([1.0, np.nan, 1.0, 1.0]), np.array([1.0, 1.0, 0.0, np.inf]))
-    array([False,  True,  True,  True])
+    >>> bad_pixels(np.array([1.0, np.nan, 1.0, 1.0, 1.0]), np.array([1.0, 1.0, 0.0, np.inf, 1e-320]))
+    array([False,  True,  True,  True,  True])
     """
     bad = ~np.isfinite(flux)
     if mask is not None:
         bad |= mask
     if ivar is not None:
-        bad |= ~(np.isfinite(ivar) & (ivar > 0))
+        bad |= ~(np.isfinite(ivar) & (ivar >= _LEAST_IVAR))
     return bad
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.pixels import bad_pixels
 
 Floats = NDArray[np.float64]
 #: What pixels and bins share, piece by piece: the bin, the pixel, the length.
@@ -255,15 +256,8 @@ def _clean(
     values: Floats, precision: Floats | None, bad: NDArray[np.bool_] | None
 ) -> tuple[Floats, Floats | None, NDArray[np.bool_] | None]:
     """Flux, variance and good pixels (None = all), with harmless numbers in the bad ones."""
-    good = np.isfinite(values)
-    if bad is not None:
-        good &= ~bad
-    variance = None
-    if precision is not None:
-        with np.errstate(all="ignore"):
-            variance = 1.0 / precision
-        good &= (variance > 0) & np.isfinite(variance)
-        variance = np.where(good, variance, 0.0)
+    good = ~bad_pixels(values, precision, bad)
+    variance = None if precision is None else np.divide(1.0, precision, out=np.zeros_like(precision), where=good)
     if good.all():
         return values, variance, None
     return np.where(good, values, 0.0), variance, good
