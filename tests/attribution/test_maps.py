@@ -71,3 +71,14 @@ def test_labels_are_needed(trained):
         suspicious_labels(model, sample, ["type 1"])
     with pytest.raises(AgnsalError, match="not a class"):
         suspicious_labels(model, sample, np.repeat("type 3", len(sample)))
+
+
+def test_bad_bins_tell_no_kind_from_another(trained):
+    model, sample = trained
+    result = saliency(model, sample[:8])
+    mask = np.zeros(result.values.shape, dtype=bool)
+    mask[:, 300:400] = True
+    lies = np.where(mask, 1e6 * np.arange(8)[:, None], result.values)
+    one = cluster_maps(replace(result, mask=mask), 2, random_state=0)
+    other = cluster_maps(replace(result, mask=mask, values=lies), 2, random_state=0)
+    np.testing.assert_array_equal(one, other)

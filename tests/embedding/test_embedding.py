@@ -155,3 +155,9 @@ def test_scikit_learn_accepts_the_estimator():
         "spectralembedding0",
         "spectralembedding1",
     ]
+
+
+def test_a_map_draws_itself(fitted):
+    ax = fitted.plot(KIND)
+    assert ax.get_xlabel() == "t-SNE 1"
+    assert len(ax.get_legend().get_texts()) == len(set(KIND))

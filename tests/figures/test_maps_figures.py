@@ -80,3 +80,9 @@ def test_line_importance_over_a_sample_is_drawn_too(explained):
     assert "Importance for type 1" in ax.get_xlabel()
     with pytest.raises(AgnsalError, match="leave out i="):
         plot_line_importance(table, i=0)
+
+
+def test_maps_and_embeddings_draw_themselves(attribution):
+    maps = mean_maps(attribution, ["a", "a", "b"])
+    assert maps.plot().get_legend().get_texts()[0].get_text() == "a (2)"
+    assert len(maps.plot(["b"], lines=[]).get_legend().get_texts()) == 1

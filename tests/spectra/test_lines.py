@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from specutils.utils.wcs_utils import air_to_vac
 
-from agnsal import PERUZZI2021_GRID, AgnsalError, WavelengthGrid, find_line, line_masks, line_table
+from agnsal import (
+    PERUZZI2021_GRID,
+    AgnsalError,
+    Regions,
+    SpectralLine,
+    WavelengthGrid,
+    find_line,
+    line_masks,
+    line_table,
+)
 from agnsal.spectra.lines import DEFAULT_LINES, LINES
 
 OPTICAL = WavelengthGrid.log(3300 * u.AA, 7200 * u.AA, velocity_step=50 * u.km / u.s)
@@ -104,3 +113,32 @@ def test_the_table_has_units():
     assert table["wavelength"].unit == u.AA
     assert table["core"].unit == u.km / u.s
     assert (table["stop"] > table["start"]).all()
+
+
+def test_lines_of_the_ultraviolet():
+    """NIST, vacuum; doublets at the mean of their members."""
+    assert find_line("Lyα").wavelength == pytest.approx(1215.67, abs=0.01)
+    assert find_line("C IV 1549").wavelength == pytest.approx((1548.187 + 1550.772) / 2, abs=0.01)
+    assert find_line("CIII]1909").wavelength == pytest.approx(1908.734, abs=0.01)
+    grid = WavelengthGrid.log(1150 * u.AA, 3000 * u.AA, velocity_step=100 * u.km / u.s)
+    assert list(line_masks(grid)) == ["Lyalpha", "C IV 1549", "C III] 1909", "Mg II 2799"]
+
+
+def test_a_line_of_your_own_shares_bins_out_like_any_other():
+    argon = SpectralLine("[Ar IV] 4740", "[Ar IV] 4740", 4741.45, "forbidden", 300.0, 1200.0)
+    masks = line_masks(OPTICAL, [argon, "He II 4686"])
+    own = masks["[Ar IV] 4740"]["core"] | masks["[Ar IV] 4740"]["wings"]
+    assert own.any()
+    assert not (own & masks["He II 4686"]["wings"]).any()
+    assert list(line_masks(OPTICAL, argon)) == ["[Ar IV] 4740"]
+    regions = Regions.from_lines(OPTICAL, [argon, "Hbeta"], rest=True)
+    assert regions.names == ("[Ar IV] 4740", "Hbeta", "rest")
+    assert Regions.of([argon], len(OPTICAL), OPTICAL).names == ("[Ar IV] 4740", "rest")
+
+
+def test_helium_has_no_wings_in_iron():
+    mask = line_masks(OPTICAL, ["He II 4686"])["He II 4686"]
+    center = OPTICAL.centers.value
+    iron = (center > LINES["Fe II 4570"].ends[0]) & (center < LINES["Fe II 4570"].ends[1])
+    assert not (iron & (mask["wings"] | mask["continuum"])).any()
+    assert mask["core"].any()
