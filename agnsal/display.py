@@ -72,6 +72,8 @@ class Table:
 class Displayed:
     """A result that is printed, and shown in a notebook, as the `Table` its ``_display`` gives."""
 
+    __slots__ = ()
+
     def _display(self) -> Table:
         raise NotImplementedError(f"{type(self).__name__} does not say how it is shown")
 

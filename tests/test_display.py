@@ -74,10 +74,16 @@ def results():
         "familiarity": agnsal.Familiarity().fit(sample),
         "confounds": agnsal.check_confounds(sample, n_shuffles=5),
         "report": agnsal.check(maps, model, sample[:8]),
+        "grid": sample.grid,
+        "regions": agnsal.Regions.from_masks(
+            {f"<b>{i}\x1b" * 9: [i] for i in range(30)}, len(sample.grid), sample.grid
+        ),
     }
 
 
-@pytest.mark.parametrize("name", ["tuning", "mean maps", "unfitted", "familiarity", "confounds", "report"])
+@pytest.mark.parametrize(
+    "name", ["tuning", "mean maps", "unfitted", "familiarity", "confounds", "report", "grid", "regions"]
+)
 def test_results_fit_a_terminal_and_are_harmless(results, name):
     text = str(results[name])
     assert len(text.splitlines()) > 1
@@ -91,3 +97,14 @@ def test_the_best_point_is_shown_first(results):
     first = str(tuning).splitlines()[2].split()
     assert first[0] == tuning.best_parameters["kernel"]
     assert float(first[1]) == tuning.best_parameters["C"]
+
+
+def test_regions_and_grid_say_where_they_lie():
+    grid = agnsal.PERUZZI2021_GRID
+    assert "3728.908 to 5265.955 Angstrom" in str(grid)
+    regions = agnsal.Regions.from_lines(grid, "Hbeta")
+    start, stop = regions.to_table()[0]["start", "stop"]
+    assert str(regions).splitlines()[-1].split() == ["Hbeta", "103", f"{start.value:.1f}", "to", f"{stop.value:.1f}"]
+    many = str(agnsal.Regions.single(100)).splitlines()
+    assert many[-1].split() == ["..."]
+    assert len(many) < 30

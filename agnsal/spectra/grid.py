@@ -10,6 +10,7 @@ import numpy as np
 from astropy.constants import c as speed_of_light
 from numpy.typing import NDArray
 
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.store import Array
 
@@ -55,7 +56,7 @@ def to_angstrom(value: Any, what: str = "wavelength") -> NDArray[np.float64]:
     return np.asarray(value.to_value(u.AA), dtype=np.float64)
 
 
-class WavelengthGrid:
+class WavelengthGrid(Displayed):
     """Bins of wavelength with edges and centres, medium and frame; immutable and comparable.
 
     Make one with `linear`, `log` or `from_centers`; the constructor takes the edges.
@@ -283,6 +284,17 @@ class WavelengthGrid:
         first, last = self._centers[0], self._centers[-1]
         span = f"{len(self)} bins, {first:.3f} to {last:.3f} Angstrom"
         return f"<WavelengthGrid: {span}, {self.frame} frame, {self.medium}>"
+
+    def _display(self) -> Table:
+        width = np.diff(self._edges)
+        velocity = SPEED_OF_LIGHT * width / self._centers
+        rows: list[list[object]] = [
+            ["bins", len(self)],
+            ["centres", f"{self._centers[0]:.3f} to {self._centers[-1]:.3f} Angstrom"],
+            ["width", f"{width.min():.4g} to {width.max():.4g} Angstrom"],
+            ["as a velocity", f"{velocity.min():.4g} to {velocity.max():.4g} km/s"],
+        ]
+        return Table(f"WavelengthGrid: {self.frame} frame, {self.medium}", rows)
 
 
 def _rebuild(edges: NDArray[Any], centers: NDArray[Any], medium: Medium, frame: Frame) -> WavelengthGrid:

@@ -13,6 +13,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, one_of
 from agnsal.spectra.grid import WavelengthGrid, to_angstrom
 from agnsal.spectra.lines import DEFAULT_LINES, SpectralLine, find_line, line_masks
@@ -20,12 +21,15 @@ from agnsal.spectra.lines import DEFAULT_LINES, SpectralLine, find_line, line_ma
 #: Name of the region of all bins that belong to no other.
 REST = "rest"
 
+#: Regions shown of many.
+_SHOWN = 20
+
 #: What of a line may be meant.
 PARTS = ("all", "core", "wings", "continuum")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Regions(Mapping[str, NDArray[np.bool_]]):
+class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
     """Named sets of bins (features), the one form in which bins are taken together.
 
     Regions may share bins and may leave bins out; a *partition* (`is_partition`) does neither. To a reader they are a
@@ -447,6 +451,16 @@ class Regions(Mapping[str, NDArray[np.bool_]]):
             room = 79 - len(text) - len(tail)
             names = (names[: room + 1].rpartition(",")[0] or names[:room]) + tail
         return f"{text}{names}>"
+
+    def _display(self) -> Table:
+        table = self._take(range(min(len(self), _SHOWN))).to_table()
+        rows: list[list[object]] = [[row["region"], row["n_bins"]] for row in table]
+        header = ["region", "bins"]
+        if self.grid is not None:
+            header.append("Angstrom")
+            for row, low, high in zip(rows, table["start"].value, table["stop"].value, strict=True):
+                row.append(f"{low:.1f} to {high:.1f}")
+        return Table(repr(self)[1:-1], rows + [["...", *[""] * (len(header) - 1)]] * (len(self) > _SHOWN), header)
 
     @property
     def _state(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
