@@ -13,6 +13,7 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
 from agnsal.display import Displayed, Table, printable
@@ -28,8 +29,6 @@ from agnsal.spectra.lines import LINES, line_masks
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
-#: The bins of no line.
-ELSEWHERE = "elsewhere"
 #: How the sentence begins that must be read first.
 CARE = "This spectrum is unlike the training sample"
 #: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
@@ -291,7 +290,7 @@ def _probability_table(classifier: TrainedClassifier, mine: SpectralSample, nois
     again = [refit.predict_proba(mine.flux)[0] for refit in classifier.refits]
     table["error_refits"] = np.std(again, axis=0, ddof=1) if len(again) > 1 else unknown
     for name in table.colnames[1:]:
-        table[name].info.format = ".2g" if "error" in name else ".4f"
+        table[name].info.format = ".2g" if "error" in name else ".4g"
     return table
 
 
@@ -450,13 +449,21 @@ def _of_the_unobserved(one: SpectrumExplanation, filled: QTable) -> Iterator[str
     if len(winners) > 1:
         yield (
             f"{missing}, and the class depends on it: with the means of the classes in place of straight lines there "
-            f"P({one.predicted}) is {values.min():.4f} to {values.max():.4f}."
+            f"P({one.predicted}) is {_between(values)}."
         )
     else:
         yield (
             f"{missing}; no credit is given there, and the class does not depend on it: P({one.predicted}) is "
-            f"{values.min():.4f} to {values.max():.4f} with straight lines or the mean of any class."
+            f"{_between(values)} with straight lines or the mean of any class."
         )
+
+
+def _between(values: NDArray[np.float64]) -> str:
+    """A range of probabilities, without more digits than it has."""
+    low, high = float(np.min(values)), float(np.max(values))
+    if low > 1 - 5e-5:
+        return "above 0.9999"
+    return "below 0.0001" if high < 5e-5 else f"{low:.4f} to {high:.4f}"
 
 
 def _probability(value: float) -> str:

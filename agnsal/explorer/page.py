@@ -6,8 +6,9 @@ import base64
 import html
 import os
 import textwrap
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import QTable
@@ -37,6 +38,7 @@ _STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
   background: #fff; }
 .care { border-left: .4rem solid #d55e00; padding: .4rem .8rem; background: #fff3ea; font-weight: 600; }
+.wide { overflow-x: auto; }
 img { max-width: 100%; height: auto; background: #fff; } table { border-collapse: collapse; margin: 1rem 0; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 td, th { padding: .15rem .7rem; border-bottom: 1px solid #ddd; text-align: right; }
@@ -71,20 +73,25 @@ def write_spectrum_page(
     explain_spectrum : makes the explanation.
     """
     from matplotlib import pyplot as plt
+    from matplotlib.transforms import Bbox
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     stem = safe_name(str(explanation.sample.ids[0]) if name is None else name)
     paths = {ending: folder / f"{stem}.{ending}" for ending in ("pdf", "png", "html")}
     figure = draw_page(explanation)
+    picture = BytesIO()
     try:
+        # the words are text on the page
+        below = Bbox([[0.0, 0.4], [_A4[0], _PLACES["words"][1] * _A4[1] - 0.05]])
+        figure.savefig(picture, format="png", dpi=150, bbox_inches=below)
         for ending in ("pdf", "png"):
             with replacing(paths[ending]) as partial:
                 figure.savefig(partial, format=ending, dpi=150)
     finally:
         plt.close(figure)
     with replacing(paths["html"]) as partial:
-        Path(partial).write_text(_html(explanation, paths["png"].read_bytes()), encoding="utf-8")
+        Path(partial).write_text(_html(explanation, picture), encoding="utf-8")
     for table in ("lines", "changes", "probabilities"):
         paths[table] = folder / f"{stem}_{table}.ecsv"
         with replacing(paths[table]) as partial:
@@ -219,7 +226,7 @@ def _place(ax: Axes, explanation: SpectrumExplanation) -> None:
     ax.set_xlabel("t-SNE 1        ★ this spectrum")
 
 
-def _html(explanation: SpectrumExplanation, picture: bytes) -> str:
+def _html(explanation: SpectrumExplanation, picture: BytesIO) -> str:
     name = html.escape(printable(str(explanation.sample.ids[0])))
     words = "".join(
         f'<p class="{"care" if sentence.startswith(CARE) else ""}">{html.escape(printable(sentence))}</p>'
@@ -235,7 +242,7 @@ def _html(explanation: SpectrumExplanation, picture: bytes) -> str:
         )
         if table is not None and len(table)
     )
-    data = base64.b64encode(picture).decode("ascii")
+    data = base64.b64encode(picture.getvalue()).decode("ascii")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><h1>{name}</h1>{words}'
@@ -245,10 +252,19 @@ def _html(explanation: SpectrumExplanation, picture: bytes) -> str:
 
 
 def _table(title: str, table: QTable) -> str:
-    columns = [np.asarray(getattr(column, "value", column)).tolist() for column in table.itercols()]
-    units = ["" if column.unit is None else f" [{column.unit}]" for column in table.itercols()]
-    names = [f"{name.replace('_', ' ')}{unit}" for name, unit in zip(table.colnames, units, strict=True)]
-    return Table(title, list(zip(*columns, strict=True)), names)._repr_html_()
+    names = [
+        name.replace("_", " ") + ("" if table[name].unit is None else f" [{table[name].unit:unicode}]")
+        for name in table.colnames
+    ]
+    rows = zip(*(_cells(table[name]) for name in table.colnames), strict=True)
+    return f'<div class="wide">{Table(title, list(rows), names)._repr_html_()}</div>'
+
+
+def _cells(column: Any) -> list[str]:
+    """The cells of a column as its format has them; a dash for what is not known."""
+    shown = column.info.format or ""
+    values = np.asarray(getattr(column, "value", column)).tolist()
+    return ["\u2013" if value != value else format(value, shown) for value in values]  # noqa: PLR0124 (NaN)
 
 
 def safe_name(text: str) -> str:

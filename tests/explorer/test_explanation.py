@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import agnsal
+from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.explorer import classifier as classifiers
-from agnsal.explorer.explanation import CARE, ELSEWHERE, line_regions
+from agnsal.explorer.explanation import CARE, line_regions
 from agnsal.explorer.page import safe_name
 
 
