@@ -86,6 +86,9 @@ def test_groups_of_one_are_the_features_and_names_are_kept():
     assert named.to_table()["name"][0] == named.names[named.kld.argmax()]
     masks = rate(mu, V, [np.arange(6) < 3, np.arange(6) >= 3])
     np.testing.assert_allclose(masks.kld, rate(mu, V, [[0, 1, 2], [3, 4, 5]]).kld)
+    for said in (3, Regions.from_width(3, 6), np.repeat([0, 1], 3)):
+        np.testing.assert_array_equal(rate(mu, V, regions=said).kld, masks.kld)
+        np.testing.assert_array_equal(rate(mu, V, groups=said).kld, masks.kld)
 
 
 def test_nullified_features_leave():
@@ -148,6 +151,8 @@ def test_any_model_will_do():
         (([1.0, 2.0], np.eye(2), [[0, 5]]), "numbers from 0 to 1"),
         (([1.0, 2.0], np.eye(2), None, "cubic"), "form"),
         (([1.0, 2.0], np.eye(2), None, "exact", [0, 1]), "no feature is left"),
+        (([1.0, 2.0], np.eye(2), None, "exact", [2]), "'nullify' must be a mask of 2"),
+        (([1.0, 2.0], np.eye(2), {"none": [False, False]}), "'none' has no features"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):
@@ -216,4 +221,4 @@ def test_rate_takes_regions():
     np.testing.assert_array_equal(by_regions.rate, by_groups.rate)
     assert by_regions.names == ("blue", "red")
     with pytest.raises(AgnsalError, match="only one of the two"):
-        rate(mean, covariance, [[0]], regions=regions)
+        rate(mean, covariance, [[0]], groups=regions)

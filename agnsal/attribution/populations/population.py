@@ -93,7 +93,7 @@ def _projected(Z: NDArray[Any], f: NDArray[Any], projection: str, center: bool) 
 
 @dataclass(frozen=True, eq=False)
 class RateResult:
-    """Relative centrality of effects; with groups, of the groups.
+    """Relative centrality of effects; with regions, of the regions.
 
     Attributes
     ----------
@@ -101,13 +101,13 @@ class RateResult:
         Kullback-Leibler divergence of the other effects' distribution when this effect is set to zero; below full
         rank, how fast it diverges (see `rate`).
     rate : ndarray, shape (p,)
-        `kld`, for groups per member, normalised to sum to one. NaN where all `kld` are zero.
+        `kld`, for regions per member, normalised to sum to one. NaN where all `kld` are zero.
     delta : float
         Divergence of `rate` from uniform, sum of rate log(p rate).
     ess : float
         Effective share of features that matter alike, ``100 / (1 + delta)`` per cent.
     names : tuple
-        Names of the features or groups left after nullification.
+        Names of the features or regions left after nullification.
     form : str
         ``"quadratic"`` or ``"exact"``.
     rank, n_features : int
@@ -149,16 +149,16 @@ class RateResult:
 def rate(
     mean: ArrayLike,
     covariance: ArrayLike,
-    groups: Mapping[str, ArrayLike] | Sequence[ArrayLike] | None = None,
+    regions: Mapping[str, ArrayLike] | ArrayLike | None = None,
     form: Literal["quadratic", "exact"] = "quadratic",
     nullify: int | Sequence[int] | None = None,
     *,
-    regions: Regions | None = None,
+    groups: Mapping[str, ArrayLike] | ArrayLike | None = None,
 ) -> RateResult:
     """Relative centrality of effect sizes with a Gaussian posterior (RATE).
 
     How much does the joint distribution of all other effects change when the effect of j is set to zero? With the
-    precision Lambda and ``A = Lambda_GG - V_GG^-1`` for a feature or group G: ``KLD = mu_G' A mu_G / 2`` (quadratic),
+    precision Lambda and ``A = Lambda_GG - V_GG^-1`` for a feature or region G: ``KLD = mu_G' A mu_G / 2`` (quadratic),
     or ``(mu_G' A mu_G + tr(V_GG A) - ln det(I + V_GG A)) / 2`` (exact).
 
     Several published codes compute other things under the same name; this is the formula of the papers. Two nearly
@@ -171,15 +171,16 @@ def rate(
         Posterior mean of the effects.
     covariance : array_like, shape (p, p)
         Posterior covariance.
-    groups : mapping or sequence, optional
-        Indices or masks of each group's features; the result then has one entry a group.
+    regions : Regions, mapping or sequence, optional
+        Features taken together, as `Regions.of` reads them: for instance the numbers or the mask of each region's
+        features, by name. They may share features; the result then has one entry a region.
     form : {"quadratic", "exact"}
         The quadratic form is the papers' and most codes' default.
     nullify : int or sequence of int, optional
         Features set to zero beside each of the others: what is central once these are known (second order). They are
-        left out of the result and out of the groups.
-    regions : Regions, optional
-        Another way to say `groups`: named sets of the features.
+        left out of the result and out of the regions.
+    groups : optional
+        Another name for `regions`.
 
     Returns
     -------
@@ -188,7 +189,7 @@ def rate(
     Raises
     ------
     AgnsalError
-        If shapes do not agree, the covariance is not symmetric and positive, or a group is not made of features.
+        If shapes do not agree, the covariance is not symmetric and positive, or a region is not made of features.
 
     Warns
     -----
@@ -210,7 +211,7 @@ def rate(
     array([0.5, 0.5, 0. ])
     """
     one_of("form", form, ("quadratic", "exact"))
-    groups = same_option("groups", groups, "regions", regions)
+    regions = same_option("regions", regions, "groups", groups)
     mu, V = _moments(mean, covariance)
     p = mu.size
     scale = np.sqrt(np.diag(V))
@@ -225,8 +226,8 @@ def rate(
             stacklevel=2,
         )
     precision = np.linalg.inv(V) if rank == p else _null_projector(V)
-    null = [] if nullify is None else _indices(nullify, p)
-    names, members = _units(groups, null, p)
+    null = [] if nullify is None else np.flatnonzero(Regions.from_masks({"nullify": nullify}, p)["nullify"]).tolist()
+    names, members = _units(regions, null, p)
     divergence = _divergence if rank == p else _diverging
     kld = np.array([divergence(mu, V, precision, [*group, *null], form) for group in members])
     share = kld / np.array([len(group) for group in members])
@@ -279,27 +280,17 @@ def _moments(mean: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64
     return mu, 0.5 * (V + V.T)
 
 
-def _units(groups: Any, null: list[int], p: int) -> tuple[tuple[Any, ...], list[list[int]]]:
-    """Names and members of the features or groups, less what is nullified."""
-    if groups is None:
-        names: tuple[Any, ...] = tuple(range(p))
-        members = [[j] for j in range(p)]
+def _units(regions: Any, null: list[int], p: int) -> tuple[tuple[Any, ...], list[list[int]]]:
+    """Names and members of the features or regions, less what is nullified."""
+    if regions is None:
+        named: dict[Any, list[int]] = {j: [j] for j in range(p)}
     else:
-        names = tuple(groups) if isinstance(groups, Mapping) else tuple(range(len(groups)))
-        found = groups.values() if isinstance(groups, Mapping) else groups
-        members = [_indices(group, p) for group in found]
-    left = [[j for j in group if j not in null] for group in members]
-    kept = [number for number, group in enumerate(left) if group]
-    if not kept:
+        named = {name: np.flatnonzero(mask).tolist() for name, mask in Regions.of(regions, p, partition=False).items()}
+    empty = [name for name, members in named.items() if not members]
+    if empty:
+        raise AgnsalError(f"region {empty[0]!r} has no features; leave it out.")
+    left = {name: [j for j in members if j not in null] for name, members in named.items()}
+    left = {name: members for name, members in left.items() if members}
+    if not left:
         raise AgnsalError("no feature is left to compare once the nullified ones are out.")
-    return tuple(names[number] for number in kept), [left[number] for number in kept]
-
-
-def _indices(group: Any, p: int) -> list[int]:
-    """Numbers of features from numbers or a mask."""
-    array = np.atleast_1d(np.asarray(group))
-    if array.dtype == bool and array.shape == (p,):
-        array = np.flatnonzero(array)
-    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= p:
-        raise AgnsalError(f"a group must hold numbers from 0 to {p - 1}, or be a mask of {p}, got {group!r:.80}.")
-    return sorted({int(j) for j in array})
+    return tuple(left), list(left.values())
