@@ -216,3 +216,26 @@ def test_loaders_of_specutils_are_asked_by_signature_and_the_sky_is_left_out(tmp
     (spectrum,) = read_spectra(tmp_path / "a.fits")
     assert (spectrum.meta["format"], spectrum.meta["medium_of_file"]) == ("2SLAQ-LRG", "air")
     assert np.median(spectrum.flux.value) == 1
+
+
+def test_what_is_used_by_the_users_word_or_by_its_unit_is_not_ignored(tmp_path):
+    path = write(tmp_path / "a.fits", ("w", WAVE, "Angstrom"), ("a", WAVE, FLAM), ("flux", WAVE, FLAM))
+    (spectrum,) = read_spectra(path, columns={"flux": "a"}, medium="vacuum")
+    assert spectrum.meta["ignored"] == ["flux"]
+
+
+@pytest.mark.parametrize("names", [("", ""), ("BLUE", "RED")])
+@pytest.mark.parametrize("units", [("Angstrom", FLAM), (None, None)])
+def test_one_of_several_tables_is_read_as_advised(tmp_path, names, units):
+    hdus = [
+        fits.BinTableHDU.from_columns(
+            [fits.Column("lam", "D", array=WAVE, unit=units[0]), fits.Column("flux", "D", array=WAVE, unit=units[1])],
+            name=name,
+        )
+        for name in names
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    with pytest.raises(AgnsalError, match="arms are not joined") as caught:
+        read_spectra(tmp_path / "a.fits")
+    (spectrum,) = read_spectra(tmp_path / "a.fits", **_call(str(caught.value)), medium="vacuum")
+    np.testing.assert_allclose(spectrum.spectral_axis.value, WAVE)

@@ -126,7 +126,7 @@ def _flux_unit(roles: Mapping[str, Part], header: Facts, request: Request, found
             "cannot be told from F_nu, nor the factor",
             found,
             columns,
-            units={**units, "flux": "1e-17 erg/s/cm2/A"},
+            units=units,
         )
     return unit
 

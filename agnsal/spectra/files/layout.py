@@ -94,7 +94,9 @@ def call(columns: Mapping[str, Any] | None, *, units: Mapping[str, str] | None =
     """How to say it: the call, with what is already clear filled in."""
     said = {"columns": dict(columns or {}), "units": dict(units or {}), "mask": mask}
     given = ", ".join(f"{name}={value!r}" for name, value in said.items() if value)
-    return f"Say what it is, for instance: read_spectra(path, {given})" if given else ""
+    if not given:
+        return "Wavelengths are in units of wavelength, frequency or energy; convert them, or name them with columns=."
+    return f"Say what it is, for instance: read_spectra(path, {given})"
 
 
 def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -111,8 +113,20 @@ def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[
             columns[role] = candidates[0].name
             taken.add(candidates[0].name)
     units_of = {part.name: part.unit for part in parts}
-    if axis in columns and axis_unit(units_of.get(columns[axis])) is None:
+    if axis not in columns or _is_no_light(units_of.get(columns[axis], "")):
+        return {}, {}
+    if axis_unit(units_of.get(columns[axis])) is None:
         units[axis] = "Angstrom"
-    if "flux" in columns and flux_unit(units_of.get(columns["flux"])) is None:
-        units["flux"] = "1e-17 erg/s/cm2/A"
+    flux = units_of.get(columns.get("flux", ""), "")
+    if "flux" in columns and flux_unit(flux) is None:
+        units["flux"] = "AB mag" if flux.lower().startswith("mag") else "1e-17 erg/s/cm2/A"
     return columns, units
+
+
+def _is_no_light(text: str) -> bool:
+    """Whether a unit is understood and none of light, so that no call can make its numbers wavelengths."""
+    try:
+        unit = u.Unit(text) if text else u.AA
+    except ValueError:
+        return False  # a spelling that is not known here
+    return not unit.is_equivalent(u.AA, u.spectral())

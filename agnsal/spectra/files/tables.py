@@ -64,6 +64,7 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
     """The spectra of the one table, or the versions of one, whose columns say that they are wavelength and flux."""
     tables = [hdu for hdu in hdulist if is_table(hdu)]
     found = [(hdu.name or f"table {number}", parts_of(hdu)) for number, hdu in enumerate(tables, 1)]
+    names_of = {id(hdu): hdu.name or str(number) for number, hdu in enumerate(tables, 1)}  # as columns= takes them
     filled = [hdu for hdu in tables if hdu.header["NAXIS2"] > 0]
     if not filled:
         raise AgnsalError("its table is empty.")
@@ -71,7 +72,7 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
     choices: list[_Choice] = []
     undecided: list[tuple[Any, Undecided]] = []
     for hdu in filled:
-        if names and hdu.name.lower() not in names:
+        if names and names_of[id(hdu)].lower() not in names:
             continue
         if not columns and understand(hdu.name, extension=True).role == "other":
             continue
@@ -82,10 +83,14 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
     if len(choices) > 1:
         choices = _meant(choices)
     if len({choice.hdu.name for choice in choices}) > 1 or (len(choices) > 1 and not choices[0].hdu.name):
-        listed = ", ".join(choice.hdu.name or "unnamed" for choice in choices)
-        first = choices[-1]
-        named = {role: f"{first.hdu.name}:{part.name}" for role, part in first.roles.items()}
-        raise refusal(f"each of its tables {listed} may be the spectrum; arms are not joined here", found, named)
+        listed = ", ".join(names_of[id(choice.hdu)] for choice in choices)
+        last = choices[-1]
+        said, units = suggested(parts_of(last.hdu), last.roles)
+        known = known_of(hdulist[0].header)
+        units = {} if known.flux and known.axis else units
+        named = {role: f"{names_of[id(last.hdu)]}:{name}" for role, name in said.items()}
+        problem = f"each of its tables {listed} may be the spectrum; arms are not joined here"
+        raise refusal(problem, found, named, units=units)
     if not choices:
         if not undecided:
             raise refusal("no table in it is that of a spectrum", found)
@@ -94,7 +99,8 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
         raise refusal(f"{doubt.problem} (no layout known)", found, said, units=units)
     records = []
     for choice in choices:
-        ignored = [part.name for part in parts_of(choice.hdu) if part not in choice.roles.values()]
+        used = {part.name for part in choice.roles.values()}
+        ignored = [part.name for part in parts_of(choice.hdu) if part.name not in used]
         ignored += [hdu.name for hdu in tables if hdu is not choice.hdu and hdu not in [c.hdu for c in choices]]
         for record in _records(choice, hdulist, request, found):
             record.ignored = tuple(ignored)
