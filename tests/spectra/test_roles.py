@@ -203,6 +203,13 @@ def test_inspection_is_a_page_of_80_columns_and_harmless(tmp_path):
     assert "not understood" in str(refused)
 
 
+@pytest.mark.parametrize("start", [b"\x1f\x8b", b"BZh9", b"SIMPLE", b"PAR1", b"\x89HDF", b"<VOTABLE", b"# %ECSV"])
+def test_beginnings_of_files_are_refused(start, tmp_path):
+    (tmp_path / "a").write_bytes(start)
+    with pytest.raises(AgnsalError):
+        read_spectra(tmp_path / "a")
+
+
 @pytest.mark.parametrize("path", [None, "", 7, [None], [""], "a" * 5000, ["a\0b"]])
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(AgnsalError):

@@ -29,6 +29,8 @@ def check_claims(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(6)
         if start.startswith(b"\x1f\x8b"):
+            if size < 18:  # a header and a trailer
+                raise AgnsalError(f"it is damaged or cut off: {size} bytes are no packed file.")
             stream.seek(-4, 2)
             (unpacked,) = struct.unpack("<I", stream.read(4))
             if unpacked > MOST_UNPACKED:

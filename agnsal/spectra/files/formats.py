@@ -43,9 +43,9 @@ def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpec
             raise AgnsalError("there is no such file.")
         if path.stat().st_size == 0:
             raise AgnsalError("it is empty (0 bytes).")
+        check_claims(path)
     except OSError as error:
         raise AgnsalError(f"it cannot be opened ({error.strerror}).") from error
-    check_claims(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the FITS and unit readers, about headers nobody can mend
