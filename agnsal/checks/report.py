@@ -29,6 +29,7 @@ from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stab
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning, same_option
 from agnsal.models.refitting import fresh_copy
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -238,7 +239,7 @@ def check(
     Raises
     ------
     AgnsalError
-        If the map is of other spectra.
+        If the map is of other spectra, or of none.
 
     Examples
     --------
@@ -250,7 +251,7 @@ def check(
     """
     random_state = seed_of(random_state)
     chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
-    spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else np.asarray(sample_or_X, dtype=np.float64)
+    spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else flux_of(sample_or_X)
     if len(spectra) != len(attribution):
         raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
     n_maps, attribution, part = len(attribution), attribution[chosen], spectra[chosen]

@@ -112,7 +112,7 @@ def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] 
     )
     numbers = [str(number) for number in range(1, len(chosen) + 1)]
     ax.add_artist(PointLabels(points[chosen], numbers))
-    for number, name in zip(numbers, names or [], strict=False):
+    for number, name in zip(numbers, [] if names is None else names, strict=False):
         # in mathematics a number is drawn as a marker
         ax.scatter([], [], marker=f"$\\mathbf{{{number}}}$", s=30, color="black", linewidths=0, label=plain(name))
 

@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import has_fit_parameter
 
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import flux_of, spectra_and_labels
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -73,7 +73,7 @@ def bootstrapped(
     >>> bootstrapped(LinearRegression(), X, 2 * X[:, 0], np.random.default_rng(0)).coef_.round(6)
     array([2.])
     """
-    X, y = flux_of(X), np.asarray(y)
+    X, y = flux_of(X), np.asarray(spectra_and_labels(X, y)[1])
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
     rows = np.concatenate([random.choice(members, size=len(members)) for members in strata])
     fresh = fresh_copy(model)

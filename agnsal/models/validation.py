@@ -148,7 +148,7 @@ def spectra_and_labels(sample_or_X: Any, y: Any) -> tuple[Any, Any]:
     Raises
     ------
     AgnsalError
-        If the sample has no labels, or an array comes with a unit or a mask.
+        If the sample has no labels, some labels are masked, or an array comes with a unit or a mask.
 
     Examples
     --------
@@ -156,6 +156,8 @@ def spectra_and_labels(sample_or_X: Any, y: Any) -> tuple[Any, Any]:
     >>> spectra_and_labels(agnsal.simulate_agn(1, 1, 0, seed=0), None)[1].tolist()
     ['type 1', 'type 2']
     """
+    if isinstance(y, Masked | np.ma.MaskedArray) and np.any(y.mask):
+        raise AgnsalError(f"{np.sum(y.mask)} of the labels in y are masked, so not known; leave those spectra out.")
     if not isinstance(sample_or_X, SpectralSample):
         refuse_units_and_masks(sample_or_X)
         return sample_or_X, y
@@ -216,7 +218,7 @@ def flux_of(sample_or_X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     AgnsalError
-        If they are no finite real matrix, or come with a unit or a mask.
+        If they are no finite real dense matrix, or come with a unit or a mask.
 
     Examples
     --------
@@ -231,13 +233,14 @@ def flux_of(sample_or_X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         matrix = sample_or_X.flux
     else:
         refuse_units_and_masks(sample_or_X)
+        if hasattr(sample_or_X, "toarray"):
+            raise AgnsalError("the spectra are a sparse matrix, a dense one is needed: X.toarray().")
         if np.iscomplexobj(sample_or_X):
             raise AgnsalError("the spectra are complex numbers; give their real part or their size.")
         try:
             matrix = np.asarray(sample_or_X, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            dense = " A sparse matrix is given as X.toarray()." if hasattr(sample_or_X, "toarray") else ""
-            raise AgnsalError(f"the spectra are not an array of numbers: {error}.{dense}") from error
+            raise AgnsalError(f"the spectra are not an array of numbers: {error}.") from error
     if matrix.ndim != 2:
         raise AgnsalError(f"spectra are expected as (n, n_features), got shape {matrix.shape}; one is x[None, :].")
     if not np.isfinite(matrix).all():

@@ -10,8 +10,9 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
+from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import as_differentiable
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import flux_of, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 from agnsal.training.learned_wavelet import Attributed, LearnedWavelet, compression, learn_wavelet
@@ -121,7 +122,9 @@ class WaveletDistillation(BaseEstimator):
         -------
         WaveletDistillation
         """
-        X = flux_of(sample_or_X)
+        X, (_, y) = flux_of(sample_or_X), spectra_and_labels(sample_or_X, y)
+        if len(X) == 0:
+            raise AgnsalError("there are 0 spectra to learn from; if they were selected, nothing matched.")
         differentiable = as_differentiable(model)
         wanted = differentiable.classes_[-1] if target is None else target
         gradients = differentiable.gradient(X, wanted, self.output)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 
@@ -106,6 +107,33 @@ def test_again_is_the_same_bit_for_bit(method, sample, models):
     made = ask(method, model, spectra.flux, **without)
     same(made.again(model, spectra.flux), made)
     same(made.again(model, spectra), ask(method, model, spectra, **{**without, **seeds(made)}))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_is_no_matrix_of_spectra_is_refused_alike(method, sample, models):
+    options, flux = settings(method, sample)[0], sample.flux[:2]
+    for spectra, message in (
+        (flux[:0], "no spectra to explain"),
+        (sample[sample.labels == "nobody"], "no spectra to explain"),
+        (flux + 1j, "complex"),
+        ((flux + 1j).astype(object), "complex"),
+        (csr_array(flux), r"a dense one is needed: X.toarray\(\)"),
+        (flux[:, :0], "0 bins"),
+        (flux[0], r"x\[None, :\]"),
+        (np.ma.masked_less(flux, 1), "mask would be lost"),
+    ):
+        with pytest.raises(AgnsalError, match=message):
+            ask(method, models[method.network], spectra, **options)
+
+
+def test_nothing_to_check_is_said(sample, models):
+    made = agnsal.saliency(models[False], sample[:3])
+    with pytest.raises(AgnsalError, match="no spectra to explain"):
+        agnsal.check(made[:0], models[False], sample[:0])
+    with pytest.raises(AgnsalError, match="complex"):
+        agnsal.check(made, models[False], sample.flux[:3] + 1j)
+    with pytest.raises(AgnsalError, match="no spectra to explain"):
+        agnsal.attribution_uncertainty("saliency", models[False], sample[:0], n_draws=2)
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

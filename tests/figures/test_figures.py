@@ -229,7 +229,7 @@ def test_class_gradients_draw_every_class(attribution):
 
 def test_embedding_marks_and_numbers(sample):
     marked = [0, 1, 2, 12, 30]
-    ax = plot_embedding(POINTS, CLASSES, marked=marked, names=[*sample.ids, "d", "e"])
+    ax = plot_embedding(POINTS, CLASSES, marked=marked, names=np.array([*sample.ids, "d", "e"]))
     renderer = drawn(ax)
     numbers = texts_of(ax, PointLabels)
     assert [text.get_text() for text in numbers] == ["1", "2", "3", "4", "5"]

@@ -16,6 +16,7 @@ from agnsal.attribution.question.methods import find_method
 from agnsal.attribution.question.question import ask
 from agnsal.errors import AgnsalError
 from agnsal.models.refitting import bootstrapped
+from agnsal.models.validation import flux_of, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample, bridge
 
@@ -184,7 +185,7 @@ def _training(training: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
         return training.flux, training.labels
     if training is None or len(training) != 2:
         raise AgnsalError("refits need what the model was trained on: training=sample, or training=(X, y).")
-    X, y = np.asarray(training[0], dtype=np.float64), np.asarray(training[1])
+    X, y = flux_of(training[0]), np.asarray(spectra_and_labels(*training)[1])
     if len(X) != len(y):
         raise AgnsalError(f"training has {len(X)} spectra and {len(y)} labels.")
     return X, y

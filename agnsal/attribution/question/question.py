@@ -284,7 +284,7 @@ def ask(
     Raises
     ------
     AgnsalError
-        If the spectra do not fit the model, or the target or the output is unknown.
+        If there are no spectra or they do not fit the model, or the target or the output is unknown.
 
     Examples
     --------
@@ -299,6 +299,8 @@ def ask(
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = flux_of(as_learnt(estimator, sample_or_X))
+    if len(X) == 0:
+        raise AgnsalError("there are no spectra to explain: 0 were given; if they were selected, nothing matched.")
     model = as_differentiable(estimator) if differentiable else as_function(estimator, X)
     if X.shape[1] != model.n_features:
         raise AgnsalError(

@@ -149,7 +149,7 @@ class LineDictionary(MatrixBasis):
         if not self.nonnegative:
             return super()._solve(columns, flux)
         if flux.ndim > 1:
-            return np.stack([self._solve(columns, x) for x in flux.T], axis=1)
+            return np.reshape([self._solve(columns, x) for x in flux.T], (flux.shape[1], columns.shape[1])).T
         low = np.where(self.groups == "continuum", -np.inf, 0.0)
         return lsq_linear(columns, flux, bounds=(low, np.inf)).x
 

@@ -151,5 +151,5 @@ class NMFBasis(MatrixBasis):
 
     def _solve(self, columns: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
         if flux.ndim > 1:
-            return np.stack([self._solve(columns, x) for x in flux.T], axis=1)
+            return np.reshape([self._solve(columns, x) for x in flux.T], (flux.shape[1], columns.shape[1])).T
         return nnls(columns, flux)[0]
