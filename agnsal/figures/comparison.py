@@ -10,7 +10,7 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import axis_of, new_axes, plain, rows
+from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,9 +89,10 @@ def plot_comparison(
     flux = first.inputs[row]
     low, high = float(flux.min()), float(flux.max())
     height = (flux - low) / ((high - low) or 1.0)
-    ax.plot(center, -0.15 - (_SPECTRUM_ROWS - 0.35) * height, color="0.2", linewidth=0.7)
+    ax.plot(center, -0.15 - (_SPECTRUM_ROWS - 0.35) * height, color=ink(ax), alpha=0.8, linewidth=0.7)
+    hatch_bins(ax, edges, None if first.mask is None else first.mask[row])
     ax.set_ylim(n, -_SPECTRUM_ROWS)
-    ax.set_yticks(np.arange(n) + 0.5, [plain(name) for name in attributions])
+    ax.set_yticks(np.arange(n) + 0.5, [plain(name) for name in attributions], fontsize="small")
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(label)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import PointLabels
-from agnsal.figures.style import MARKERS, class_color, class_places, new_axes, plain, rows
+from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes, plain, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,13 +108,13 @@ def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] 
     if names is not None and len(names) != len(chosen):
         raise AgnsalError(f"{len(names)} names given for {len(chosen)} marked spectra; one for each is needed.")
     ax.scatter(
-        points[chosen, 0], points[chosen, 1], s=45, facecolors="none", edgecolors="black", linewidths=1.0, zorder=4
+        points[chosen, 0], points[chosen, 1], s=45, facecolors="none", edgecolors=ink(ax), linewidths=1.0, zorder=4
     )
     numbers = [str(number) for number in range(1, len(chosen) + 1)]
     ax.add_artist(PointLabels(points[chosen], numbers))
     for number, name in zip(numbers, [] if names is None else names, strict=False):
         # in mathematics a number is drawn as a marker
-        ax.scatter([], [], marker=f"$\\mathbf{{{number}}}$", s=30, color="black", linewidths=0, label=plain(name))
+        ax.scatter([], [], marker=f"$\\mathbf{{{number}}}$", s=30, color=ink(ax), linewidths=0, label=plain(name))
 
 
 def _legend(ax: Axes, n_names: int) -> None:

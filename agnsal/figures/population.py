@@ -61,12 +61,22 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
         ax.plot(np.abs(values) / largest, y, MARKERS[number], color=color, markersize=4.5, label=label)
         against = values < 0
         ax.plot(
-            np.abs(values[against]) / largest, y[against], MARKERS[number], color=color, markerfacecolor="white",
+            np.abs(values[against]) / largest,
+            y[against],
+            MARKERS[number],
+            color=color,
+            markerfacecolor=ax.get_facecolor(),
             markersize=4.5,
-        )  # fmt: skip
+        )
     if (np.asarray(table["effect"], dtype=np.float64) < 0).any():
         ax.plot(
-            [], [], MARKERS[0], color=PALETTE[0], markerfacecolor="white", markersize=4.5, label="against the class"
+            [],
+            [],
+            MARKERS[0],
+            color=PALETTE[0],
+            markerfacecolor=ax.get_facecolor(),
+            markersize=4.5,
+            label="against the class",
         )
     for edge in place[:-1] + 0.5:
         ax.axhline(edge, color="0.9", linewidth=0.6, zorder=0)
