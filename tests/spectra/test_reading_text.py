@@ -96,6 +96,9 @@ REFUSED = {
     "two fluxes": (["# wave[AA] flux_a[Jy] flux_b[Jy]"], "flux", 1),
     "no units": (["# lam_obs flux_unc FLUX_LAMBDA"], "no unit that is understood", 1),
     "magnitudes": (["# wave [AA] flux [mag] err"], "no unit that is understood", 1),
+    "a sky alone": (["# wave[A] sky[Jy] err"], "says that it is the flux", 1),
+    "a factor in a name": (["# wave[A] flux_1e-17[erg/s/cm2/A] err"], "says that it is the flux", 1),
+    "two units": (["# wave unit: nm", "# wave[A] flux[Jy] err"], "'A or nm'", 1),
     "prose about units": (["# the wavelengths are in nm"], "not understood", 10),
     "more names than columns": (["# wavelength [nm], flux [Jy], flux error [Jy], sky"], "not understood", 10),
 }
@@ -257,6 +260,12 @@ def test_rest_frame_of_text_moves_or_asks(tmp_path, head):
 def test_wavelengths_said_as_logarithms(tmp_path):
     for name in ("loglam", "log10(lambda)", "log(wavelength)", "log10_wave"):
         path = written(tmp_path, f"{name} flux[Jy] err", columns=(np.log10(WAVE), FLUX, ERROR), digits=12)
+        assert_right(read(path), unit=u.Jy)
+
+
+def test_logarithms_of_other_units(tmp_path):
+    for name in ("log10(lambda/nm)", "loglam[log10(nm)]", "log10(wave [nm])"):
+        path = written(tmp_path, f"{name} flux[Jy] err", columns=(np.log10(WAVE / 10), FLUX, ERROR), digits=12)
         assert_right(read(path), unit=u.Jy)
 
 

@@ -14,7 +14,9 @@ _KEYWORD = re.compile(r"\s*([A-Za-z_][\w .\-]{0,30}?)\s*[=:]\s*(\S.*)")
 _NUMBERED = re.compile(
     r"(?i)\s*(?:col(?:umn)?s?[\s._]*)?(\d{1,2})\s*[).:=\-]*\s+(?=[^\W\d])(.*)|\s*col(?:umn)?[\s._]*(\d{1,2})\s*[).:=\-]+\s*(.*)"
 )
-_LOGARITHM = re.compile(r"(?i)(log10|log_10|log|lg)\W*[(\[]\s*([^\W\d]+)\s*[^)\]]*[)\]](.*)")
+_LOGARITHM = re.compile(r"(?i)(log10|log_10|log|lg)\W*[(\[]\s*([^\W\d]+)\s*([^)\]]*)[)\]]+(.*)")
+#: A power of ten within a name: whether its unit has it already, nobody can tell.
+_FACTOR = re.compile(r"(?i)(\b|_)(1\.?0?e|10\W*)[-−]\d+")
 _SPECTRAL = re.compile(
     r"(?i)\b(wave\w*|lambda\w*|lam|loglam|frequency|nm|nanomet\w+|angstr\w+|microns?|micromet\w+|um|[gtm]hz|hz|km/s|ergs?|[mµu]?jy)\b"
 )
@@ -143,12 +145,13 @@ def named_part(cell: str) -> Part:
     """A column by its name with a unit behind it: ``flux [Jy]``, ``wave(nm)``, ``wave/nm``, ``wave_nm``."""
     cell = cell.strip().strip("\"'").strip()
     if match := _LOGARITHM.fullmatch(cell):
-        unit = match[3].strip(" []()") or ("Angstrom" if understand(match[2]).role == "wavelength" else "")
+        unit = match[3].strip(" /[]()") or match[4].strip(" []()")
+        unit = unit or ("Angstrom" if understand(match[2]).role == "wavelength" else "")
         base = "log" if match[1].lower() in ("log", "lg") else "log10"
         return replace(understand(f"log10 {match[2]}", unit=f"{base}({unit})" if unit else ""), name=cell)
     match = re.fullmatch(r"([^\[(]+?)[_\s]*[\[(](.*)[\])]\W*", cell)
     if match:
-        return understand(match[1].strip(), unit=match[2])
+        return understand(match[1].strip(), unit="" if _FACTOR.search(match[1]) else match[2])
     for pattern in (r"(.+?)\s*/\s*(.+)", r"(.+?)\s+in\s+(.+)", r"(.+)_([^_]+)"):
         match = re.fullmatch(pattern, cell)
         if match and _fits(understand(match[1]).role, match[2]):
@@ -198,8 +201,14 @@ def _with_keywords(parts: list[Part], facts: Mapping[str, str]) -> list[Part]:
             parts = [_given(part, unit) for part, unit in zip(parts, units, strict=True)]
         role = understand(" ".join(stem)).role if stem else None
         if role in ROLES and (len(stem) < len(words) or _is_unit(value)):
-            parts = [_given(part, value) if part.role == role else part for part in parts]
+            parts = [_both(_given(part, value), value) if part.role == role else part for part in parts]
     return parts
+
+
+def _both(part: Part, value: str) -> Part:
+    """The part, with both units where a keyword and the line of names contradict one another: then it is asked."""
+    units = [axis_unit(text) or flux_unit(text) for text in (part.unit, value)]
+    return part if None in units or units[0] == units[1] else replace(part, unit=f"{part.unit} or {value}")
 
 
 def _distinct(parts: list[Part]) -> list[Part]:

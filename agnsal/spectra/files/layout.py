@@ -125,8 +125,10 @@ def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[
 
 def _is_no_light(text: str) -> bool:
     """Whether a unit is understood and none of light, so that no call can make its numbers wavelengths."""
+    if not text or axis_unit(text) is not None:
+        return False
     try:
-        unit = u.Unit(text) if text else u.AA
+        unit = u.Unit(text)
     except ValueError:
         return False  # a spelling that is not known here
     return not unit.is_equivalent(u.AA, u.spectral())
