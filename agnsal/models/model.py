@@ -75,7 +75,7 @@ class DifferentiableModel:
         *,
         baseline_mean: NDArray[np.float64] | None = None,
         width: int = 0,
-        predict: Callable[[NDArray], NDArray] | None = None,
+        predict: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
         structure: Structure | None = None,
     ) -> None:
         unknown = set(outputs) - set(KINDS)
@@ -89,7 +89,7 @@ class DifferentiableModel:
         self.baseline_mean = baseline_mean
         self.width = int(width)
         self.structure = structure
-        self.feature_names_in_: NDArray | None = None
+        self.feature_names_in_: NDArray[Any] | None = None
         self.learnt_from_: Origin | None = None
 
     @classmethod
@@ -99,7 +99,7 @@ class DifferentiableModel:
         classes: ArrayLike,
         *,
         baseline_mean: NDArray[np.float64] | None = None,
-        predict: Callable[[NDArray], NDArray] | None = None,
+        predict: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> DifferentiableModel:
         """Make a model of its structure.
 
@@ -286,7 +286,7 @@ class DifferentiableModel:
         """Whether `predict` is nothing but the class of the largest probability."""
         return self._predict is None and "probability" in self.kinds
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Label of every spectrum, or what a regressor predicts, by the rule of the estimator it was made from.
 
         Parameters

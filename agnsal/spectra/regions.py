@@ -597,7 +597,7 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         whole = self._and({n: np.arange(a, b) for n, a, b in zip(names, low, high, strict=True)})
         return whole._take(np.argsort(whole.means(np.arange(float(self.n_features))), kind="stable"))
 
-    def _and(self, more: Mapping[str, NDArray]) -> Regions:
+    def _and(self, more: Mapping[str, NDArray[Any]]) -> Regions:
         return Regions.from_masks({**self, **more}, self.n_features, self.grid) if more else self
 
     def sums(self, values: ArrayLike) -> NDArray[np.float64]:
@@ -679,7 +679,7 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
             table["stop"] = [np.nan if end is None else edges[end[1]] for end in ends] * u.AA
         return table
 
-    def pack(self) -> tuple[dict[str, NDArray], list[str]]:
+    def pack(self) -> tuple[dict[str, NDArray[Any]], list[str]]:
         """Split into arrays and what JSON must remember, for a file; the grid is not among them.
 
         Returns
@@ -693,7 +693,9 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         return {"region_bins": bins, "region_starts": starts, "region_features": n_features}, list(self.names)
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, NDArray], header: list[str], grid: WavelengthGrid | None = None) -> Regions:
+    def unpack(
+        cls, arrays: Mapping[str, NDArray[Any]], header: list[str], grid: WavelengthGrid | None = None
+    ) -> Regions:
         """Put together what `pack` split.
 
         Parameters
@@ -717,7 +719,7 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         return cls(tuple(header), csr_array((np.ones(bins.size), bins, starts), shape=shape), grid)
 
 
-def _partition(labels: NDArray, names: tuple[str, ...], grid: WavelengthGrid | None) -> Regions:
+def _partition(labels: NDArray[Any], names: tuple[str, ...], grid: WavelengthGrid | None) -> Regions:
     """Regions of labels 0, 1, 2, ... without a gap."""
     order = np.argsort(labels, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=len(names)))])
@@ -730,7 +732,7 @@ def _needed(grid: WavelengthGrid | None, what: str) -> WavelengthGrid:
     return grid
 
 
-def _ranges(low: NDArray, high: NDArray, digits: int = 0, unit: str = "") -> tuple[str, ...]:
+def _ranges(low: NDArray[Any], high: NDArray[Any], digits: int = 0, unit: str = "") -> tuple[str, ...]:
     """Names of windows by their ranges, with as many digits as tell them apart."""
     names = tuple(f"{start:.{digits}f}-{stop:.{digits}f}{unit}" for start, stop in zip(low, high, strict=True))
     return names if len(set(names)) == len(names) else _ranges(low, high, digits + 1, unit)
@@ -754,7 +756,7 @@ def _shared_out(masks: Mapping[str, NDArray[np.bool_]], part: str, *, skip: bool
     return shared
 
 
-def _numbers(mask: NDArray, name: str, n_features: int) -> NDArray[np.intp]:
+def _numbers(mask: NDArray[Any], name: str, n_features: int) -> NDArray[np.intp]:
     """Numbers of bins from a mask or from numbers, in order."""
     if mask.dtype == bool and mask.shape == (n_features,):
         return np.flatnonzero(mask)

@@ -156,7 +156,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
             If a parameter makes no sense, or the mask is missing or does not fit.
         """
         self.learnt_from_ = Origin.of(X)
-        checked: tuple[NDArray, NDArray] = validate_data(self, *spectra_and_labels(X, y), dtype=np.float64)
+        checked: tuple[NDArray[Any], NDArray[Any]] = validate_data(self, *spectra_and_labels(X, y), dtype=np.float64)
         spectra, y = checked
         check_classification_targets(y)
         self._check_parameters()
@@ -209,7 +209,9 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         self.network_ = Network.dense(*zip(*layers, strict=True), classes=self.classes_)
         return self
 
-    def _held_out(self, codes: NDArray, random: np.random.RandomState) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _held_out(
+        self, codes: NDArray[Any], random: np.random.RandomState
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Spectra to train on, and those held out: a share of each class."""
         everything = np.arange(len(codes))
         if not self.early_stopping:
@@ -290,7 +292,7 @@ class ExplanationRegularizedMLP(ClassifierMixin, BaseEstimator):
         e = np.exp(f - f.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
-    def predict(self, X: SpectralSample | ArrayLike) -> NDArray:
+    def predict(self, X: SpectralSample | ArrayLike) -> NDArray[Any]:
         """Most probable class.
 
         Parameters

@@ -157,7 +157,7 @@ def _blocks(regions: Regions) -> Iterator[NDArray[np.bool_]]:
         yield np.arange(start, min(start + step, len(regions)))[:, None] == regions.labels
 
 
-def _parts(relevant: Any, spectra: NDArray) -> tuple[NDArray, bool]:
+def _parts(relevant: Any, spectra: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     """Groups as (n_groups, 1, n_features) masks or (n_groups, n, n_features) parts, and whether several were given."""
     n, d = spectra.shape
     if isinstance(relevant, Mapping):

@@ -188,7 +188,7 @@ def agglomerate(
     )
 
 
-def _select(scores: NDArray, percentile: float, absolute: bool) -> NDArray[np.bool_]:
+def _select(scores: NDArray[Any], percentile: float, absolute: bool) -> NDArray[np.bool_]:
     """Units whose score is at or above the percentile of those that are left."""
     size = np.abs(scores) if absolute else scores
     left = size[~np.isnan(size)]

@@ -112,7 +112,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
     (40, 2)
     """
 
-    classes_: NDArray
+    classes_: NDArray[Any]
     training_mean_: NDArray[np.float64] | None
     learnt_from_: Origin | None
 
@@ -123,7 +123,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         gamma: str | float = "scale",
         degree: int = 3,
         coef0: float = 0.0,
-        class_weight: dict | str | None = None,
+        class_weight: dict[Any, float] | str | None = None,
         cv: Any = 5,
         random_state: Seed = None,
         *,
@@ -243,7 +243,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         for name, choices in (("predict_by", ("probability", "votes")), ("coupling", ("exact", "libsvm"))):
             one_of(name, getattr(self, name), choices)
 
-    def _resolve_kernel(self, X: NDArray, weight: NDArray) -> Kernel:
+    def _resolve_kernel(self, X: NDArray[Any], weight: NDArray[Any]) -> Kernel:
         gamma = self.gamma
         if isinstance(gamma, str):
             if gamma not in ("scale", "auto"):
@@ -262,7 +262,9 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             return 1
         return min(cpu_count() if self.n_jobs in (None, -1) else self.n_jobs, 6)
 
-    def _folds(self, X: NDArray, codes: NDArray, kept: NDArray) -> Iterable:
+    def _folds(
+        self, X: NDArray[Any], codes: NDArray[Any], kept: NDArray[Any]
+    ) -> Iterable[tuple[NDArray[Any], NDArray[Any]]]:
         if not isinstance(self.cv, int | np.integer):
             return check_cv(self.cv, codes, classifier=True).split(X, codes)
         members = np.bincount(codes[kept])
@@ -337,7 +339,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         "learnt_from": ORIGIN_HEADER,
     }
 
-    def _packed(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         check_is_fitted(self)
         edges, origin = ({}, None) if self.learnt_from_ is None else self.learnt_from_.pack()
         kept = (name for name in self._arrays if name != "classes_" and name not in GRID_ARRAYS)
@@ -352,7 +354,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         return arrays | edges, header | {"learnt_from": origin}
 
     @classmethod
-    def _unpacked(cls, arrays: dict[str, NDArray], header: dict[str, Any]) -> ProbabilisticSVC:
+    def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> ProbabilisticSVC:
         machine = cls(**unpack_parameters(header["parameters"]))
         machine.classes_ = unpack_labels(arrays["classes_"], header["object_labels"])
         machine.training_mean_ = arrays.get("training_mean_")

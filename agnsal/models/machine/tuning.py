@@ -77,7 +77,7 @@ def tune(
     gamma: Sequence[float | str] = ("scale",),
     degree: int = 3,
     coef0: float = 0.0,
-    class_weight: dict | str | None = None,
+    class_weight: dict[Any, float] | str | None = None,
     cv: Any = 5,
     groups: ArrayLike | None = None,
     scoring: Scoring = "log_loss",
@@ -207,11 +207,11 @@ def tune(
 class _Matrices:
     """Kernel matrices of one training set, made from one matrix of distances and one of inner products."""
 
-    def __init__(self, X: NDArray, fits: bool) -> None:
+    def __init__(self, X: NDArray[Any], fits: bool) -> None:
         self.X, self.fits = X, fits
-        self._distances: NDArray | None = None
+        self._distances: NDArray[Any] | None = None
 
-    def of(self, kernel: Kernel) -> NDArray | None:
+    def of(self, kernel: Kernel) -> NDArray[Any] | None:
         if not self.fits:
             return None
         if kernel.name != "rbf":
@@ -223,7 +223,7 @@ class _Matrices:
         return np.exp(matrix, out=matrix)
 
 
-def _folds(cv: Any, X: NDArray, codes: NDArray, groups: Any, seed: int) -> list[Fold]:
+def _folds(cv: Any, X: NDArray[Any], codes: NDArray[Any], groups: Any, seed: int) -> list[Fold]:
     if isinstance(cv, int | np.integer):
         fewest = int(np.bincount(codes).min())
         if cv < 2 or fewest < 2:
@@ -235,10 +235,10 @@ def _folds(cv: Any, X: NDArray, codes: NDArray, groups: Any, seed: int) -> list[
 
 def _decisions(
     trainer: PairTrainer, folds: list[Fold], penalties: Sequence[float], n_threads: int
-) -> Iterator[list[NDArray]]:
+) -> Iterator[list[NDArray[Any]]]:
     """For each C the pair decision values of every test fold."""
 
-    def one_fold(fold: Fold) -> list[NDArray]:
+    def one_fold(fold: Fold) -> list[NDArray[Any]]:
         train, test = fold
         block = trainer.block(train)
         return [trainer.decide(trainer.fit(train, FOLD_TOLERANCE, C=C, block=block), test) for C in penalties]
@@ -252,7 +252,7 @@ def _decisions(
 
 
 def _scores(
-    trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray], classes: NDArray
+    trainer: PairTrainer, folds: list[Fold], decisions: list[NDArray[Any]], classes: NDArray[Any]
 ) -> tuple[list[float], list[str]]:
     """Mean and standard deviation over the folds of each score, sigmoids from the other folds.
 

@@ -169,7 +169,7 @@ def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.f
         Noiseless flux of each of the `COMPONENTS`.
     """
 
-    def column(name: str) -> NDArray:
+    def column(name: str) -> NDArray[np.float64]:
         value = table[name]
         return np.asarray(value.value if isinstance(value, u.Quantity) else value, dtype=np.float64)
 
@@ -214,12 +214,12 @@ def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.f
     return {name: continuum * found[name] for name in COMPONENTS}
 
 
-def _gaussian_width(fwhm: NDArray) -> NDArray:
+def _gaussian_width(fwhm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sigma of a line as it is seen: its own width and the resolution of the spectrograph."""
     return np.hypot(fwhm / _FWHM, instrument.RESOLUTION)
 
 
-def _broad_profile(column: Any) -> list[tuple[NDArray, NDArray, NDArray]]:
+def _broad_profile(column: Any) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
     """Fractions, shifts and sigmas of the three Gaussians that make up the broad profile."""
     fwhm, shift, horn = column("broad_fwhm"), column("broad_shift"), column("horn_velocity")
     base, balance = column("very_broad_fraction"), column("horn_balance")
@@ -233,7 +233,7 @@ def _broad_profile(column: Any) -> list[tuple[NDArray, NDArray, NDArray]]:
     ]
 
 
-def _narrow_strengths(column: Any) -> dict[str, NDArray]:
+def _narrow_strengths(column: Any) -> dict[str, NDArray[np.float64]]:
     """Flux each group of narrow lines scales with; the equivalent width of [O III] 5007 is as seen."""
     oxygen = column("oxygen_width") / emission.reddening(np.array([5008.24]), column("narrow_reddening"))[:, 0]
     strengths = {"[O III]": oxygen, "balmer": oxygen / column("oxygen_to_hbeta")}
