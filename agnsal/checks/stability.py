@@ -15,7 +15,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
-from agnsal.spectra.sample import SpectralSample
+from agnsal.spectra.sample import SpectralSample, bridge
 
 
 def noise_stability(
@@ -119,11 +119,10 @@ def max_sensitivity(
 
 
 def _with_flux(sample_or_X: Any, flux: NDArray[np.float64]) -> Any:
-    """Put other flux in the place of that of a sample, which keeps its wavelengths, errors and mask."""
+    """Put other flux in the place of that of a sample, which keeps all else."""
     if not isinstance(sample_or_X, SpectralSample):
         return flux
-    sample = sample_or_X
-    return SpectralSample(flux, sample.grid, ivar=sample.ivar, mask=sample.mask, unit=sample.unit, table=sample.table)
+    return sample_or_X.with_flux(bridge(flux, sample_or_X.mask))
 
 
 def refit_stability(

@@ -275,3 +275,14 @@ def test_a_variance_is_asked_again_and_not_tried_as_an_effect(case):
     assert report["deletion and insertion"].verdict == report["infidelity"].verdict == "not done"
     assert report["reproduction"].mean == pytest.approx(1)
     assert report.passed
+
+
+def test_a_machine_that_has_learnt_from_a_normalised_sample_is_checked_as_one_of_arrays():
+    sample = agnsal.simulate_agn(20, 20, 0, seed=1).normalize()
+    reports = []
+    for learnt in ((sample,), (sample.flux, sample.labels)):
+        machine = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(*learnt)
+        result = agnsal.saliency(machine, sample[:6], "type 1", output="log_odds")
+        report = agnsal.check(result, machine, sample[:6], training=sample, random_state=0)
+        reports.append(str(report))
+    assert reports[0] == reports[1]
