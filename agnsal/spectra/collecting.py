@@ -38,6 +38,16 @@ class _Row:
     meta: Any
 
 
+class Collected(NamedTuple):
+    """Spectra on one grid, as the constructor of a `SpectralSample` takes them."""
+
+    flux: NDArray[np.float64]
+    ivar: NDArray[np.float64] | None
+    mask: NDArray[np.bool_]
+    unit: u.UnitBase
+    table: QTable
+
+
 def collect(
     spectra: Sequence[Any],
     grid: WavelengthGrid,
@@ -49,8 +59,8 @@ def collect(
     method: str,
     frame: str,
     on_error: str,
-) -> dict[str, Any]:
-    """Do the work of `SpectralSample.from_spectra`, which documents it; returns what the constructor takes."""
+) -> Collected:
+    """Do the work of `SpectralSample.from_spectra`, which documents it."""
     _check_options(grid, min_coverage, method, frame, on_error)
     if hasattr(spectra, "spectral_axis"):
         spectra = [spectra]
@@ -97,14 +107,13 @@ def collect(
 
     n = len(kept)
     calibrated = _all_calibrated(kept)
-    return {
-        "flux": flux[:n],
-        "grid": grid,
-        "ivar": ivar[:n] if any(row.has_errors for row in kept) else None,
-        "mask": mask[:n],
-        "unit": FLAM17 if calibrated else u.dimensionless_unscaled,
-        "table": _table(kept, mask[:n], None if classes is None else classes[[row.number for row in kept]]),
-    }
+    return Collected(
+        flux=flux[:n],
+        ivar=ivar[:n] if any(row.has_errors for row in kept) else None,
+        mask=mask[:n],
+        unit=FLAM17 if calibrated else u.dimensionless_unscaled,
+        table=_table(kept, mask[:n], None if classes is None else classes[[row.number for row in kept]]),
+    )
 
 
 class _Kept(NamedTuple):

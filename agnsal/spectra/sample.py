@@ -182,19 +182,18 @@ class SpectralSample(Displayed, Stored):
         """
         from agnsal.spectra.collecting import collect
 
-        return cls(
-            **collect(
-                spectra,
-                grid,
-                redshift=redshift,
-                labels=labels,
-                ids=ids,
-                min_coverage=min_coverage,
-                method=method,
-                frame=frame,
-                on_error=on_error,
-            )
+        found = collect(
+            spectra,
+            grid,
+            redshift=redshift,
+            labels=labels,
+            ids=ids,
+            min_coverage=min_coverage,
+            method=method,
+            frame=frame,
+            on_error=on_error,
         )
+        return cls(found.flux, grid, ivar=found.ivar, mask=found.mask, unit=found.unit, table=found.table)
 
     @property
     def wavelength(self) -> u.Quantity:
