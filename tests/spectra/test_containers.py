@@ -115,6 +115,16 @@ def test_a_survey_that_is_not_known_is_asked_for_its_unit(tmp_path):
     assert str(read_container(path, {"flux": "mJy"})[0].unit) == "mJy"
 
 
+def test_the_unit_that_is_asked_for_is_taken(tmp_path):
+    path = write_hdf5(tmp_path / "a.hdf5", more={})
+    with pytest.raises(AgnsalError, match=r"units=\{'flux': 'erg/s/cm2/Angstrom'\}"):
+        read_spectra(path)
+    spectra = read_spectra(path, units={"flux": "erg/s/cm2/Angstrom"}, medium="vacuum")
+    assert len(spectra) == N
+    assert spectra[0].flux.unit.is_equivalent("erg / (s cm2 AA)")
+    np.testing.assert_allclose(spectra[0].flux.to_value("erg / (s cm2 AA)"), FLUX[0, : LENGTHS[0]])
+
+
 def test_other_containers_are_refused(tmp_path):
     with pytest.raises(AgnsalError, match="spectrum_lambda"):
         read_spectra(write_hdf5(tmp_path / "a.hdf5", leave_out=("spectrum_lambda",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import shutil
 import warnings
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.nddata import InverseVariance
-from astropy.table import QTable, Table
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from specutils import Spectrum
@@ -20,7 +22,7 @@ from specutils.io.registers import data_loader
 
 from agnsal import AgnsalError, AgnsalWarning, read_spectra
 from agnsal.spectra.files.desi import join_arms
-from agnsal.spectra.files.fits_rows import first_row
+from agnsal.spectra.files.fits_rows import first_row, rows_of
 from agnsal.spectra.files.record import object_id
 from agnsal.spectra.files.sdss import log_axis, pixel_bits
 from agnsal.spectra.files.statements import known_redshift
@@ -743,6 +745,99 @@ def test_first_row_is_what_astropy_reads(tmp_path, n_columns):
 
 def test_an_impossible_redshift_costs_only_its_own_file_when_skipping(tmp_path):
     paths = [files.write_spec(tmp_path / name) for name in ("a.fits", "b.fits")]
-    with pytest.warns(AgnsalWarning, match=r"a\.fits: the redshift given is -0\.2"):
+    with pytest.warns(AgnsalWarning, match=r"a\.fits: redshift -0\.2 is none"):
         spectra = read_spectra(paths, redshift=[-0.2, 0.3], on_error="skip")
     assert [spectrum.meta["redshift"] for spectrum in spectra] == [0.3]
+
+
+def test_scaled_cells_are_physical_values(tmp_path):
+    """Unsigned integers are written as signed ones with TZERO; PLATE 40000 must not come out negative."""
+    columns = [
+        fits.Column("PLATE", "I", bzero=32768, array=np.array([40000, 3], np.uint16)),
+        fits.Column("TARGETID", "K", bzero=2**63, array=np.array([2**63 + 5, 7], np.uint64)),
+        fits.Column("Z", "J", array=np.array([2, 8])),
+        fits.Column("CLASS", "6A", array=["QSO", "GALAXY"]),
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    fits.setval(tmp_path / "a.fits", "TSCAL3", value=0.25, ext=1)
+    fits.setval(tmp_path / "a.fits", "TZERO3", value=0.5, ext=1)
+    with fits.open(tmp_path / "a.fits") as hdulist:
+        table = rows_of(hdulist[1], ("PLATE", "TARGETID", "Z", "CLASS"))
+    assert table["PLATE"].tolist() == [40000, 3]
+    assert table["TARGETID"].tolist() == [2**63 + 5, 7]
+    assert table["Z"].tolist() == [1.0, 2.5]
+    assert table["CLASS"].tolist() == [b"QSO", b"GALAXY"]
+
+
+@pytest.mark.parametrize("damage", ["column", "coadd", "both"])
+def test_no_exposure_is_taken_for_a_damaged_coadd(tmp_path, damage):
+    path = files.write_spec(tmp_path / "a.fits")
+    with fits.open(path) as hdulist:
+        exposure = fits.BinTableHDU(hdulist[1].data, name="B1-00001234")
+    files.write_spec(path, extra=[exposure])
+    assert len(read_spectra(path)) == 1
+
+    def harm(hdulist):
+        if damage == "column":
+            hdulist[1].columns.change_name("flux", "flu\\x")
+        else:
+            del hdulist[1]
+        if damage == "both":
+            del hdulist[1:3]
+
+    with pytest.raises(AgnsalError, match="HDU 1"):
+        read_spectra(_edit(path, harm))
+
+
+def test_a_lost_line_in_the_header_of_ecsv_gives_no_column_under_another_name(tmp_path):
+    """Without the line ``flux_error:`` astropy gives the errors as the flux."""
+    path = files.write_ecsv(tmp_path / "a.ecsv")
+    flux = read_spectra(path)[0].flux.value
+    lines = path.read_text().splitlines(keepends=True)
+    refused = []
+    for number in (number for number, line in enumerate(lines) if line.startswith("#")):
+        path.write_text("".join(lines[:number] + lines[number + 1 :]))
+        try:
+            (spectrum,) = read_spectra(path)
+        except AgnsalError:
+            refused.append(lines[number].strip("# \n"))
+        else:
+            np.testing.assert_array_equal(spectrum.flux.value, flux)
+    assert {"flux_error:", "wavelength:"} <= set(refused)
+
+
+def test_columns_of_several_parts_in_ecsv(tmp_path):
+    table = QTable(files.columns())
+    table["mask"] = MaskedColumn(np.zeros(len(table), bool))
+    table["flux"] = Masked(table["flux"], mask=np.arange(len(table)) == 3)
+    (spectrum,) = read_spectra(files.write_ecsv(tmp_path / "a.ecsv", table))
+    assert np.flatnonzero(spectrum.mask).tolist() == [3]
+
+
+def test_paths_of_bytes(tmp_path):
+    path = files.write_spec(tmp_path / "a.fits")
+    (spectrum,) = read_spectra(os.fsencode(path))
+    assert spectrum.meta["source"] == str(path)
+    assert len(read_spectra([os.fsencode(path)])) == len(read_spectra(os.fsencode(tmp_path))) == 1
+
+
+def test_a_folder_without_a_spectrum_is_refused(tmp_path):
+    files.write_text(tmp_path / "README.md", ["# Read me", "there is nothing here"])
+    with pytest.raises(AgnsalError, match="none of the 1 files in this folder is a spectrum"):
+        read_spectra(tmp_path)
+
+
+def test_a_locked_folder_is_no_empty_one(tmp_path, monkeypatch):
+    files.write_spec(tmp_path / "a.fits")
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    scandir = os.scandir
+
+    def lock(folder):
+        if os.fspath(folder) == str(locked):
+            raise PermissionError(13, "Permission denied", str(locked))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", lock)
+    with pytest.raises(AgnsalError, match=r"locked: the folder cannot be opened \(Permission denied\)"):
+        read_spectra(tmp_path)

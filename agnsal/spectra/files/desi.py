@@ -14,6 +14,7 @@ from agnsal.spectra.files.layout import Layout
 from agnsal.spectra.files.record import FileSpectrum, clean
 from agnsal.spectra.files.statements import known_redshift
 from agnsal.spectra.files.units import FLAM17
+from agnsal.spectra.pixels import bad_pixels
 
 _CELLS = (
     *("TARGETID", "OBJTYPE", "TARGET_RA", "TARGET_DEC", "EBV"),
@@ -87,7 +88,7 @@ def join_arms(arms: list[Arm]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     size = 1 + max(int(place[-1]) for place in places)
     weighted, weight = np.zeros((2, len(arms[0][1]), size))
     for (_, flux, ivar), place in zip(arms, places, strict=True):
-        good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+        good = ~bad_pixels(flux, ivar)
         weight[:, place] += np.where(good, ivar, 0.0)
         weighted[:, place] += np.where(good, np.where(good, flux, 0.0).astype(float) * ivar, 0.0)
     mean = np.divide(weighted, weight, out=np.zeros_like(weighted), where=weight > 0)

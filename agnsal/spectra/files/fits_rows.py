@@ -49,11 +49,13 @@ def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | 
     count = count if limit is None else min(count, limit)
     wanted = {name.upper() for name in names}
     fields: dict[str, tuple[str, int]] = {}
+    scaling: dict[str, tuple[str, str]] = {}
     offset = 0
     for number in range(1, int(cards["TFIELDS"]) + 1):
         name, (dtype, width) = cards.get(f"TTYPE{number}", "").upper(), _dtype(cards[f"TFORM{number}"])
         if name in wanted and dtype is not None:
             fields[name] = (dtype, offset)
+            scaling[name] = (cards.get(f"TSCAL{number}", "1"), cards.get(f"TZERO{number}", "0"))
         offset += width
     stream.seek(data)
     content = stream.read(count * size)
@@ -61,7 +63,30 @@ def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | 
         raise AgnsalError(f"the file is cut off: {len(content)} of {count * size} bytes of a table are there.")
     kinds, offsets = [kind for kind, _ in fields.values()], [at for _, at in fields.values()]
     layout = np.dtype({"names": list(fields), "formats": kinds, "offsets": offsets, "itemsize": size})
-    return np.frombuffer(content, layout, count=count)
+    table = np.frombuffer(content, layout, count=count)
+    scales = {name: (_real(scale), _real(zero)) for name, (scale, zero) in scaling.items()}
+    return _physical(table, {name: both for name, both in scales.items() if both != (1.0, 0.0)})
+
+
+def _physical(table: NDArray, scales: dict[str, tuple[float, float]]) -> NDArray:
+    """The table with ``TZERO + TSCAL * value`` in the columns of numbers that have these; whole numbers stay whole."""
+    columns = {name: table[name] for name in table.dtype.names or ()}
+    for name, (scale, zero) in scales.items():
+        column = columns[name]
+        if column.dtype.kind in "iu" and scale == 1 and zero.is_integer():
+            if zero == 2.0**63:  # how unsigned 64 bits are written: adding it turns the highest bit over
+                columns[name] = column.astype(np.int64).view(np.uint64) ^ np.uint64(1 << 63)
+            else:
+                columns[name] = column.astype(np.int64) + int(zero)
+        elif column.dtype.kind in "iuf":
+            columns[name] = zero + scale * column.astype(np.float64)
+    if not scales:
+        return table
+    kinds = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
+    scaled = np.empty(len(table), kinds)
+    for name, column in columns.items():
+        scaled[name] = column
+    return scaled
 
 
 def plain_row(table: NDArray, row: int) -> dict[str, Any]:
@@ -87,11 +112,15 @@ def _cards(stream: Any, start: int) -> tuple[dict[str, str], int]:
             key = card[:8].rstrip()
             if key == "END":
                 return cards, start
-            if card[8:10] == "= " and key[:5] in ("TTYPE", "TFORM", "NAXIS", "TFIEL", "XTENS"):
+            if card[8:10] == "= " and key[:5] in ("TTYPE", "TFORM", "NAXIS", "TFIEL", "XTENS", "TSCAL", "TZERO"):
                 value = card[10:].lstrip()
                 cards[key] = (value[1:].partition("'") if value[:1] == "'" else value.partition("/"))[0].strip()
         if len(block) < 2880:
             return {}, start
+
+
+def _real(text: str) -> float:
+    return float(text.upper().replace("D", "E"))  # exponents as Fortran writes them
 
 
 def _dtype(tform: str) -> tuple[str | None, int]:

@@ -64,7 +64,8 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
     with path.open("rb") as stream:
         start = stream.read(10)
     if start.startswith((containers.HDF5, containers.PARQUET)):
-        return containers.read_container(path), "HDF5" if start.startswith(containers.HDF5) else "parquet"
+        name = "HDF5" if start.startswith(containers.HDF5) else "parquet"
+        return containers.read_container(path, request.units), name
     content = unpacked(path) if start.startswith(b"\x1f\x8b") else None
     start = start if content is None else content[:10]
     if not start.startswith((b"SIMPLE", b"BZh")):

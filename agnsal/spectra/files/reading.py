@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
 from agnsal.spectra.files.sdss import pixel_bits
 from agnsal.spectra.files.wavelengths import check_axis
 from agnsal.spectra.grid import Frame, Medium
+from agnsal.spectra.pixels import bad_pixels, checked_redshift
 
 if TYPE_CHECKING:
     from specutils import Spectrum
@@ -119,7 +120,7 @@ def read_spectra(
     guessed: list[str] = []
     for file, z in zip(files, given, strict=True):
         try:
-            z = None if z is None else _checked(z)  # noqa: PLW2901
+            z = None if z is None else checked_redshift(z, "leave it out (None) where it is unknown")  # noqa: PLW2901
             records, name = load(file, format, request)
         except UnknownLayout as error:
             named = {part.role for _, parts in error.found for part in parts}
@@ -140,6 +141,11 @@ def read_spectra(
                 continue
             if spectra[-1].meta["assumed"] and file not in guessed[-1:]:
                 guessed.append(file)
+    if whole_folder and not spectra and not refused:
+        raise AgnsalError(
+            f"{os.fsdecode(paths)}: none of the {len(files)} files in this folder is a spectrum; "  # type: ignore[arg-type]
+            "inspect_spectra(file) tells what is in one."
+        )
     if guessed:
         shown = ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else "")
         message = f"wavelengths taken as vacuum in {len(guessed)} files that do not say (pass medium='air' if not): "
@@ -177,7 +183,7 @@ def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
         folder = Path(_path(paths))
         if not folder.is_dir():
             return [str(folder)], False
-        inside = sorted(path for path in folder.rglob("*") if path.is_file())
+        inside = sorted(path for path in _inside(folder) if path.is_file())
     except TypeError as error:
         raise AgnsalError(f"a path, a folder or several paths were expected, got {paths!r}.") from error
     except OSError as error:
@@ -186,6 +192,16 @@ def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
     if not visible:
         raise AgnsalError(f"{folder}: there is no file in this folder.")
     return visible, True
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Whatever lies in a folder and below; a locked folder is an error, not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise AgnsalError(f"{error.filename}: the folder cannot be opened ({error.strerror}).")
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent) / name for name in names)
 
 
 def _path(path: PathLike | bytes) -> str:
@@ -211,20 +227,6 @@ def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
     if len(values) != len(files):
         raise AgnsalError(f"{len(values)} redshifts came for {len(files)} files; one for each is needed.")
     return values
-
-
-def _checked(redshift: Any) -> float:
-    try:
-        z = float(redshift)
-    except (TypeError, ValueError) as error:
-        raise AgnsalError(f"the redshift given is {redshift!r}, a number was expected.") from error
-    if not np.isfinite(z) or z < -0.1:
-        raise AgnsalError(
-            f"the redshift given is {z}; it must be finite and not below -0.1. Leave it out (None) where it is unknown."
-        )
-    if z > 20:
-        raise AgnsalError(f"the redshift given is {z}, too large to be one; is it a velocity in km/s?")
-    return z
 
 
 def _standard(
@@ -283,10 +285,8 @@ def _standard(
 def _bad_pixels(record: FileSpectrum, sense_is_given: bool) -> NDArray[np.bool_]:
     """True where a pixel is no measurement; a spectrum without any is refused."""
     flux, ivar = record.flux, record.ivar
-    bad = ~np.isfinite(flux)
-    if ivar is not None:
-        bad |= ~(np.isfinite(ivar) & (ivar > 0))
-    else:  # without errors, zeros at the ends are padding
+    bad = bad_pixels(flux, ivar)
+    if ivar is None:  # without errors, zeros at the ends are padding
         there = np.flatnonzero(~bad & (flux != 0))
         if there.size:
             bad[: there[0]] = bad[there[-1] + 1 :] = True

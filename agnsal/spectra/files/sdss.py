@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,8 @@ PIXEL_BITS = {
     "REDMONSTER": 28, "EMLINE": 30,
 }  # fmt: skip
 
+#: The names of the extensions of single exposures: camera and number.
+_EXPOSURE = re.compile(r"[BR][12]-\d+")
 _UNIT = "1e-17 erg / (Angstrom cm2 s)"
 _CELLS = (
     "PLATE", "FIELD", "MJD", "FIBERID", "CATALOGID", "Z", "Z_ERR", "ZWARNING", "CLASS", "SUBCLASS", "SN_MEDIAN_ALL",
@@ -51,9 +54,16 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
         table: Any = hdulist[1].data  # len() would read every header of the file
     except IndexError:
         table = None
+    if _EXPOSURE.match(hdulist[1].name if table is not None else ""):
+        raise AgnsalError(
+            f"its coadded spectrum is lacking: HDU 1 is {clean(hdulist[1].name)}, one exposure. Fetch the file again."
+        )
     names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
     if not {"flux", "loglam", "ivar"} <= set(names):
-        raise AgnsalError("HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar.")
+        raise AgnsalError(
+            "HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar. "
+            "Fetch the file again, or name what to read: columns={'flux': 'EXTENSION:flux', ...}."
+        )
     if len(table) == 0:
         raise AgnsalError("its table of the coadded spectrum is empty.")
     header = hdulist[0].header
@@ -165,11 +175,21 @@ def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np
 def _is_spec(hdulist: fits.HDUList) -> bool:
     """Whether the columns of a spec file are there, and something that says SDSS: others have borrowed the columns."""
     header, names = hdulist[0].header, column_names(hdulist)
-    if not {"flux", "loglam", "ivar"} <= names or "LAMOST" in str(header.get("TELESCOP", "")):
+    if not {"flux", "loglam", "ivar"} <= names:
+        return _lost_its_coadd(hdulist)
+    if "LAMOST" in str(header.get("TELESCOP", "")):
         return False
     cards = ("VERS2D", "RUN2D", "PLATEID", "FIBERID", "SPEC_ID")
     own = {"and_mask", "or_mask", "wdisp", "sky", "model"}
     return "SDSS" in str(header.get("TELESCOP", "")) or any(card in header for card in cards) or own <= names
+
+
+def _lost_its_coadd(hdulist: fits.HDUList) -> bool:
+    """Whether it is a spec file whose coadded spectrum is damaged, so that no exposure is taken in its stead."""
+    header = hdulist[0].header
+    if "SDSS" not in str(header.get("TELESCOP", "")) or header["NAXIS"] or not {"PLATEID", "FIELDID"} & set(header):
+        return False
+    return any(hdu.name == "COADD" or _EXPOSURE.match(hdu.name) for hdu in hdulist[1:])
 
 
 def _is_sdss5(hdulist: fits.HDUList) -> bool:

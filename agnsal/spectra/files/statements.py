@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from astropy.io import fits
 
+from agnsal.spectra.pixels import LARGEST_REDSHIFT, LEAST_REDSHIFT
+
 Facts: TypeAlias = Mapping[str, Any] | fits.Header
 _TRUE, _FALSE = ("t", "true", "1", "yes", "y"), ("f", "false", "0", "no", "n")
 
@@ -21,7 +23,7 @@ def known_redshift(value: Any) -> float | None:
         redshift = float(value)
     except (TypeError, ValueError):
         return None
-    return redshift if np.isfinite(redshift) and -0.1 <= redshift < 20 else None
+    return redshift if np.isfinite(redshift) and LEAST_REDSHIFT <= redshift <= LARGEST_REDSHIFT else None
 
 
 def stated_redshift(facts: Facts) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,8 @@ def _astropy_table(text: str, format: str, request: Request) -> list[FileSpectru
     table = Table.read(text, format=format)
     if len(table) == 0:
         raise AgnsalError("its table is empty.")
+    if format == "ascii.ecsv":
+        _check_names(text, table.colnames)
     columns = {name: table[name] for name in table.colnames if table[name].dtype.kind in "fiub"}
     parts = [
         understand(name, unit=_unit(column.unit), ucd=_said(column, "ucd"), utype=_said(column, "utype"))
@@ -100,6 +103,21 @@ def _astropy_table(text: str, format: str, request: Request) -> list[FileSpectru
     ]
     facts = {str(key).upper(): value for key, value in table.meta.items()}
     return _spectra(parts, columns, facts, request, _known(parts, columns), title=format.split(".")[1].upper())
+
+
+def _check_names(text: str, names: list[str]) -> None:
+    """The columns of an ECSV are those of its line of names: a damaged header makes astropy give one for another."""
+    lines = text.splitlines()
+    comma = any(re.match(r"#\s*delimiter:\s*[\"']?,", line) for line in lines)
+    line = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    written = next(csv.reader([line], delimiter="," if comma else " ", skipinitialspace=True), [])
+    # columns of several parts are written as "time.jd1", "flux.mask"
+    whole = {name if name in names else name.rpartition(".")[0] for name in written}
+    if whole != set(names):
+        raise AgnsalError(
+            f"its line of names has {clean(', '.join(written), 200)}, and by its header its columns would be "
+            f"{clean(', '.join(names), 200)}: its header is damaged. Write the table again, or pass its numbers as CSV."
+        )
 
 
 def _unit(unit: Any) -> Any:
