@@ -207,6 +207,12 @@ def test_what_ends_every_row_is_cut_off(tmp_path, cell):
     assert_right(read(path), unit=u.Jy)
 
 
+@pytest.mark.parametrize("bar", ["| ", "\\AA "])
+def test_a_bar_or_a_backslash_alone_makes_no_ipac_table(tmp_path, bar):
+    path = written(tmp_path, bar + "made by hand", "# wave[AA] flux[Jy] err")
+    assert_right(read(path), unit=u.Jy)
+
+
 def test_prose_with_numbers_is_no_table(tmp_path):
     path = tmp_path / "README.md"
     path.write_text("# Spectra\nTaken\nin 2019\nand with 3 arms\nby two of us\nin the end\n")

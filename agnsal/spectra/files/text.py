@@ -45,9 +45,10 @@ def read_text(content: bytes, request: Request = Request()) -> list[FileSpectrum
         return _votable(content, request, clean(start, 40))
     if start.startswith("# %ECSV"):
         return _astropy_table(text, "ascii.ecsv", request)
-    if start.startswith(("\\", "|")):
-        return _astropy_table(text, "ascii.ipac", request)
     lines = [line for line in text.splitlines() if line.strip()]
+    barred = any(line.startswith("|") and line.rstrip().endswith("|") for line in lines[:200])
+    if start.startswith(("\\", "|")) and barred:
+        return _astropy_table(text, "ascii.ipac", request)
     if any("Published-Value" in line for line in lines[:10]):
         return _ned(lines, request)
     return _columns(lines, request)
