@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.population import plot_population_importance
-from agnsal.figures.style import ink, new_axes, plain, powers_apart, unit_text
+from agnsal.figures.style import ink, legend_above, new_axes, plain, powers_apart, unit_text
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -124,18 +124,7 @@ def plot_line_importance(
     ax.set_xlim(-end, end)
     ax.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
     ax.tick_params(axis="y", length=0)
-    # to the left, over the names of the lines, for a narrow panel has no room to the right
-    ax.legend(
-        frameon=False,
-        fontsize="small",
-        ncols=3,
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.2,
-        columnspacing=1.0,
-        handlelength=1.4,
-        handletextpad=0.4,
-    )
+    legend_above(ax)
     unit = u.Quantity(table["core"]).unit
     method = plain(str(table.meta.get("method", "attribution")).replace("_", " "))
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")

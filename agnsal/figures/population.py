@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import QTable
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import MARKERS, PALETTE, new_axes, plain
+from agnsal.figures.style import MARKERS, PALETTE, legend_above, new_axes, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -85,14 +85,5 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
     ax.set_xlim(left=-0.03)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"Importance for {plain(table.meta.get('target', 'the class'))}, relative to the largest")
-    ax.legend(
-        frameon=False,
-        fontsize="small",
-        ncols=3,
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.2,
-        columnspacing=1.0,
-        handletextpad=0.4,
-    )
+    legend_above(ax)
     return ax

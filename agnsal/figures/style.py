@@ -353,3 +353,26 @@ def first_of_each(labels: NDArray[np.generic] | None, n: int) -> list[int]:
     if labels is None:
         return list(range(min(3, n)))
     return sorted(np.unique(np.asarray(labels).astype(str), return_index=True)[1].tolist())
+
+
+def legend_above(ax: Axes, n_columns: int = 3) -> None:
+    """Put the legend over the axes, to the right: a narrow panel has no room beside it.
+
+    Parameters
+    ----------
+    ax : Axes
+        What it holds must have labels.
+    n_columns : int
+        Entries beside each other.
+    """
+    ax.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=n_columns,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+        columnspacing=1.0,
+        handlelength=1.4,
+        handletextpad=0.4,
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import attribution_label, ink, new_axes, plain
+from agnsal.figures.style import attribution_label, ink, legend_above, new_axes, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -100,15 +100,7 @@ def plot_transform_importance(
     if low < 0:
         ax.set_xlim(-max(-low, high), max(-low, high))
     if {"narrow", "broad"} <= seen:
-        ax.legend(
-            frameon=False,
-            fontsize="small",
-            ncols=2,
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            borderaxespad=0.2,
-            columnspacing=1.0,
-        )
+        legend_above(ax, 2)
     over = f"\nmean of {n} spectra\nlines: 16th to 84th percentile" if i is None and n > 1 else ""
     ax.set_xlabel(attribution_label(attribution, str(chosen.target[0])) + over)
     return ax
