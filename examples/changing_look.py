@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     training = agnsal.simulate_agn(*n, seed=SEED).normalize()
     C = {"linear": 0.07, "rbf": 34.0}[options.kernel]
     model = agnsal.ProbabilisticSVC(kernel=options.kernel, C=C, gamma=0.003, class_weight="balanced", random_state=SEED)
-    model.fit(training.flux, training.labels)
+    model.fit(training)
     trained_on = f"{options.kernel} kernel, trained on {len(training)} simulated spectra"
 
     if options.spectra:

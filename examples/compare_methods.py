@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     training = agnsal.simulate_agn(*n, seed=SEED).normalize()
     C = {"linear": 0.07, "rbf": 34.0}[options.kernel]
     model = agnsal.ProbabilisticSVC(kernel=options.kernel, C=C, gamma=0.003, class_weight="balanced", random_state=SEED)
-    model.fit(training.flux, training.labels)
+    model.fit(training)
     if options.file:
         spectra = agnsal.read_spectra(options.file, redshift=options.redshift)
         mine = agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize()[:1]
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         ),
         "expected gradients": lambda: agnsal.expected_gradients(model, mine, **asked, **expected),
         "Shapley values (decision)": lambda: agnsal.shapley(model, mine, **{**asked, "output": "decision"}),
-        "occlusion, 15 Å": lambda: agnsal.occlusion(model, mine, **asked, window=15 * u.AA, fill="continuum"),
+        "occlusion, 15 Å": lambda: agnsal.occlusion(model, mine, **asked, regions=15 * u.AA, fill="continuum"),
     }
     maps = {name: method() for name, method in tqdm(methods.items(), desc="methods", disable=options.quiet)}
     ablation = agnsal.line_ablation(model, mine, **asked)

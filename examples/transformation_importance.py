@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     sizes = (150, 300, 150) if options.quick else (680, 2145, 521)
     training = agnsal.simulate_agn(*sizes, seed=SEED).normalize()
     model = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=SEED)
-    model.fit(training.flux, training.labels)
+    model.fit(training)
     some = agnsal.simulate_agn(*(3 * [30 if options.quick else 100]), seed=SEED + 1).normalize()
     steps.update()
 

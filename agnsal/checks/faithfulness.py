@@ -221,7 +221,7 @@ def infidelity(
     n_subsets : int
         Sets of windows; between a tenth and a half of them are removed.
     random_state : int or Generator
-        Seeds the sets.
+        Seeds the sets; by default always the same, so that a check can be repeated.
 
     Returns
     -------

@@ -228,7 +228,7 @@ def check(
     max_spectra : int
         Only this many spectra are checked, evenly spaced.
     random_state : int, RandomState, Generator or None
-        Seeds everything that draws.
+        Seeds everything that draws; by default always the same, so that a verdict on a map does not depend on luck.
     window : object
         Another name for `regions`.
 

@@ -65,7 +65,7 @@ def randomized(model: Any, random_state: Any = 0) -> dict[str, Any]:
     model : ProbabilisticSVC, Network, MLPClassifier, MLPRegressor, or a Pipeline that ends in one
         A fitted model; others give nothing here, and can still be refitted to shuffled labels.
     random_state : int or Generator
-        Seeds the shuffling.
+        Seeds the shuffling; by default always the same, so that a check can be repeated.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def refitted(model: Any, X: ArrayLike, y: ArrayLike, how: str, random_state: Any
     how : {"shuffled labels", "bootstrap"}
         What is done to it; the bootstrap resamples within each class.
     random_state : int or Generator
-        Seeds it.
+        Seeds it; by default always the same, so that a check can be repeated.
 
     Returns
     -------

@@ -406,8 +406,9 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
         + (f" (standard error {', '.join(errors)})" if errors else "")
         + f"; next {one.rival}, {_probability(next_one['probability'])}."
     )
+    described = f" ({one.classifier.description})" if one.classifier.description else ""
     yield (
-        f"The classifier ({one.classifier.description}) knows {', '.join(rows)} and nothing else: a galaxy without an "
+        f"The classifier{described} knows {', '.join(rows)} and nothing else: a galaxy without an "
         "active nucleus, a composite or a star gets one of these names too."
     )
     if not one.stranger and one.p_value <= DOUBTFUL:

@@ -27,7 +27,7 @@ KINDS = {
 def main(path: Path) -> Figure:
     """Draw and save."""
     sample = agnsal.simulate_agn(150, 300, 120, seed=0).normalize()
-    machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.05, random_state=0).fit(sample.flux, sample.labels)
+    machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.05, random_state=0).fit(sample)
     model = agnsal.as_differentiable(machine)
 
     # from an ordinary intermediate spectrum to a sure type 1 spectrum, and as far again beyond it

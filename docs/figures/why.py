@@ -12,7 +12,7 @@ from agnsal import figures
 
 training = agnsal.simulate_agn(seed=0).normalize()
 model = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
-model.fit(training.flux, training.labels)
+model.fit(training)
 
 new = agnsal.simulate_agn(40, 0, 0, seed=3).normalize()
 saliency = agnsal.saliency(model, new, target="type 1", output="log_odds")

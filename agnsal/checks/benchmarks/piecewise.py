@@ -43,7 +43,7 @@ class PiecewiseLinearBenchmark:
         Adds ``weight C_a C_b / d`` to y; a and b are features, or groups of features with C summed over each. A term
         is shared equally between its two sides, which is its Shapley value.
     random_state : int or Generator
-        Equal seeds give equal benchmarks.
+        Equal seeds give equal benchmarks; one number by default, so that scores can be compared.
 
     Attributes
     ----------
@@ -309,7 +309,7 @@ class PiecewiseLinearBenchmark:
         batch_size : int
             Inputs a step.
         random_state : int, optional
-            Seeds weights and order.
+            Seeds weights and order; one number by default, so that scores can be compared.
 
         Returns
         -------

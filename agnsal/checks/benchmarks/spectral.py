@@ -45,7 +45,7 @@ class SpectralBenchmark:
     component : str
         Component of the simulation that is causal within 8000 km/s of the line.
     random_state : int
-        Equal seeds give equal bits.
+        Equal seeds give equal bits; one number by default, so that scores can be compared.
 
     Attributes
     ----------
