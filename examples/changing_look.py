@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         table.write(side)
     for i in tqdm(range(len(change)), desc="figures", disable=options.quiet):
         ax = figures.plot_change(change, i, epochs=(f"earlier, {p1(table, i, 0)}", f"later, {p1(table, i, 1)}"))
-        ax.figure.text(0.01, 0.01, f"{what}; {trained_on}", fontsize=6, color="0.4")
+        ax.set_xlabel(f"{ax.get_xlabel()}\n{what}; {trained_on}", fontsize="small")
         with replacing(options.output / f"change_{i:02d}.png") as side:
             ax.figure.savefig(side, dpi=150)
         plt.close(ax.figure)

@@ -192,7 +192,7 @@ def _gradient(ax: Axes, explanation: SpectrumExplanation) -> None:
     ax.axhline(0, color="0.3", linewidth=0.5)
     ax.set_xlim(*mine.grid.edges.value[[0, -1]])
     ax.set_xlabel("Rest wavelength [Å]")
-    ax.set_ylabel("Gradient\n[per unit of flux]")
+    ax.set_ylabel("Per unit of flux")
     linear = explanation.classifier.machine.kernel_.name == "linear"
     ax.set_title(
         f"A property of the classifier: gradient of its log-odds of {plain(explanation.predicted)}"
