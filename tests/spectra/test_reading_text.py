@@ -213,6 +213,11 @@ def test_a_bar_or_a_backslash_alone_makes_no_ipac_table(tmp_path, bar):
     assert_right(read(path), unit=u.Jy)
 
 
+def test_names_are_found_below_a_long_log(tmp_path):
+    log = [f"# step {number} is done" for number in range(5000)]
+    assert_right(read(written(tmp_path, *log, "# wave[nm] flux[Jy] err", columns=(WAVE / 10, FLUX, ERROR))), unit=u.Jy)
+
+
 def test_prose_with_numbers_is_no_table(tmp_path):
     path = tmp_path / "README.md"
     path.write_text("# Spectra\nTaken\nin 2019\nand with 3 arms\nby two of us\nin the end\n")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from agnsal.spectra.files.roles import ROLES, Part, understand
 from agnsal.spectra.files.units import axis_unit, flux_unit, medium_in
 
+#: Lines at the beginning and at the end of what stands above the numbers that are asked; logs may be long.
+_MOST_LINES = 200
 _RULE = re.compile(r"[\s\-=+|*#_]*")
 _KEYWORD = re.compile(r"\s*([A-Za-z_][\w .\-]{0,30}?)\s*[=:]\s*(\S.*)")
 _NUMBERED = re.compile(
@@ -46,6 +48,7 @@ def heading_of(lines: Sequence[str], width: int, delimiter: str | None) -> Headi
     ['wavelength [nm] (wavelength)', 'flux [erg/s/cm2/A] (flux)']
     """
     lines = [line for line in lines if not _RULE.fullmatch(line)]
+    lines = lines if len(lines) <= 2 * _MOST_LINES else [*lines[:_MOST_LINES], *lines[-_MOST_LINES:]]
     facts = {match[1].strip().upper(): match[2].strip() for match in map(_KEYWORD.match, lines) if match}
     text = " ".join(lines)
     parts, row_numbers, place = _named(lines, width, delimiter)
