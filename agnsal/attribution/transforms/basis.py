@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from agnsal.errors import AgnsalError
 from agnsal.models.validation import flux_of
+from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -58,9 +59,14 @@ class Basis(BaseEstimator, ABC):
         return hasattr(self, "names")
 
     @property
+    def regions(self) -> Regions:
+        """The coordinates of each group."""
+        return Regions.from_labels(self._known().groups)
+
+    @property
     def group_names(self) -> NDArray[Any]:
         """Names of the groups in the order in which they appear, shape (n_groups,)."""
-        return np.array(list(dict.fromkeys(self._known().groups.tolist())))
+        return np.array(self.regions.names)
 
     @abstractmethod
     def fit(self, X: SpectralSample | ArrayLike) -> Basis:
@@ -143,7 +149,7 @@ class Basis(BaseEstimator, ABC):
             raise AgnsalError(f"{type(self).__name__} is not linear, so its groups do not add up to the spectrum.")
         S = self._coordinates(S)
         empty = self.inverse(np.zeros((1, S.shape[1])))
-        return {name: self.inverse(S * (self.groups == name)) - empty for name in self.group_names.tolist()}
+        return {name: self.inverse(S * members) - empty for name, members in self.regions.items()}
 
     def _known(self) -> Basis:
         if not self.fitted:

@@ -125,19 +125,18 @@ def transformed(
     uncertainty = {
         source: np.concatenate([(p.uncertainty or {})[source] for p in parts], axis=-2) for source in sources
     }
-    features, members = basis.names, None
+    features, regions = basis.names, None
     if by == "group":
-        features = basis.group_names
-        members = (basis.groups[:, None] == features).astype(np.float64)
+        features, regions = basis.group_names, basis.regions
         if not removing:
-            values = values @ members if combine == "sum" else np.sqrt(values**2 @ members)
+            values = regions.sums(values) if combine == "sum" else np.sqrt(regions.sums(values**2))
             uncertainty = {}
-    complete = combine == "sum" or members is None or removing
+    complete = combine == "sum" or regions is None or removing
     unexplained, share = view.unexplained(start)
     answer = question.answer(
         values,
         method=name,
-        baseline=start if members is None else None,
+        baseline=start if regions is None else None,
         residual=np.concatenate(residuals) if residuals and complete else None,
         uncertainty=uncertainty or None,
         options={**parts[0].options, **given, "target": target},
@@ -146,7 +145,7 @@ def transformed(
         unexplained=unexplained,
         unexplained_share=share,
     )
-    inputs = view.S if members is None else np.sqrt(view.S**2 @ members)
+    inputs = view.S if regions is None else np.sqrt(regions.sums(view.S**2))
     unit = answer.unit if basis.keeps_unit else u.dimensionless_unscaled
     return replace(answer, inputs=inputs, unit=unit, grid=None, mask=None)
 
@@ -198,7 +197,7 @@ class _View:
         self, function: Callable[..., Attribution], i: int, start: NDArray[np.float64], options: dict[str, Any]
     ) -> Attribution:
         """Ask a method about switches, one for each group: on is the spectrum, off is the baseline."""
-        of_group = (self.basis.groups == self.basis.group_names[:, None]).astype(np.float64)
+        of_group = self.basis.regions.masks.astype(np.float64)
         step = self.S[i] - start[i]
         model = compose(
             [Step(lambda t: start[i] + (t @ of_group) * step, n_features=len(of_group))],
