@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.cells import first_row, matrix, mostly_numbers, split, without_trailing
 from agnsal.spectra.files.columns import Known, spectra_of
 from agnsal.spectra.files.headings import Heading, heading_of
 from agnsal.spectra.files.layout import Request, call, refusal, suggested
@@ -26,8 +27,6 @@ _COMMENT = ("#", "%", "!", "//")
 _ANGSTROM = AxisUnit(u.AA)
 #: Numbers of a bare first column that can be nothing but Angstrom: below, they may be nm of the near infrared.
 _SURELY_ANGSTROM = (2600.0, 30000.0)
-_NULLS = {"", "null", "none", "--", "-", "masked", "na", "n/a", "nan", "indef", "nil", "...", "*"}
-_TRUTH = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
 
 
 def read_text(content: bytes, request: Request = Request()) -> list[FileSpectrum]:  # noqa: B008 - frozen
@@ -188,7 +187,7 @@ def _ned(lines: list[str], request: Request) -> list[FileSpectrum]:
     width = min(len(units), *(len(row) for row in rows))
     if width < 2:
         raise AgnsalError(f"line {1 + min(range(len(rows)), key=lambda i: len(rows[i]))} of its numbers is cut off.")
-    numbers = _matrix([" ".join(row[:width]) for row in rows], None, width)
+    numbers = matrix([" ".join(row[:width]) for row in rows], None, width)
     names = ["spectral_axis", "intensity", "uncertainty"][:width]
     parts = [understand(name, unit=unit) for name, unit in zip(names, units, strict=False)]
     return _spectra(
@@ -201,7 +200,7 @@ def _columns(lines: list[str], request: Request) -> list[FileSpectrum]:
     plain = [(place, line) for place, line in enumerate(lines) if not line.lstrip().startswith(_COMMENT)]
     if not plain:
         raise AgnsalError("it holds no numbers, only comments.")
-    delimiter, first = _first_row([line.strip("\r\n") for _, line in plain])
+    delimiter, first = first_row([line.strip("\r\n") for _, line in plain])
     if first is None:
         names = heading_of([plain[0][1]], len(plain[0][1].split(delimiter)), delimiter)
         if {"wavelength", "log10_wavelength", "flux"} & {part.role for part in names.parts}:
@@ -209,14 +208,14 @@ def _columns(lines: list[str], request: Request) -> list[FileSpectrum]:
         raise UnknownLayout("it is text without columns of numbers.")
     above = [line.lstrip().lstrip("#%!/") for line in lines[: plain[first][0]]]
     rows = [re.sub(r"\s#.*", "", line).strip(" \r\n") for _, line in plain[first:]]
-    rows = _without_trailing(rows, delimiter)
-    if not _mostly_numbers(rows, delimiter):
+    rows = without_trailing(rows, delimiter)
+    if not mostly_numbers(rows, delimiter):
         raise UnknownLayout("it is text without columns of numbers.")
-    width = len(_split(rows[0], delimiter))
+    width = len(split(rows[0], delimiter))
     heading = heading_of(above, width, delimiter)
     if not heading.parts:
         return _without_names(rows, delimiter, width, heading, request)
-    numbers = _matrix(rows, delimiter, width, heading)
+    numbers = matrix(rows, delimiter, width, heading)
     parts = heading.parts
     if heading.row_numbers:
         if (numbers[0] != np.arange(len(rows)) + numbers[0][0]).any() or numbers[0][0] not in (0, 1):
@@ -274,7 +273,7 @@ def _without_names(
     if width < 2:
         raise UnknownLayout("it has one column of numbers; wavelength and flux are needed.")
     parts = [Part(f"column {number}") for number in range(1, width + 1)]
-    numbers = _matrix(rows, delimiter, width, heading)
+    numbers = matrix(rows, delimiter, width, heading)
     given = {role: _by_number(parts, name) for role, name in request.columns.items()}
     example = call({"wavelength": 1, "flux": 2}, units={"wavelength": _likely_unit(numbers[0])})
     if heading.unread and not (given or request.units):
@@ -315,86 +314,3 @@ def _likely_unit(axis: NDArray) -> str:
     scales = {"nm": 10.0, "um": 1e4, "m": 1e10, "Angstrom": 1.0}
     likely = (unit for unit, scale in scales.items() if low * scale > 900 and high * scale < _SURELY_ANGSTROM[1])
     return next(likely, "log10(Angstrom)" if 2.5 < low < high < 6 else "nm")
-
-
-# Rows and cells
-
-
-def _first_row(lines: list[str]) -> tuple[str | None, int | None]:
-    """The delimiter, and the place of the first line that is numbers, for the most part."""
-    for place, line in enumerate(lines):
-        delimiter = next((mark for mark in (";", "\t") if mark in line.strip()), None)
-        words = line.split()
-        if delimiter is None and "," in line and not (len(words) > 1 and all(map(_is_number, words))):
-            delimiter = ","  # else they are decimal commas
-        cells = _split(line.strip(), delimiter)
-        numeric = sum(_is_number(cell) for cell in cells)
-        if numeric and 2 * numeric >= sum(cell.strip().lower() not in _NULLS for cell in cells):
-            return delimiter, place
-    first = lines[0]
-    return next((mark for mark in (";", "\t", ",") if mark in first), None), None
-
-
-def _split(row: str, delimiter: str | None) -> list[str]:
-    return row.split(delimiter)
-
-
-def _mostly_numbers(rows: list[str], delimiter: str | None) -> bool:
-    """Whether most of the first rows have at least two cells of numbers, or one alone: prose is no table."""
-    counts = [(sum(map(_is_number, cells)), len(cells)) for row in rows[:9] if (cells := _split(row, delimiter))]
-    return 2 * sum(2 * numbers >= cells for numbers, cells in counts) > len(counts)
-
-
-def _without_trailing(rows: list[str], delimiter: str | None) -> list[str]:
-    """The rows without a delimiter that ends each of them."""
-    if delimiter and all(row.rstrip().endswith(delimiter.strip() or "\0") for row in rows):
-        return [row.rstrip()[: -len(delimiter)] for row in rows]
-    return rows
-
-
-def _matrix(rows: list[str], delimiter: str | None, width: int, heading: Heading | None = None) -> list[NDArray]:
-    """The columns as numbers; empty cells are NaN, a row that is short or no number is named."""
-    facts = {} if heading is None else heading.facts
-    stated = (
-        facts.get(key) for key in ("NULL", "NULL VALUE", "NULL_VALUE", "NULLVALUE", "NODATA", "MISSING", "FILL_VALUE")
-    )
-    null = next((_number(text) for text in stated if text is not None and _is_number(text)), None)
-    try:
-        table = np.loadtxt(io.StringIO("\n".join(rows)), delimiter=delimiter, comments=None, ndmin=2).T
-    except ValueError:  # find the row that is at fault, or the empty cells
-        table = np.empty((width, len(rows)))
-        wanted = [part.role not in (None, "other") for part in heading.parts] if heading and heading.parts else []
-        wanted = [True] * (width - len(wanted)) + wanted
-        for number, row in enumerate(rows):
-            cells = _split(row, delimiter)
-            if len(cells) != width:
-                raise AgnsalError(
-                    f"row {number + 1} of its numbers has {len(cells)} of {width} columns; is it cut off?"
-                ) from None
-            for column, cell in enumerate(cells):
-                table[column, number] = _number(cell)
-                word = cell.strip().strip("\"'").lower()
-                if wanted[column] and np.isnan(table[column, number]) and word not in _NULLS:
-                    raise AgnsalError(
-                        f"row {number + 1} of its numbers holds {clean(cell.strip(), 30)!r}, a number was expected."
-                    ) from None
-    return [np.where(column == null, np.nan, column) if null is not None else column for column in table]
-
-
-def _number(cell: str) -> float:
-    """A cell as a number, with decimal commas and the exponents of Fortran; NaN where it is none."""
-    word = cell.strip().strip("\"'").strip().lower()
-    if word in _TRUTH:
-        return _TRUTH[word]
-    if re.fullmatch(r"[-+]?\d*,\d+(e[-+]?\d+)?", word):
-        word = word.replace(",", ".")
-    if re.fullmatch(r"[-+]?\d*\.?\d*d[-+]?\d+", word):
-        word = word.replace("d", "e")
-    try:
-        return float(word)
-    except ValueError:
-        return float("nan")
-
-
-def _is_number(word: str) -> bool:
-    return word.strip().strip("\"'").lower() not in _TRUTH and not np.isnan(_number(word))
