@@ -841,3 +841,67 @@ def test_a_locked_folder_is_no_empty_one(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", lock)
     with pytest.raises(AgnsalError, match=r"locked: the folder cannot be opened \(Permission denied\)"):
         read_spectra(tmp_path)
+
+
+@pytest.mark.parametrize("extension", ["COADD", "SPECOBJ"])
+def test_a_flipped_bit_is_told_by_the_sum_of_the_data(tmp_path, extension):
+    path = files.write_spec(tmp_path / "a.fits")
+    with fits.open(path) as hdulist:
+        hdulist.writeto(path, overwrite=True, checksum=True)
+    (spectrum,) = read_spectra(path)
+    with fits.open(path) as hdulist:
+        place = hdulist[extension].fileinfo()
+    content = bytearray(path.read_bytes())
+    content[place["datLoc"] + 30] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(AgnsalError, match="DATASUM"):
+        read_spectra(path)
+    with fits.open(path) as hdulist:  # as the message advises
+        hdulist.writeto(path, overwrite=True, checksum=True)
+    assert read_spectra(path)[0].flux.shape == spectrum.flux.shape
+
+
+@pytest.mark.parametrize("write", [files.write_wcs1d, files.write_fits_table, files.write_desi, files.write_gama])
+def test_sums_of_what_is_whole_are_right(tmp_path, write):
+    path = write(tmp_path / "a.fits")
+    expected = read_spectra(path)
+    with fits.open(path) as hdulist:
+        hdulist.writeto(path, overwrite=True, checksum=True)
+    for spectrum, before in zip(read_spectra(path), expected, strict=True):
+        np.testing.assert_array_equal(spectrum.flux, before.flux)
+
+
+def test_the_users_unit_wins_over_that_of_a_survey(tmp_path):
+    path = files.write_spec(tmp_path / "a.fits")
+    (known,), (said,) = read_spectra(path), read_spectra(path, units={"flux": "mJy"})
+    np.testing.assert_array_equal(said.flux.value, known.flux.value)
+    assert said.flux.unit == u.mJy
+    assert said.uncertainty.unit == u.mJy**-2
+
+
+@pytest.mark.parametrize(
+    "said", [{"mask": "good"}, {"units": {"wavelength": "nm"}}, {"columns": {"flux": "x"}, "format": "DESI coadd"}]
+)
+def test_what_is_known_of_a_survey_is_not_passed_over_in_silence(tmp_path, said):
+    with pytest.raises(AgnsalError, match="Leave it out"):
+        read_spectra(files.write_desi(tmp_path / "a.fits"), **said)
+
+
+def test_what_a_survey_holds_beside_the_spectrum_is_named(tmp_path):
+    (sdss,) = read_spectra(files.write_spec(tmp_path / "a.fits"))
+    assert {"sky", "model", "wdisp", "and_mask"} <= set(sdss.meta["ignored"])
+    (by_bits,) = read_spectra(tmp_path / "a.fits", bad_bits=["NODATA"])
+    assert "and_mask" not in by_bits.meta["ignored"]
+    assert "flux" not in sdss.meta["ignored"]
+    desi = read_spectra(files.write_desi(tmp_path / "b.fits"))[0].meta["ignored"]
+    assert not {"B_FLUX", "FIBERMAP", "REDSHIFTS"} & set(desi)
+    assert "sky" in read_spectra(files.write_sixdfgs_image(tmp_path / "c.fits"))[0].meta["ignored"]
+
+
+def test_iraf_takes_sums_along_that_no_longer_hold(tmp_path):
+    path = files.write_wcs1d(tmp_path / "a.fits")
+    fits.setval(path, "DATASUM", value="1")
+    with pytest.raises(AgnsalError, match="DATASUM"):
+        read_spectra(path)
+    fits.setval(path, "IRAF-TLM", value="2016-04-29T18:06:22")
+    assert len(read_spectra(path)) == 1

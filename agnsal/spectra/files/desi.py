@@ -42,6 +42,8 @@ def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpec
     if targets is None or len(targets) != len(flux):
         raise AgnsalError(f"its FIBERMAP was expected to have a row for each of the {len(flux)} spectra.")
     header = hdulist[0].header
+    used = {hdu.name for hdu in light} | {"FIBERMAP", "REDSHIFTS", "ZBEST"}
+    ignored = tuple(hdu.name for hdu in hdulist if hdu.name not in used)
     records = []
     for row in range(len(flux)):
         cell = plain_row(targets, row)
@@ -64,6 +66,7 @@ def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpec
                 ivar=ivar[row],
                 medium="vacuum",
                 redshift=known_redshift(known.get("Z")),
+                ignored=ignored,
                 meta=meta,
             )
         )

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.checksums import check_data
 
 _TFORM = re.compile(r"\s*(\d*)([LBIJKAEDCMX])")
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
+_KEYS = ("XTENSION", "NAXIS", "PCOUNT", "TFIELDS", "TTYPE", "TFORM", "TSCAL", "TZERO", "DATASUM")
 
 
 def column_names(hdulist: Any, number: int = 1) -> set[str]:
@@ -61,6 +63,8 @@ def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | 
     content = stream.read(count * size)
     if len(content) < count * size:
         raise AgnsalError(f"the file is cut off: {len(content)} of {count * size} bytes of a table are there.")
+    if "DATASUM" in cards and count == int(cards["NAXIS2"]) and cards.get("PCOUNT", "0") == "0":
+        check_data(content, cards["DATASUM"], "of the catalogue")
     kinds, offsets = [kind for kind, _ in fields.values()], [at for _, at in fields.values()]
     layout = np.dtype({"names": list(fields), "formats": kinds, "offsets": offsets, "itemsize": size})
     table = np.frombuffer(content, layout, count=count)
@@ -112,7 +116,7 @@ def _cards(stream: Any, start: int) -> tuple[dict[str, str], int]:
             key = card[:8].rstrip()
             if key == "END":
                 return cards, start
-            if card[8:10] == "= " and key[:5] in ("TTYPE", "TFORM", "NAXIS", "TFIEL", "XTENS", "TSCAL", "TZERO"):
+            if card[8:10] == "= " and key.rstrip("0123456789") in _KEYS:
                 value = card[10:].lstrip()
                 cards[key] = (value[1:].partition("'") if value[:1] == "'" else value.partition("/"))[0].strip()
         if len(block) < 2880:

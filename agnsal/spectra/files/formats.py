@@ -16,6 +16,7 @@ from astropy.io import fits
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
 from agnsal.spectra.files.bounds import check_claims, unpacked
+from agnsal.spectra.files.checksums import check_read
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
 from agnsal.spectra.files.text import read_text
@@ -65,7 +66,7 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
         start = stream.read(10)
     if start.startswith((containers.HDF5, containers.PARQUET)):
         name = "HDF5" if start.startswith(containers.HDF5) else "parquet"
-        return containers.read_container(path, request.units), name
+        return told(containers.read_container(path, request.units), name, request), name
     content = unpacked(path) if start.startswith(b"\x1f\x8b") else None
     start = start if content is None else content[:10]
     if not start.startswith((b"SIMPLE", b"BZh")):
@@ -81,12 +82,30 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
         for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
             if known or layout.matches(hdulist):
                 try:
-                    return layout.read(hdulist, request), layout.name
+                    records = layout.read(hdulist, request)
+                    check_read(hdulist)
+                    return (records if layout.generic else told(records, layout.name, request)), layout.name
                 except UnknownLayout as error:
                     if known or not layout.generic:
                         raise
                     refused = refused or error
-    return read_with_specutils(path, None, refused)
+    records, name = read_with_specutils(path, None, refused)
+    return told(records, name, request), name
+
+
+def told(records: list[FileSpectrum], name: str, request: Request) -> list[FileSpectrum]:
+    """The spectra of a survey with the user's unit of flux; what else the user says of them is refused."""
+    said = {role for role in request.units if role != "flux"}
+    if request.mask is not None or said or request.columns:
+        given = "mask=" if request.mask is not None else "columns=" if request.columns else f"units= of the {min(said)}"
+        raise AgnsalError(
+            f"{given} was given, and of {name} files it is known. Leave it out; or read the file by columns=, without "
+            "format=: then it is your word that counts."
+        )
+    unit = request.flux_unit()
+    for record in records:
+        record.unit = record.unit if unit is None else unit
+    return records
 
 
 def _cut_off(path: Path) -> str | None:

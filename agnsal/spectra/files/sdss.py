@@ -84,10 +84,17 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
         ivar=ivar,
         bad=(table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
         medium="vacuum",
+        ignored=_not_used(names, header, {"flux", "loglam", "ivar", *(("and_mask",) if bad_bits else ())}),
         meta={"header": header, "survey": "SDSS-V" if label == "SDSS-V spec" else "SDSS"},
     )
     describe(record, catalogue(hdulist), header)
     return [record]
+
+
+def _not_used(names: Iterable[str], header: fits.Header, used: set[str]) -> tuple[str, ...]:
+    """The other columns of the coadd, and the single exposures by the cards EXPID01, ... of the header."""
+    exposures = (clean(header[key], 11) for key in header if key.startswith("EXPID"))
+    return (*(name for name in names if name not in used), *exposures)
 
 
 def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
@@ -108,6 +115,7 @@ def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
         ivar=inverse_variance(data[2], "std"),
         bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
         medium="vacuum",
+        ignored=("flux less continuum", *(() if bad_bits else ("mask",))),
         meta={"header": header, "survey": "SDSS"},
     )
     describe(record, {"Z": header.get("Z"), "Z_ERR": header.get("Z_ERR"), "ZWARNING": header.get("Z_WARNIN")}, header)

@@ -52,6 +52,7 @@ def read_sixdfgs_image(hdulist: fits.HDUList) -> list[FileSpectrum]:
     else:
         record.wavelength = _stated_axis(hdu.header, record) * (1.0 + _doppler(hdu.header))
     record.unit, record.medium = u.ct, "air"
+    record.ignored = ("sky", *(clean(other.name or "image") for other in hdulist if other not in hdus))
     record.meta.update(survey="6dFGS", quality=hdu.header.get("QUALITY"))
     return [record]
 
@@ -93,6 +94,7 @@ def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
         axis = spectral_axis(header, data.shape[1], units={"wavelength": "Angstrom"})
         record = FileSpectrum(axis.wavelength, data[0], FLAM17, ivar=inverse_variance(data[1], "std"))
         record.meta["header"] = header
+        record.ignored = tuple(clean(header.get(f"ROW{row}", f"row {row}")) for row in range(3, len(data) + 1))
         record.describe(header)
     else:
         from specutils import SpectrumList
