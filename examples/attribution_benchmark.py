@@ -11,6 +11,7 @@ captum and shap stand beside them where these are installed.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -142,4 +143,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

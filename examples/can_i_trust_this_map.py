@@ -11,6 +11,7 @@ trained on the simulated sample. Writes a report in words (report.md), tables an
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.table import QTable, Table
+from astropy.table import QTable
+from paper_data import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal
@@ -84,9 +86,11 @@ def learn(quick: bool):
 def read(options: argparse.Namespace) -> agnsal.SpectralSample:
     """Every spectrum of the folder, or of the catalogue, that covers the grid; what cannot be used is written down."""
     if options.catalogue:
-        table = Table.read(options.catalogue)
-        column = "redshift" if "redshift" in table.colnames else "z"
+        table = read_catalogue(options, "file")
+        column = redshift_column(table, options.catalogue)
         wanted = [(options.spectra / str(row["file"]), row[column]) for row in table]
+    elif not options.spectra.is_dir():
+        raise SystemExit(f"--spectra: there is no folder {options.spectra}.")
     else:
         endings = {".fits", ".fit", ".gz", ".ecsv", ".txt", ".csv"}
         paths = sorted(path for path in options.spectra.rglob("*") if path.suffix.lower() in endings)
@@ -172,4 +176,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -10,6 +10,7 @@ redshift (column "redshift" or "z"). The classifier is trained on the simulated 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +18,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.table import QTable, Table, vstack
+from astropy.table import QTable
+from paper_data import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     trained_on = f"{options.kernel} kernel, trained on {len(training)} simulated spectra"
 
     if options.spectra:
-        first, second = read_pairs(options.spectra, options.catalogue)
+        first, second = read_pairs(options)
         what = f"{len(first)} real pairs"
     else:
         first, second = simulate_pairs(4 if options.quick else 12)
@@ -103,10 +105,10 @@ def simulate_pairs(n: int) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample
     return bright.normalize(), later.normalize()
 
 
-def read_pairs(folder: Path, catalogue: Path) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample]:
+def read_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample]:
     """The first and the last epoch of every pair whose files can be read and cover the grid."""
-    rows = Table.read(catalogue)
-    redshift = "redshift" if "redshift" in rows.colnames else "z"
+    rows, folder = read_catalogue(options, "file", "pair", "mjd"), options.spectra
+    redshift = redshift_column(rows, options.catalogue)
     rows = rows[[str(pair) not in ("", "--") for pair in rows["pair"]]]
     epochs = []
     for pair in dict.fromkeys(str(pair) for pair in rows["pair"]):
@@ -123,17 +125,7 @@ def read_pairs(folder: Path, catalogue: Path) -> tuple[agnsal.SpectralSample, ag
     if not epochs:
         raise SystemExit("no pair could be read.")
 
-    def stack(k: int) -> agnsal.SpectralSample:
-        part = [epoch[k] for epoch in epochs]
-        table = vstack([each.table["object_id", "redshift"] for each in part], metadata_conflicts="silent")
-        return agnsal.SpectralSample(
-            np.vstack([each.flux for each in part]),
-            part[0].grid,
-            mask=np.vstack([each.mask for each in part]),
-            table=table,
-        )
-
-    return stack(0), stack(1)
+    return tuple(agnsal.concatenate([epoch[[k]] for epoch in epochs]) for k in (0, 1))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -151,4 +143,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -10,6 +10,7 @@ Laplace approximation to its last layer. Writes tables (ECSV), figures and summa
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -115,4 +116,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -73,12 +73,35 @@ def load(options: argparse.Namespace) -> Data:
     return Data(simulated.training, simulated.validation, tested, simulated.mapped, None, story)
 
 
-def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]:
-    """Read the spectra of a catalogue on to the paper's grid; also what became of the files, in words."""
-    table = QTable.read(options.catalogue)
-    for column in (options.file_column, options.label_column, options.redshift_column):
+def read_catalogue(options: argparse.Namespace, *columns: str) -> QTable:
+    """Read the catalogue of --catalogue, which must have some columns."""
+    if options.catalogue is None:
+        raise SystemExit("--spectra needs --catalogue, a table of the files in that folder.")
+    if not options.catalogue.is_file():
+        raise SystemExit(f"--catalogue: there is no file {options.catalogue}.")
+    if not options.spectra.is_dir():
+        raise SystemExit(f"--spectra: there is no folder {options.spectra}.")
+    try:
+        table = QTable.read(options.catalogue)
+    except Exception as error:  # astropy raises many kinds
+        raise SystemExit(f"{options.catalogue} cannot be read as a table: {str(error).splitlines()[0]}") from None
+    for column in columns:
         if column not in table.colnames:
             raise SystemExit(f"{options.catalogue} has no column {column!r}; it has {', '.join(table.colnames)}.")
+    return table
+
+
+def redshift_column(table: QTable, catalogue: object) -> str:
+    """Find the redshifts of a catalogue under one of their two usual names."""
+    for name in ("redshift", "z"):
+        if name in table.colnames:
+            return name
+    raise SystemExit(f"{catalogue} has no column 'redshift' or 'z'; it has {', '.join(table.colnames)}.")
+
+
+def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]:
+    """Read the spectra of a catalogue on to the paper's grid; also what became of the files, in words."""
+    table = read_catalogue(options, options.file_column, options.label_column, options.redshift_column)
     names = {plain(name): name for name in CLASSES}
     wanted = [row for row in table if plain(row[options.label_column]) in names]
     id_column = options.id_column if options.id_column in table.colnames else options.file_column

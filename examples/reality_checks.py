@@ -15,6 +15,7 @@ et al. 2017) is judged by what happens in new spectra when the decoy is flipped 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -272,4 +273,7 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -12,6 +12,7 @@ classifier of simulated AGN by lines: what the broad and the narrow component of
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -220,4 +221,7 @@ def draw_components(ax, sample, dictionary, chosen: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -13,6 +13,7 @@ gamma = 0, which has never seen the network, stand beside every result.
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
 
@@ -227,4 +228,7 @@ def summary(recovery: QTable, table: QTable, best: str, accuracies: dict[str, fl
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(f"{error}")

@@ -122,6 +122,36 @@ def test_a_catalogue_of_other_columns_says_what_it_has(paper_data, files, tmp_pa
         paper_data.load(options_for(files, tmp_path, label_column="class"))
 
 
+FLAM = u.Unit("1e-17 erg s-1 cm-2 AA-1")
+TAKE_FILES = {
+    "paper_figures.py": ("--catalogue", "nowhere.csv", "--spectra", "nowhere"),
+    "can_i_trust_this_map.py": ("--spectra", "nowhere"),
+    "changing_look.py": ("--catalogue", "nowhere.csv", "--spectra", "nowhere"),
+    "compare_methods.py": ("--file", "nowhere.fits"),
+    "explain_my_spectrum.py": ("nowhere.fits",),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", TAKE_FILES)
+@pytest.mark.parametrize("wrong", ["no such file", "no redshift", "no column"])
+def test_wrong_input_ends_in_one_sentence(script, wrong, repository, tmp_path):
+    given = list(TAKE_FILES[script])
+    if wrong != "no such file":
+        table = QTable({"wavelength": np.linspace(3600, 5500, 2000) * u.AA, "flux": np.ones(2000) * FLAM})
+        table.write(tmp_path / "alone.ecsv")
+        QTable({"file": ["alone.ecsv"], "other": [1]}).write(tmp_path / "catalogue.ecsv")
+        given[-1] = str(tmp_path) if "--spectra" in given else str(tmp_path / "alone.ecsv")
+        if "--spectra" in given and (wrong == "no column" or script != "can_i_trust_this_map.py"):
+            given += ["--catalogue", str(tmp_path / "catalogue.ecsv")]
+    command = [sys.executable, f"examples/{script}", *given, "--quick", "--quiet", "--output", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip()
+
+
 def test_the_split_keeps_objects_whole_and_rows_in_place(paper_data):
     sample = agnsal.simulate_agn(40, 40, 20, seed=0)
     sample.table["object_id"] = [f"object {i // 2}" for i in range(100)]
