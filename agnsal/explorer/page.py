@@ -143,7 +143,7 @@ def _words(ax: Axes, explanation: SpectrumExplanation) -> None:
         lines += [(line, "#b04a00" if care else "black") for line in folded]
     step = min(0.063, 0.86 / max(len(lines), 1))
     for number, (line, color) in enumerate(lines):
-        ax.text(0, 0.88 - step * number, plain(line), fontsize=8, va="top", color=color, clip_on=False)
+        ax.text(0, 0.88 - step * number, plain(line, longest=240), fontsize=8, va="top", color=color, clip_on=False)
 
 
 def _spectrum(ax: Axes, explanation: SpectrumExplanation) -> None:

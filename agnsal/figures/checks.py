@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agnsal.figures.style import new_axes
+from agnsal.figures.style import new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,5 +45,5 @@ def plot_removal(report: ReportRecord, *, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("Removed windows [%]")
     ax.set_ylabel({"probability": "Probability", "log_odds": "Log-odds"}.get(report.output, "Output"))
     ax.legend(frameon=False, fontsize="small")
-    ax.set_title(f"{report.method.replace('_', ' ')}: {report.verdict}", fontsize="medium")
+    ax.set_title(f"{plain(report.method.replace('_', ' '))}: {report.verdict}", fontsize="medium")
     return ax

@@ -10,7 +10,7 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, rows
+from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, plain_lines, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,9 @@ def plot_comparison(
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(label)
     pad = mark_lines(ax, first.grid, lines)
-    if title is None:
+    if title is not None:
+        title = plain_lines(title)
+    else:
         title = f"{plain(first.ids[row])}: towards {plain(first.target[row])}; blue speaks for it, red against"
     if title:
         ax.set_title(title, loc="left", fontsize="medium", pad=pad)

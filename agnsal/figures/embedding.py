@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import PointLabels
-from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes, plain, rows
+from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes, plain, rows, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,8 +129,8 @@ def _legend(ax: Axes, n_names: int) -> None:
     # widths in letters, of which an entry needs about four for its marker and the gap
     letter = 0.55 * font_manager.font_scalings["small"] * plt.rcParams["font.size"]
     room = int(ax.figure.bbox.width * 72 / ax.figure.dpi / letter) - 2
-    texts = [text if len(text) + 4 <= room else f"{text[: int(0.7 * room) - 4]}..." for text in texts]
-    classes, names = max(map(len, texts[:n_classes]), default=0) + 4, max(map(len, texts[n_classes:]), default=0) + 4
+    texts = [text if width_of(text) + 4 <= room else f"{text[: int(0.7 * room) - 4]}..." for text in texts]
+    classes, names = (max(map(width_of, part), default=0) + 4 for part in (texts[:n_classes], texts[n_classes:]))
     columns = 2 if n_names and classes + names <= room else 1
     if n_names == 0:
         columns = max(1, min(n_classes, room // classes))

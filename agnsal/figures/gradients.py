@@ -18,6 +18,7 @@ from agnsal.figures.style import (
     hatch_bins,
     new_axes,
     plain,
+    plain_lines,
     powers_apart,
     rows,
 )
@@ -116,7 +117,7 @@ def plot_class_gradients(
     for handle in legend.get_lines():
         handle.set_linewidth(2.0)
     pad = mark_lines(ax, first.grid, lines)
-    title = plain(first.ids[number]) if title is None else title
+    title = plain(first.ids[number]) if title is None else plain_lines(title)
     if title:
         ax.set_title(title, loc="left", fontsize="medium", pad=pad)
     return ax

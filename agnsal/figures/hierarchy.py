@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain
+from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain, plain_lines
 from agnsal.spectra.grid import WavelengthGrid
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ def plot_hierarchy(
     ax.set_xlabel(label)
     ax.set_ylabel("Level")
     pad = mark_lines(ax, grid, lines)
-    if title is None:
-        title = f"Hierarchy of {plain(hierarchy.target)}"
+    title = f"Hierarchy of {plain(hierarchy.target)}" if title is None else plain_lines(title)
     if title:
         ax.set_title(title, loc="left", fontsize="medium", pad=pad)
     if colorbar:

@@ -23,6 +23,7 @@ from agnsal.figures.style import (
     new_axes,
     output_label,
     plain,
+    plain_lines,
     powers_apart,
     rows,
 )
@@ -122,11 +123,7 @@ def plot_saliency(
     ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
     what = attribution_label(one, one.target[0])
-    if title is None:
-        title = f"{plain(one.ids[0])}: {_explained(one)}"
-        width = ax.get_window_extent().width * 72 / ax.figure.dpi
-        if 0.55 * len(title) * float(ax.title.get_fontsize()) > width:
-            title = title.replace(": ", ":\n", 1)
+    title = _title(one, ax) if title is None else plain_lines(title)
     if title:
         ax.set_title(title, loc="left", fontsize="small" if "\n" in title else "medium", pad=pad)
     if colorbar:
@@ -243,6 +240,13 @@ def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMapp
     seen = np.isfinite(values)
     ax.plot(center, np.where(seen, flux, np.nan), color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
     return ax.scatter(center[seen], flux[seen], c=values[seen], cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
+
+
+def _title(one: AttributionRecord, ax: Axes) -> str:
+    """The object and what is explained, on two lines where one is too narrow."""
+    title = f"{plain(one.ids[0])}: {_explained(one)}"
+    width = ax.get_window_extent().width * 72 / ax.figure.dpi
+    return title.replace(": ", ":\n", 1) if 0.55 * len(title) * float(ax.title.get_fontsize()) > width else title
 
 
 def _explained(one: AttributionRecord) -> str:

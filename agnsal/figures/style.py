@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import astropy.units as u
 import numpy as np
@@ -28,6 +31,11 @@ _PLACES = {"type1": 0, "type2": 1, "intermediate": 2}
 
 SPECTRUM_GREY = "0.55"
 
+#: Letters of the longest name that is shown whole.
+LONGEST = 32
+#: Letters on a line of a title.
+_TITLE = 90
+
 
 def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Give back the axes, or new ones on a figure of `size` inches.
@@ -50,13 +58,15 @@ def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
-def plain(text: Any) -> str:
-    r"""Text from a file, so that matplotlib shows it as it is: no mathematics, no control characters.
+def plain(text: Any, longest: int = LONGEST) -> str:
+    r"""Text from a file, so that matplotlib shows it as it is: no mathematics, no control characters, not too long.
 
     Parameters
     ----------
     text : object
         An id, a label, a file name.
+    longest : int
+        What is wider than this many letters (Chinese and its like count double) is cut, and ends in "...".
 
     Returns
     -------
@@ -67,7 +77,58 @@ def plain(text: Any) -> str:
     >>> print(plain("spec$_1$\n"))
     spec\$_1\$
     """
-    return printable(text).replace("$", r"\$")
+    shown = printable(text)
+    if width_of(shown) > longest:
+        while width_of(shown) > longest - 3:
+            shown = shown[:-1]
+        shown += "..."
+    # matplotlib leaves names that begin with an underscore out of legends
+    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
+
+
+def width_of(text: str) -> int:
+    """Width of a text in letters, of which one of Chinese and its like counts double.
+
+    Parameters
+    ----------
+    text : str
+        On one line.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> width_of("名 a")
+    4
+    """
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def plain_lines(text: str) -> str:
+    r"""A title as a user gave it, folded where it is very long: no mathematics, no control characters.
+
+    Parameters
+    ----------
+    text : str
+        The title; line breaks stay.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain_lines("US$ 5\nand no more"))
+    US\$ 5
+    and no more
+    """
+    # a title more than twice as wide as its axes leaves a constrained layout no room
+    folded = []
+    for line in map(printable, text.split("\n")):
+        folded += textwrap.wrap(line, _TITLE * len(line) // width_of(line)) if line else [""]
+    return re.sub(r"(?<!\\)\$", r"\\$", "\n".join(folded))
 
 
 def class_places(labels: Iterable[Any]) -> dict[str, int]:
@@ -190,7 +251,7 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     str
     """
     what = output_label(attribution, target)
-    name = attribution.title
+    name = plain(attribution.title)
     text = f"Gradient of {what}" if name == "gradient" else f"{name[:1].upper()}{name[1:]}, {what}"
     if attribution.unit == u.dimensionless_unscaled:
         return text

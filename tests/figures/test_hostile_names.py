@@ -1,0 +1,103 @@
+"""Whatever a class, an object, a model or a title is called, every figure is drawn and saved."""
+
+from dataclasses import replace
+from io import BytesIO
+from types import SimpleNamespace
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+from matplotlib import pyplot as plt
+
+from agnsal import Attribution, SpectralSample, WavelengthGrid, figures, mean_maps
+from agnsal.figures.style import LONGEST, plain, plain_lines
+
+# that a font lacks a letter is no fault of the figure
+pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing from")
+
+HOSTILE = (
+    "$x^$", "$", "$$", "$$$", r"\$x^$", r"$\frac{$", r"\alpha_{", "a$b", r"\\$", "{}", "%s %(x)d {0}", "_hidden",
+    "__", "", " ", "a\nb", "a\r\nb\n", "\t\x00\x1b[31m", "\u202eabc", "\ud800", "\ufeff", "<script>alert(1)</script>",
+    "&amp;<b>", "名" * 120, "n" * 254, "$x_" * 85, "é" * 127, "👩‍🔬" * 20, "../../etc/passwd", "None",
+)  # fmt: skip
+BINS = 40
+GRID = WavelengthGrid.linear(4800 * u.AA, 5050 * u.AA, BINS)
+RANDOM = np.random.default_rng(0)
+VALUES = RANDOM.normal(size=(2, BINS))
+LINES = ["Hbeta"]
+
+
+def every_figure(text):
+    """Each figure with the text wherever a user or a file may give one."""
+    names = np.array([text, "other"], dtype=object).astype(str)
+    table = QTable({"object_id": names, "label": names})
+    sample = SpectralSample(2 + VALUES, GRID, table=table)
+    made = Attribution(VALUES, names, text, "probability", np.ones(2), 2 + VALUES, names, grid=GRID)
+    changed = replace(made, baseline=np.ones(BINS))
+    features = replace(made, features=np.array([f"{text}{k}" for k in range(BINS)]), grid=None)
+    shares = {name: [0.1, 0.2] for name in ("share", "error_flux", "error_refits", "experiment", "bad_fraction")}
+    curve = np.linspace([1, 1], [0, 0], 5).T
+    columns = {name: [0.1, -0.2] for name in ("effect", "attribution", "permutation", "rate")}
+    report = SimpleNamespace(
+        method=text, output=text, verdict="faithful", curves=SimpleNamespace(
+            removed=np.linspace(0, 1, 5), deletion=curve, insertion=curve[:, ::-1]))  # fmt: skip
+    scores = SimpleNamespace(
+        maps={text: VALUES, "other": VALUES},
+        truths={"contribution": VALUES, "slope": VALUES},
+        judged=dict.fromkeys((text, "other"), ("contribution", "slope")),
+        correlation=lambda *_, **__: np.array([0.1, 0.2, 0.4]),
+    )
+    tree = SimpleNamespace(
+        labels=np.array([[0, 1], [0, 0]]), n_levels=2, target=text, units=np.arange(BINS) // 20,
+        component_scores=({0: 1.0, 1: -1.0}, {0: 0.5}), masks=np.ones((2, 2), bool), scores=np.ones((2, 2)),
+    )  # fmt: skip
+    population = QTable({"line": ["Hbeta", text], **columns}, meta={"target": text})
+    return {
+        "plot_change": lambda ax: figures.plot_change(changed, epochs=(text, text), ax=ax, lines=LINES),
+        "plot_class_gradients": lambda ax: figures.plot_class_gradients(
+            {text: made, "third": replace(made, values=VALUES[::-1])}, title=text, ax=ax
+        ),
+        "plot_comparison": lambda ax: figures.plot_comparison({text: made, "third": made}, ax=ax, title=text),
+        "plot_confusion": lambda ax: figures.plot_confusion(names, names, ax=ax),
+        "plot_embedding": lambda ax: figures.plot_embedding(
+            VALUES[:, :2], names, marked=[0, 1], names=names[::-1], ax=ax
+        ),
+        "plot_hierarchy": lambda ax: figures.plot_hierarchy(tree, ax=ax),
+        "plot_line_importance": lambda ax: figures.plot_line_importance(made, i=0, ax=ax),
+        "plot_mean_maps": lambda ax: figures.plot_mean_maps(
+            mean_maps(replace(made, target=names[[0, 0]]), names), ax=ax
+        ),
+        "plot_population_importance": lambda ax: figures.plot_population_importance(population, ax=ax),
+        "plot_region_shares": lambda ax: figures.plot_region_shares(QTable({"region": names, **shares}), ax=ax),
+        "plot_removal": lambda ax: figures.plot_removal(report, ax=ax),
+        "plot_saliency": lambda ax: figures.plot_saliency(made, ax=ax, title=text),
+        "plot_scores": lambda ax: figures.plot_scores(scores, ax=ax),
+        "plot_spectra": lambda ax: figures.plot_spectra(sample, ax=ax),
+        "plot_transform_importance": lambda ax: figures.plot_transform_importance(features, i=0, ax=ax),
+        "plot_truth_and_maps": lambda ax: figures.plot_truth_and_maps(scores, 0, ax=ax),
+    }
+
+
+def test_every_figure_is_among_them():
+    assert set(every_figure("x")) == {name for name in figures.__all__ if name.startswith("plot_")}
+    assert len(set(HOSTILE)) == 30
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_figure_is_drawn_and_saved(text):
+    for name, draw in every_figure(text).items():
+        try:
+            draw(None).figure.savefig(BytesIO(), format="png", dpi=30)
+        except Exception as error:
+            raise AssertionError(f"{name} fails") from error
+        plt.close("all")
+
+
+def test_what_is_long_is_cut_and_what_a_user_titles_is_not():
+    assert plain("名" * 120) == "名" * ((LONGEST - 3) // 2) + "..."
+    assert len(plain("n" * 254)) == LONGEST
+    assert plain("n" * LONGEST) == "n" * LONGEST
+    assert plain_lines("US$ 5\n" + "n" * 80) == "US\\$ 5\n" + "n" * 80
+    assert plain_lines("n" * 254).replace("\n", "") == "n" * 254
+    assert plain_lines(plain("US$ 5")) == plain("US$ 5")
