@@ -134,7 +134,7 @@ def draw_page(explanation: SpectrumExplanation) -> Figure:
 def _words(ax: Axes, explanation: SpectrumExplanation) -> None:
     ax.axis("off")
     ax.set_xlim(0, 1)
-    name = plain(printable(str(explanation.sample.ids[0])))
+    name = plain(printable(str(explanation.sample.ids[0])), longest=240)
     ax.text(0, 1.0, textwrap.shorten(name, 70), fontsize=13, fontweight="bold", va="top")
     lines: list[tuple[str, str]] = []
     for sentence in explanation.sentences:
