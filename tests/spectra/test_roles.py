@@ -246,3 +246,12 @@ def test_one_of_several_tables_is_read_as_advised(tmp_path, names, units):
         read_spectra(tmp_path / "a.fits")
     (spectrum,) = read_spectra(tmp_path / "a.fits", **_call(str(caught.value)), medium="vacuum")
     np.testing.assert_allclose(spectrum.spectral_axis.value, WAVE)
+
+
+def test_errors_that_are_shares_of_the_flux_are_not_called_errors_of_its_unit(tmp_path):
+    """To say that 5 % are 5 mJy would read, and be wrong."""
+    rows = "\n".join(f"{4000 + 10 * i} 10 5" for i in range(200))
+    path = tmp_path / "a.txt"
+    path.write_text("# wavelength [Angstrom] flux [mJy] error [%]\n" + rows)
+    with pytest.raises(AgnsalError, match="a share of the flux"):
+        read_spectra(path, medium="air")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.layout import Found, Request, refusal, suggested
-from agnsal.spectra.files.record import FileSpectrum, inverse_variance
+from agnsal.spectra.files.layout import Found, Request, listed, refusal, suggested
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, inverse_variance
 from agnsal.spectra.files.roles import UNCERTAINTIES, Part
 from agnsal.spectra.files.statements import Facts
 from agnsal.spectra.files.units import AxisUnit, axis_unit, flux_unit, not_ampere
@@ -145,6 +145,13 @@ def _error_factor(part: Part, said: Any, unit: u.UnitBase, kind: str, roles: Map
             return factor if power == -2 else factor ** (-2.0 / power)
         if power != 1 and candidate.is_equivalent(unit):
             return float(candidate.to(unit)) ** -2.0  # the unit of the flux, where that of its square is meant
+    shares = _any_unit(text)
+    if shares is not None and shares.is_equivalent(u.dimensionless_unscaled):
+        raise UnknownLayout(
+            f"its errors ({part.name!r}) are in {text!r}, a share of the flux, where errors in {unit} are expected. "
+            f"Multiply them by the flux in the file. Found: {listed(found)}.",
+            found=found,
+        )
     columns, _ = suggested([], roles)
     expected = (unit**power).to_string()
     raise refusal(
