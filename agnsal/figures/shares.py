@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.axes import Axes
 
-_COLORS = {"core": PALETTE[1], "wings": PALETTE[0]}
-
 
 def plot_region_shares(
     table: QTable, *, ax: Axes | None = None, n: int | None = 12, label: str = "Share of the log-odds"
@@ -37,8 +35,8 @@ def plot_region_shares(
     Returns
     -------
     Axes
-        Cores are orange and wings blue; a thick bar is the error from the flux, a thin one that from refits. Regions
-        without data have a hatched band and no bar.
+        What speaks for the class is blue, what speaks against it orange; a thick bar is the error from the flux, a thin
+        one that from refits. Regions without data have a hatched band and no bar.
 
     Raises
     ------
@@ -66,7 +64,7 @@ def plot_region_shares(
     place = np.arange(len(shown) + bool(left.size))
     ax = new_axes(ax, (3.6, 0.9 + 0.24 * len(place)))
     values = share[shown]
-    colors = [_COLORS.get(str(table["region"][k]).rsplit(" ", 1)[-1], "0.6") for k in shown]
+    colors = [PALETTE[0] if value >= 0 else PALETTE[1] for value in np.nan_to_num(values)]
     ax.barh(place[: len(shown)], np.nan_to_num(values), height=0.7, color=colors, zorder=2)
     for name, width in (("error_refits", 0.8), ("error_flux", 2.2)):
         error = np.asarray(table[name], dtype=np.float64)[shown]
