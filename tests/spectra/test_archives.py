@@ -115,3 +115,32 @@ def test_empty_tables_of_mwm_files_are_passed_over(visits, tmp_path):
 def test_mwm_files_without_a_spectrum_are_refused(tmp_path):
     with pytest.raises(AgnsalError, match="empty"):
         read_spectra(write(tmp_path / "a.fits", {"V_ASTRA": "0.6.0", "SDSS_ID": 114}, mwm("BOSS/APO", 0)))
+
+
+def arms(names, axis):
+    shifted = {name: WAVE + 1100 * number for number, name in enumerate(names)}
+    written = {name: np.log10(wave) if axis == "LOGLAM" else wave for name, wave in shifted.items()}
+    flux = "FLUX" if axis == "LOGLAM" else "SPEC"
+    cells = {flux: ("E", FLUX, None), "IVAR": ("E", FLUX * 0 + 4, None)}
+    return shifted, [table(name, 1, **cells, **{axis: ("D", wave, None)}) for name, wave in written.items()]
+
+
+@pytest.mark.parametrize(
+    ("cards", "names", "axis"),
+    [
+        ({}, ("Bxspf-B", "Bxspf-R"), "LAMBDA"),  # spec1d of DEEP2
+        ({"TELESCOP": "LAMOST"}, ("COADD_B", "COADD_R", "B-84420148"), "LOGLAM"),  # its medium resolution
+    ],
+)
+def test_arms_are_named_and_each_is_read_by_the_call_that_the_refusal_shows(cards, names, axis, tmp_path):
+    waves, hdus = arms(names, axis)
+    path = write(tmp_path / "a.fits", cards, *hdus)
+    role, flux = ("log10_wavelength", "FLUX") if axis == "LOGLAM" else ("wavelength", "SPEC")
+    with pytest.raises(AgnsalError, match="arms are not joined") as caught:
+        read_spectra(path)
+    assert f"'{role}': '{names[-1].upper()}:{axis}'" in str(caught.value)
+    units = {} if cards else {"wavelength": "Angstrom", "flux": "1e-17 erg/s/cm2/A"}
+    for name in names:
+        columns = {role: f"{name}:{axis}", "flux": f"{name}:{flux}", "ivar": f"{name}:IVAR"}
+        (spectrum,) = read_spectra(path, columns=columns, units=units, medium="vacuum")
+        np.testing.assert_allclose(spectrum.spectral_axis.value, waves[name])
