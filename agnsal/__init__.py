@@ -24,8 +24,7 @@ if TYPE_CHECKING:
         line_masks as line_masks,
         line_table as line_table,
     )
-    from agnsal.spectra.files.inspecting import Inspection as Inspection
-    from agnsal.spectra.files.inspecting import inspect_spectra as inspect_spectra
+    from agnsal.spectra.files.inspecting import Inspection as Inspection, inspect_spectra as inspect_spectra
     from agnsal.spectra.files.reading import read_spectra as read_spectra
     from agnsal.spectra.sample import SpectralSample as SpectralSample, concatenate as concatenate
     from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn

@@ -75,7 +75,7 @@ def plot_scores(
         label = {"pearson": "causal flux", "profile": "mean causal profile"}.get(truth, truth) if spectral else truth
         handles[label] = box["boxes"][0]
     ax.axvline(0, color="0.6", linewidth=0.6)
-    ax.set_yticks(range(len(names)), [plain(name) for name in names])
+    ax.set_yticks(range(len(names)), [plain(name, 40) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-1, 1)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1])
@@ -134,7 +134,7 @@ def plot_truth_and_maps(
     ax.axhline(0.5, color="black", linewidth=1.2)
     for line in np.arange(1, len(rows)) + 0.5:
         ax.axhline(line, color="white", linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [plain(name) for name in rows])
+    ax.set_yticks(range(len(rows)), [plain(name, 40) for name in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(label)

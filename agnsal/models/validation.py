@@ -63,9 +63,10 @@ class Origin:
         for what in ("grid", "unit", "normalization"):
             learnt, given = (getattr(one, what) for one in (self, sample))
             if learnt != given:
+                names = [repr(one) if what == "grid" else str(one) or "dimensionless" for one in (learnt, given)]
                 raise AgnsalError(
-                    f"the model has learnt from spectra whose {what} is {str(learnt) or 'dimensionless'}, that of "
-                    f"these is {str(given) or 'dimensionless'}; prepare them as it has seen spectra, or pass their "
+                    f"the model has learnt from spectra whose {what} is {names[0]}, that of "
+                    f"these is {names[1]}; prepare them as it has seen spectra, or pass their "
                     ".flux if you know that it means the same."
                 )
 
