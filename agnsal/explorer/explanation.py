@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
+from agnsal.checks.scoring import row_correlation
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
@@ -341,6 +341,7 @@ def _cut(mine: SpectralSample, line: str, part: str) -> NDArray[np.float64] | No
 def _changes(machine: ProbabilisticSVC, mine: SpectralSample) -> QTable:
     """Factors on the strength of one line at which another class becomes the most probable one."""
     factors = np.linspace(0.0, STRONGEST, 81)
+    now = machine.classes_[machine.predict_log_proba(mine.flux).argmax()]
     rows = []
     for line in line_masks(mine.grid):
         if LINES[line].kind == "window":
@@ -351,7 +352,6 @@ def _changes(machine: ProbabilisticSVC, mine: SpectralSample) -> QTable:
                 continue
             turned = cut + factors[:, None] * (mine.flux - cut)
             predicted = machine.classes_[machine.predict_log_proba(turned).argmax(axis=1)]
-            now = machine.classes_[machine.predict_log_proba(mine.flux).argmax()]
             other = np.flatnonzero(predicted != now)
             if other.size == 0:
                 continue
@@ -378,14 +378,10 @@ def _filled_otherwise(classifier: TrainedClassifier, mine: SpectralSample) -> QT
 
 
 def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    from scipy.stats import ConstantInputWarning, spearmanr
-
     known = np.isfinite(first) & np.isfinite(second)
     if known.sum() < 3:
         return float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConstantInputWarning)
-        return float(spearmanr(first[known], second[known]).statistic)
+    return float(row_correlation(first[None, known], second[None, known], "spearman")[0])
 
 
 def _sentences(one: SpectrumExplanation) -> Iterator[str]:

@@ -17,7 +17,7 @@ from agnsal.display import Table, printable
 from agnsal.explorer.explanation import CARE, SpectrumExplanation
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.shares import plot_region_shares
-from agnsal.figures.style import PALETTE, flux_label, plain
+from agnsal.figures.style import PALETTE, flux_label, hatch_bins, plain
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.store.replacing import replacing
 
@@ -162,11 +162,7 @@ def _spectrum(ax: Axes, explanation: SpectrumExplanation) -> None:
     strip.axis("off")
     strip.pcolormesh(edges, [0, 1], share[None], cmap="RdBu", vmin=-top, vmax=top, rasterized=True)
     strip.set_xlim(edges[0], edges[-1])
-    bad = mine.mask[0]
-    starts = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)) == 1)
-    stops = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)) == -1)
-    for start, stop in zip(starts, stops, strict=True):
-        ax.axvspan(edges[start], edges[stop], facecolor="none", edgecolor="0.75", hatch="////", linewidth=0)
+    hatch_bins(ax, edges, mine.mask[0])
     low, high = np.nanmin([good, mean]), np.nanmax([good, mean])
     ax.set_ylim(low - 0.22 * (high - low), high + 0.05 * (high - low))
     ax.set_xlim(edges[0], edges[-1])
