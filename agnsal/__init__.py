@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from agnsal.models.networks.network import Network as Network
     from agnsal.attribution.answer.attribution import Attribution as Attribution
-    from agnsal.attribution.gradients import (
+    from agnsal.attribution.local.gradients import (
         input_x_gradient as input_x_gradient,
         saliency as saliency,
         smooth_gradient as smooth_gradient,
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from agnsal.attribution.transforms.orthogonal import FourierBands as FourierBands, Wavelet as Wavelet
     from agnsal.attribution.transforms.transformed import transformed as transformed
     from agnsal.attribution.answer.uncertainty import attribution_uncertainty as attribution_uncertainty
-    from agnsal.attribution.paths import (
+    from agnsal.attribution.local.paths import (
         expected_gradients as expected_gradients,
         integrated_gradients as integrated_gradients,
     )
     from agnsal.attribution.shapley.shapley import shapley as shapley
-    from agnsal.attribution.perturbation import line_ablation as line_ablation, occlusion as occlusion
+    from agnsal.attribution.local.perturbation import line_ablation as line_ablation, occlusion as occlusion
     from agnsal.spectra.editing.line_removal import remove_lines as remove_lines
     from agnsal.spectra.editing.reference import (
         class_mean as class_mean,
@@ -137,16 +137,16 @@ _HOMES = {
     "models.differentiable": ("DifferentiableModel", "as_differentiable"),
     "models.networks.network": ("Network",),
     "attribution.answer.attribution": ("Attribution",),
-    "attribution.gradients": ("input_x_gradient", "saliency", "smooth_gradient", "variance_gradient"),
+    "attribution.local.gradients": ("input_x_gradient", "saliency", "smooth_gradient", "variance_gradient"),
     "attribution.transforms.basis": ("FunctionBasis", "MatrixBasis"),
     "attribution.transforms.dictionary": ("LineDictionary",),
     "attribution.transforms.learned": ("NMFBasis", "PCABasis"),
     "attribution.transforms.orthogonal": ("FourierBands", "Wavelet"),
     "attribution.transforms.transformed": ("transformed",),
     "attribution.answer.uncertainty": ("attribution_uncertainty",),
-    "attribution.paths": ("expected_gradients", "integrated_gradients"),
+    "attribution.local.paths": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley.shapley": ("shapley",),
-    "attribution.perturbation": ("line_ablation", "occlusion"),
+    "attribution.local.perturbation": ("line_ablation", "occlusion"),
     "spectra.editing.line_removal": ("remove_lines",),
     "spectra.editing.reference": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.populations.change": ("explain_change",),

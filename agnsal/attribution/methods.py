@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agnsal.attribution import gradients, paths, perturbation
+from agnsal.attribution.local import gradients, paths, perturbation
 from agnsal.attribution.networks import decomposition, relevance
 from agnsal.attribution.question.methods import METHODS, Method, find_method
 from agnsal.attribution.shapley import shapley

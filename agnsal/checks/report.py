@@ -12,7 +12,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.paths import integrated_gradients
+from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.checks.confounds import check_confounds
 from agnsal.checks.faithfulness import (
     RemovalCurves,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import ELSEWHERE
-from agnsal.attribution.gradients import saliency
+from agnsal.attribution.local.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
 from agnsal.checks.scoring import row_correlation
 from agnsal.display import Displayed, Table, printable

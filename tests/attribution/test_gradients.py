@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import agnsal
 from agnsal import AgnsalError, AgnsalWarning
-from agnsal.attribution.paths import path_rule
+from agnsal.attribution.local.paths import path_rule
 from agnsal.attribution.question import question as question_module
 from agnsal.models.differentiable import DifferentiableModel
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.paths import integrated_gradients
+from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.errors import AgnsalError
 from agnsal.spectra.sample import SpectralSample
 

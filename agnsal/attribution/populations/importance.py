@@ -11,7 +11,7 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.paths import integrated_gradients
+from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.attribution.populations.population import effect_sizes, rate
 from agnsal.attribution.populations.posterior import PredictionPosterior
 from agnsal.attribution.question.question import ask

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.attribution.gradients import saliency
+from agnsal.attribution.local.gradients import saliency
 from agnsal.errors import AgnsalError
 from agnsal.models.black_box import BlackBox, as_function
 from agnsal.models.model import DifferentiableModel

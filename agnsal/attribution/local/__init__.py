@@ -1,0 +1,1 @@
+"""Maps of one spectrum: gradients, paths of gradients, experiments on windows."""
