@@ -15,7 +15,7 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError, AgnsalWarning
-from agnsal.spectra.files.units import FLAM17
+from agnsal.spectra.files.meaning.units import FLAM17
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
 from agnsal.spectra.pixels import bad_pixels, checked_redshift
 from agnsal.spectra.resampling import Resampled, interpolate, resample

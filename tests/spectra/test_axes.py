@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnsal import AgnsalError
-from agnsal.spectra.files.axes import dispersion_axis, multispec_axes, spectral_axis
+from agnsal.spectra.files.images.axes import dispersion_axis, multispec_axes, spectral_axis
 
 #: Axes that do not say their medium are taken in vacuum, with a warning that is tested in test_reading.
 pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agnsal import AgnsalError, read_spectra
-from agnsal.spectra.files.containers import blocks, read_container
+from agnsal.spectra.files.tables.containers import blocks, read_container
 
 h5py = pytest.importorskip("h5py")
 pa = pytest.importorskip("pyarrow")

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from agnsal import AgnsalError, read_spectra
-from agnsal.spectra.files.images import read_image
+from agnsal.spectra.files.images.images import read_image
 
 #: Axes that do not say their medium are taken in vacuum, with a warning that is tested in test_reading.
 pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")

@@ -9,8 +9,8 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from agnsal import AgnsalError, inspect_spectra, read_spectra
-from agnsal.spectra.files.roles import understand
-from agnsal.spectra.files.units import FLAM17, axis_unit, flux_unit
+from agnsal.spectra.files.meaning.roles import understand
+from agnsal.spectra.files.meaning.units import FLAM17, axis_unit, flux_unit
 
 pytestmark = pytest.mark.filterwarnings("ignore:wavelengths taken as vacuum:agnsal.AgnsalWarning")
 FLAM = "erg/s/cm2/Angstrom"

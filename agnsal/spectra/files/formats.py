@@ -14,12 +14,14 @@ from typing import Any, BinaryIO
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files import containers, desi, fibers, images, sdss, surveys, tables
-from agnsal.spectra.files.bounds import check_claims, unpacked
-from agnsal.spectra.files.checksums import check_read
+from agnsal.spectra.files.images import images
 from agnsal.spectra.files.layout import Layout, Request
+from agnsal.spectra.files.raw.bounds import check_claims, unpacked
+from agnsal.spectra.files.raw.checksums import check_read
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
-from agnsal.spectra.files.text import read_text
+from agnsal.spectra.files.surveys import anglo_australian, astra, desi, fibers, pypeit, sdss
+from agnsal.spectra.files.tables import containers, fits_tables
+from agnsal.spectra.files.tables.text import read_text
 
 _TEXT_FORMATS = ("ASCII", "ECSV", "IPAC")
 _FITS_NAMES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
@@ -30,7 +32,7 @@ _SAME_AS = {
     "iraf": "wcs1d-fits",
     "DESI spectra": "DESI coadd",
     "GAMA-LT": "GAMA",
-    **dict.fromkeys(surveys.GAMA_COLLECTIONS.values(), "GAMA"),
+    **dict.fromkeys(anglo_australian.GAMA_COLLECTIONS.values(), "GAMA"),
 }
 
 
@@ -172,9 +174,11 @@ def _identified(kind: Any, path: Path) -> str | None:
 #: In the order they are asked: surveys by their own signatures first, then what says what it holds.
 LAYOUTS: tuple[Layout, ...] = (
     *sdss.LAYOUTS,
-    *surveys.LAYOUTS,
+    *anglo_australian.LAYOUTS,
     *desi.LAYOUTS,
     *fibers.LAYOUTS,
+    *astra.LAYOUTS,
+    *pypeit.LAYOUTS,
     *images.LAYOUTS,
-    *tables.LAYOUTS,
+    *fits_tables.LAYOUTS,
 )

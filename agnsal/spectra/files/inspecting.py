@@ -15,9 +15,9 @@ from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.formats import load
 from agnsal.spectra.files.layout import Request
+from agnsal.spectra.files.meaning.roles import Part, understand
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
-from agnsal.spectra.files.roles import Part, understand
-from agnsal.spectra.files.tables import is_table, parts_of
+from agnsal.spectra.files.tables.fits_tables import is_table, parts_of
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import astropy.units as u
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.meaning.roles import ROLES, UNCERTAINTIES, Part, Role, candidates_for
+from agnsal.spectra.files.meaning.uncertainties import is_share, ivar_factor
+from agnsal.spectra.files.meaning.units import AxisUnit, axis_unit, flux_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
-from agnsal.spectra.files.roles import ROLES, Part, candidates_for
-from agnsal.spectra.files.units import AxisUnit, axis_unit, flux_unit
 
 #: A title (the name of a table, "text", "images") and the parts found under it.
 Found = Sequence[tuple[str, Sequence[Part]]]
@@ -77,8 +78,46 @@ def refusal(
     units: Mapping[str, str] | None = None,
     mask: str | None = None,
 ) -> UnknownLayout:
-    """The error that says what was found and the call that would read it."""
-    return UnknownLayout(f"{problem}. Found: {listed(found)}. {call(columns, units=units, mask=mask)}", found=found)
+    """The error that says what was found and the call that would read it; other layouts may still be tried."""
+    return UnknownLayout(asked(problem, found, columns, units=units, mask=mask), found=found)
+
+
+def asked(
+    problem: str,
+    found: Found,
+    columns: Mapping[str, Any] | None = None,
+    *,
+    units: Mapping[str, str] | None = None,
+    mask: str | None = None,
+) -> str:
+    """A refusal in words: the problem, what was found, and the call that would read it."""
+    return f"{problem}. Found: {listed(found)}. {call(columns, units=units, mask=mask)}"
+
+
+def errors_in(
+    role: Role, part: Part, said: Any, unit: u.UnitBase, found: Found, settled: Mapping[str, Part] | None = None
+) -> float:
+    """What brings the inverse variance out of errors to the unit of the flux: `said` by the user, or by the `part`.
+
+    Raises
+    ------
+    UnknownLayout
+        If their unit does not fit that of the flux.
+    """
+    text = part.unit if said is None else said
+    factor = ivar_factor(text, unit, role)
+    if factor is not None:
+        return factor
+    problem = f"its errors ({clean(part.name, 40)}) are in {clean(text, 40)!r}"
+    if is_share(text):
+        raise UnknownLayout(
+            f"{problem}, a share of the flux, which does not fit the unit of its flux, {unit}. Multiply them by the "
+            f"flux in the file. Found: {listed(found)}.",
+            found=found,
+        )
+    columns, _ = suggested([], settled or {})
+    units: dict[str, str] = {role: (unit ** UNCERTAINTIES[role]).to_string()}
+    raise refusal(f"{problem}, which does not fit the unit of its flux, {unit}", found, columns, units=units)
 
 
 def listed(found: Found, most: int = 14) -> str:

@@ -17,9 +17,9 @@ from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.editing.corrections import air_to_vacuum
 from agnsal.spectra.files.formats import load
 from agnsal.spectra.files.layout import Request
+from agnsal.spectra.files.meaning.wavelengths import check_axis
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
-from agnsal.spectra.files.sdss import pixel_bits
-from agnsal.spectra.files.wavelengths import check_axis
+from agnsal.spectra.files.surveys.sdss import pixel_bits
 from agnsal.spectra.grid import Frame, Medium
 from agnsal.spectra.pixels import bad_pixels, checked_redshift
 

@@ -12,8 +12,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.statements import known_redshift, stated_frame, stated_medium, stated_redshift
-from agnsal.spectra.files.units import not_ampere
+from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role
+from agnsal.spectra.files.meaning.statements import known_redshift, stated_frame, stated_medium, stated_redshift
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.units import not_ampere
 
 
 class UnknownLayout(AgnsalError):  # noqa: N818 - an AgnsalError by birth; told apart when a whole folder is read
@@ -89,15 +91,6 @@ def native(values: Any, what: str) -> NDArray[np.float64]:
     return row
 
 
-def inverse_variance(values: Any, kind: str) -> NDArray[np.float64]:
-    """Inverse variance from ``"std"``, ``"var"`` or ``"ivar"``; 0 where the error is no error."""
-    row = np.asarray(values, dtype=np.float64)
-    if kind == "ivar":
-        return row
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.where(np.isfinite(row) & (row > 0), 1.0 / (row if kind == "var" else row**2), 0.0)
-
-
 def from_specutils(loaded: Any) -> Iterator[FileSpectrum]:
     """Every spectrum in what a specutils loader returned (Spectrum, SpectrumList or SpectrumCollection)."""
     for spectrum in loaded if isinstance(loaded, list) or not hasattr(loaded, "spectral_axis") else [loaded]:
@@ -124,16 +117,19 @@ def from_specutils(loaded: Any) -> Iterator[FileSpectrum]:
             yield record
 
 
+_OF_SPECUTILS: dict[str, Role] = {"std": "error", "var": "variance", "ivar": "ivar"}
+
+
 def _ivar(spectrum: Any) -> NDArray[np.float64] | None:
     """The inverse variance behind a specutils uncertainty."""
     uncertainty = spectrum.uncertainty
-    if uncertainty is None or uncertainty.uncertainty_type not in ("std", "var", "ivar"):
+    role = None if uncertainty is None else _OF_SPECUTILS.get(uncertainty.uncertainty_type)
+    if role is None:
         return None
-    power = {"std": 1, "var": 2, "ivar": -2}[uncertainty.uncertainty_type]
     values = uncertainty.array
     if uncertainty.unit is not None:
-        values = (values * uncertainty.unit).to_value(spectrum.flux.unit**power)
-    return inverse_variance(values, uncertainty.uncertainty_type)
+        values = (values * uncertainty.unit).to_value(spectrum.flux.unit ** UNCERTAINTIES[role])
+    return inverse_variance(values, role)
 
 
 def object_id(plate: Any, mjd: Any, fiber: Any) -> str:

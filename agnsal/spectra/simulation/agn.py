@@ -10,7 +10,7 @@ from astropy.table import QTable, vstack
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.units import FLAM17
+from agnsal.spectra.files.meaning.units import FLAM17
 from agnsal.spectra.grid import PERUZZI2021_GRID, WavelengthGrid
 from agnsal.spectra.sample import SpectralSample
 from agnsal.spectra.simulation import emission, instrument

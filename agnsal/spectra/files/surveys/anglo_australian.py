@@ -13,10 +13,11 @@ import numpy as np
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.axes import spectral_axis
+from agnsal.spectra.files.images.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
-from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils, inverse_variance
-from agnsal.spectra.files.units import FLAM17, wavelength_unit
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.units import FLAM17, wavelength_unit
+from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils
 
 #: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
 GAMA_COLLECTIONS = {
@@ -92,7 +93,7 @@ def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
         if data is None or data.ndim != 2 or len(data) < 2:
             raise AgnsalError("HDU 0 was expected to be the image of a GAMA file: rows of flux, error, counts, sky.")
         axis = spectral_axis(header, data.shape[1], units={"wavelength": "Angstrom"})
-        record = FileSpectrum(axis.wavelength, data[0], FLAM17, ivar=inverse_variance(data[1], "std"))
+        record = FileSpectrum(axis.wavelength, data[0], FLAM17, ivar=inverse_variance(data[1], "error"))
         record.meta["header"] = header
         record.ignored = tuple(clean(header.get(f"ROW{row}", f"row {row}")) for row in range(3, len(data) + 1))
         record.describe(header)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.headings import Heading
 from agnsal.spectra.files.record import clean
+from agnsal.spectra.files.tables.headings import Heading
 
 _NULLS = {"", "null", "none", "--", "-", "masked", "na", "n/a", "nan", "indef", "nil", "...", "*"}
 _TRUTH = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}

@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.layout import Found, Request, listed, refusal, suggested
-from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, inverse_variance
-from agnsal.spectra.files.roles import UNCERTAINTIES, Part
-from agnsal.spectra.files.statements import Facts
-from agnsal.spectra.files.units import AxisUnit, axis_unit, flux_unit, not_ampere
-from agnsal.spectra.files.wavelengths import in_angstrom
-
-_POWERS = {"error": 1, "variance": 2, "ivar": -2}
-_KINDS = {"error": "std", "variance": "var", "ivar": "ivar"}
+from agnsal.spectra.files.layout import Found, Request, errors_in, refusal, suggested
+from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Part
+from agnsal.spectra.files.meaning.statements import Facts
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.units import AxisUnit, axis_unit, flux_unit
+from agnsal.spectra.files.meaning.wavelengths import in_angstrom
+from agnsal.spectra.files.record import FileSpectrum
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,14 @@ def spectra_of(
     if error is not None and not np.isfinite(error).any():
         error = None  # a column nobody filled in
     bad = None if "mask" not in roles else _bad(roles["mask"], numbers[roles["mask"].name], request, known)
-    factor = 1.0 if kind is None else _error_factor(roles[kind], request.units.get(kind), unit, kind, roles, found)
+    factor = 1.0 if kind is None else errors_in(kind, roles[kind], request.units.get(kind), unit, found, roles)
     part = roles[axis_role]
     records = []
     for row in range(len(flux)):
         values = flux[row]
         ivar = None
         if error is not None and kind is not None:
-            ivar = inverse_variance(error[min(row, len(error) - 1)], _KINDS[kind]) * factor
+            ivar = inverse_variance(error[min(row, len(error) - 1)], kind) * factor
         if isinstance(unit, u.MagUnit):
             values, ivar = _from_magnitudes(values, ivar, unit)
         record = FileSpectrum(
@@ -129,44 +127,6 @@ def _flux_unit(roles: Mapping[str, Part], header: Facts, request: Request, found
             units=units,
         )
     return unit
-
-
-def _error_factor(part: Part, said: Any, unit: u.UnitBase, kind: str, roles: Mapping[str, Part], found: Found) -> float:
-    """What brings an inverse variance to the unit of the flux; errors without a unit are in that of the flux."""
-    text = said if said is not None else part.unit
-    if text in (None, "", "none", "None", "-", "--") or isinstance(unit, u.MagUnit):
-        return 1.0
-    power = _POWERS[kind]
-    for candidate in (_any_unit(text), flux_unit(text)):
-        if candidate is None or isinstance(candidate, u.MagUnit):
-            continue
-        if candidate.is_equivalent(unit**power):
-            factor = float(candidate.to(unit**power))
-            return factor if power == -2 else factor ** (-2.0 / power)
-        if power != 1 and candidate.is_equivalent(unit):
-            return float(candidate.to(unit)) ** -2.0  # the unit of the flux, where that of its square is meant
-    shares = _any_unit(text)
-    if shares is not None and shares.is_equivalent(u.dimensionless_unscaled):
-        raise UnknownLayout(
-            f"its errors ({part.name!r}) are in {text!r}, a share of the flux, where errors in {unit} are expected. "
-            f"Multiply them by the flux in the file. Found: {listed(found)}.",
-            found=found,
-        )
-    columns, _ = suggested([], roles)
-    expected = (unit**power).to_string()
-    raise refusal(
-        f"its errors ({part.name!r}) are in {text!r}, which does not fit a flux in {unit}",
-        found,
-        columns,
-        units={kind: expected},
-    )
-
-
-def _any_unit(text: Any) -> u.UnitBase | None:
-    try:
-        return not_ampere(u.Unit(text))
-    except (ValueError, TypeError):
-        return None
 
 
 def _bad(part: Part, values: Any, request: Request, known: Known) -> NDArray[np.bool_]:

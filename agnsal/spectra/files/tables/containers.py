@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.desi import join_arms
+from agnsal.spectra.files.meaning.statements import known_redshift
+from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
-from agnsal.spectra.files.statements import known_redshift
-from agnsal.spectra.files.units import FLAM17, flux_unit
+from agnsal.spectra.files.surveys.desi import join_arms
 
 _NO_WAVELENGTH = 90000.0  # rows are padded with wavelengths of -1, or of 99999 (AION)
 _AXES = ("lambda", "wavelength", "wave", "loglam")

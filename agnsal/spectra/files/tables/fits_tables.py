@@ -17,12 +17,12 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.columns import Known, spectra_of
 from agnsal.spectra.files.layout import Layout, Request, refusal, suggested
+from agnsal.spectra.files.meaning.roles import Part, Undecided, assign, understand
+from agnsal.spectra.files.meaning.statements import known_redshift
+from agnsal.spectra.files.meaning.units import FLAM17, AxisUnit
 from agnsal.spectra.files.record import FileSpectrum
-from agnsal.spectra.files.roles import Part, Undecided, assign, understand
-from agnsal.spectra.files.statements import known_redshift
-from agnsal.spectra.files.units import FLAM17, AxisUnit
+from agnsal.spectra.files.tables.columns import Known, spectra_of
 
 ANGSTROM = AxisUnit(u.AA)
 
@@ -177,73 +177,7 @@ def _describe_rows(records: list[FileSpectrum], hdu: Any) -> None:
                 record.redshift = known_redshift(value) if record.redshift is None else record.redshift
 
 
-def read_pypeit(hdulist: fits.HDUList) -> list[FileSpectrum]:
-    """Every object of a spec1d file of PypeIt: the optimal extraction where there is one, else the boxcar."""
-    records = []
-    for hdu in hdulist:
-        names = set(hdu.columns.names) if is_table(hdu) else set()
-        for kind, flux in (("OPT", "FLAM"), ("OPT", "COUNTS"), ("BOX", "FLAM"), ("BOX", "COUNTS")):
-            if {f"{kind}_WAVE", f"{kind}_{flux}"} <= names:
-                break
-        else:
-            continue
-        wanted = {"wavelength": f"{kind}_WAVE", "flux": f"{kind}_{flux}", "ivar": f"{kind}_{flux}_IVAR"}
-        roles = {role: Part(name, role) for role, name in (wanted | {"mask": f"{kind}_MASK"}).items() if name in names}
-        numbers = {part.name: column_of(hdu, part.name) for part in roles.values()}
-        known = Known(FLAM17 if flux == "FLAM" else u.ct, ANGSTROM, "vacuum", good=True)
-        for record in spectra_of(roles, numbers, hdulist[0].header, Request(), [], known):
-            record.ignored = tuple(sorted(names - {part.name for part in roles.values()}))
-            record.meta["object_id"] = hdu.name or record.meta.get("object_id", "")
-            records.append(record)
-    return records
-
-
-def _is_pypeit(hdulist: fits.HDUList) -> bool:
-    tables = (set(hdu.columns.names) for hdu in hdulist if is_table(hdu))
-    pairs = [{f"{kind}_WAVE", f"{kind}_{flux}"} for kind in ("OPT", "BOX") for flux in ("FLAM", "COUNTS")]
-    return any(pair <= names for names in tables for pair in pairs)
-
-
-def read_mwm(hdulist: fits.HDUList) -> list[FileSpectrum]:
-    """Every spectrum of an mwmStar or mwmVisit file of SDSS-V; tables of spectrographs not used are empty."""
-    records = []
-    header = hdulist[0].header
-    for hdu in hdulist:
-        if not is_table(hdu) or hdu.header["NAXIS2"] == 0 or "flux" not in hdu.columns.names:
-            continue
-        names = set(hdu.columns.names)
-        wanted = {"flux": "flux", "ivar": "ivar", "mask": "pixel_flags"}
-        roles = {role: Part(name, role) for role, name in wanted.items() if name in names}
-        numbers = {part.name: column_of(hdu, part.name) for part in roles.values()}
-        roles["wavelength"] = Part("wavelength", "wavelength")
-        if "wavelength" in names:
-            numbers["wavelength"] = column_of(hdu, "wavelength")
-        else:
-            card = hdu.header
-            numbers["wavelength"] = 10.0 ** (card["CRVAL"] + card["CDELT"] * np.arange(card["NPIXELS"]))
-        known = Known(FLAM17, ANGSTROM, "vacuum", survey="SDSS-V", flags=-1)
-        found = spectra_of(roles, numbers, header, Request(), [], known)
-        for record in found:
-            record.meta["header"] = header
-            record.ignored = tuple(sorted(names - set(numbers)))
-        records += found
-    if not records:
-        raise AgnsalError("all its tables of spectra are empty.")
-    return records
-
-
-def _is_mwm(hdulist: fits.HDUList) -> bool:
-    return {"V_ASTRA", "SDSS_ID"} <= set(hdulist[0].header) and not any(
-        is_table(hdu) and "model_flux" in hdu.columns.names for hdu in hdulist
-    )
-
-
-SURVEYS = (
-    Layout("SDSS-V mwm", _is_mwm, lambda hdulist, _: read_mwm(hdulist), "V_ASTRA and SDSS_ID, tables with flux"),
-    Layout("PypeIt spec1d", _is_pypeit, lambda hdulist, _: read_pypeit(hdulist), "columns OPT_WAVE or BOX_WAVE"),
-)
 LAYOUTS = (
-    *SURVEYS,
     Layout(
         "tabular-fits",
         any_table,

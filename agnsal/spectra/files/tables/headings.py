@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agnsal.spectra.files.roles import ROLES, Part, understand
-from agnsal.spectra.files.units import axis_unit, flux_unit, medium_in
+from agnsal.spectra.files.meaning.roles import ROLES, Part, understand
+from agnsal.spectra.files.meaning.units import axis_unit, flux_unit, medium_in
 
 #: Lines at the beginning and at the end of what stands above the numbers that are asked; logs may be long.
 _MOST_LINES = 200

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.cells import first_row, matrix, mostly_numbers, split, without_trailing
-from agnsal.spectra.files.columns import Known, spectra_of
-from agnsal.spectra.files.headings import Heading, heading_of
 from agnsal.spectra.files.layout import Request, call, refusal, suggested
+from agnsal.spectra.files.meaning.roles import Part, Undecided, assign, understand
+from agnsal.spectra.files.meaning.units import FLAM17, AxisUnit
+from agnsal.spectra.files.meaning.wavelengths import survey_grid
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
-from agnsal.spectra.files.roles import Part, Undecided, assign, understand
-from agnsal.spectra.files.units import FLAM17, AxisUnit
-from agnsal.spectra.files.wavelengths import survey_grid
+from agnsal.spectra.files.tables.cells import first_row, matrix, mostly_numbers, split, without_trailing
+from agnsal.spectra.files.tables.columns import Known, spectra_of
+from agnsal.spectra.files.tables.headings import Heading, heading_of
 
 _COMMENT = ("#", "%", "!", "//")
 _ANGSTROM = AxisUnit(u.AA)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.units import AxisUnit
+from agnsal.spectra.files.meaning.units import AxisUnit
 
 #: Angstrom; what an axis from the ultraviolet to the far infrared can hold.
 PLAUSIBLE = (500.0, 1e6)

@@ -9,11 +9,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.fits_rows import plain_row, rows_of
 from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.meaning.statements import known_redshift
+from agnsal.spectra.files.meaning.units import FLAM17
+from agnsal.spectra.files.raw.fits_rows import plain_row, rows_of
 from agnsal.spectra.files.record import FileSpectrum, clean
-from agnsal.spectra.files.statements import known_redshift
-from agnsal.spectra.files.units import FLAM17
 from agnsal.spectra.pixels import bad_pixels
 
 _CELLS = (

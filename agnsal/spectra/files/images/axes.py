@@ -18,11 +18,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files import iraf
+from agnsal.spectra.files.images import iraf
+from agnsal.spectra.files.layout import call
+from agnsal.spectra.files.meaning.statements import moved_to_rest, stated_medium
+from agnsal.spectra.files.meaning.units import AxisUnit, Scale, axis_unit, medium_in
+from agnsal.spectra.files.meaning.wavelengths import PLAUSIBLE, in_angstrom
 from agnsal.spectra.files.record import clean
-from agnsal.spectra.files.statements import moved_to_rest, stated_medium
-from agnsal.spectra.files.units import AxisUnit, Scale, axis_unit, medium_in
-from agnsal.spectra.files.wavelengths import PLAUSIBLE, in_angstrom
 
 Vector = NDArray[np.float64]
 _TYPES = {"WAVE": u.m, "AWAV": u.m, "FREQ": u.Hz, "ENER": u.J, "WAVN": 1 / u.m}  # spectral types of paper III
@@ -70,17 +71,15 @@ def spectral_axis(
     values = _wavelengths(header, size, axis, _of_axis(units))
     if not _optical(values):
         shown = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}" if np.isfinite(values).any() else "not finite"
-        raise AgnsalError(
-            f"its axis {axis} would be {shown} Angstrom ({_described(header, axis)}), which no ultraviolet to infrared "
-            f"spectrum covers. {_SAY_UNIT}"
-        )
+        problem = f"its axis {axis} would be {shown} Angstrom, which no ultraviolet to infrared spectrum covers"
+        raise _unsaid(header, axis, problem, _other_than(header, axis))
     return SpectralAxis(values, medium_of(header, axis), rest, redshift)
 
 
 def multispec_axes(
     header: fits.Header, lines: int, size: int, *, units: Mapping[str, object] | None = None
 ) -> list[SpectralAxis]:
-    """The wavelengths of every line of an image in IRAF's multispec format (see `agnsal.spectra.files.iraf`)."""
+    """The wavelengths of every line of an image in IRAF's multispec format (see `agnsal.spectra.files.images.iraf`)."""
     wavelengths, doppler = iraf.multispec_axes(header, lines, size)
     unit = _unit(header, 1, _of_axis(units)) or AxisUnit(u.AA)
     axes = []
@@ -90,10 +89,9 @@ def multispec_axes(
             rest, redshift = f"IRAF has divided its wavelengths by 1 + {z:g} (WAT2)", float(z)
         values = in_angstrom(row, unit)
         if not _optical(values[np.isfinite(values)]):
-            raise AgnsalError(
-                f"its multispec axis would be {values[0]:.4g} to {values[-1]:.4g} Angstrom, which no ultraviolet to "
-                f"infrared spectrum covers. {_SAY_UNIT}"
-            )
+            shown = f"{values[0]:.4g} to {values[-1]:.4g}"
+            problem = f"its multispec axis would be {shown} Angstrom, which no ultraviolet to infrared spectrum covers"
+            raise _unsaid(header, 1, problem, _other_than(header, 1))
         axes.append(SpectralAxis(values, medium_of(header, 1), rest, redshift))
     return axes
 
@@ -161,11 +159,11 @@ def _wavelengths(header: fits.Header, size: int, axis: int, units: dict[str, obj
         return _coefficients(header, size)
     values = _linear(header, size, axis)
     if known is None and not calibrated:
-        raise AgnsalError(NO_UNIT)
+        raise _unsaid(header, axis, _NO_UNIT)
     unit = u.AA if known is None else known.unit  # Angstrom by IRAF's definition
     expected = _TYPES.get(kind.upper()) if not units else None
     if expected is not None and not unit.is_equivalent(expected):
-        raise AgnsalError(f"its unit {unit} does not fit its type, CTYPE{axis} = {kind!r}. {_SAY_UNIT}")
+        raise _unsaid(header, axis, f"its unit {unit} does not fit its type, CTYPE{axis} = {kind!r}")
     scale = _scale(header, axis, known, units)
     if scale == "log":  # of which base, only the numbers can tell; if they can
         bases: tuple[Scale, ...] = ("ln", "log10")
@@ -235,10 +233,8 @@ def _standard(header: fits.Header, size: int, axis: int, kind: str, known: AxisU
             "column that holds them: columns={'wavelength': ...}."
         )
     if known is None or not known.unit.is_equivalent(base):
-        misfit = (
-            f"its unit {known.unit} does not fit its type, CTYPE{axis} = {kind!r}. {_SAY_UNIT}" if known else NO_UNIT
-        )
-        raise AgnsalError(misfit)
+        problem = f"its unit {known.unit} does not fit its type, CTYPE{axis} = {kind!r}" if known else _NO_UNIT
+        raise _unsaid(header, axis, problem)
     first, reference, step = _terms(header, axis)
     scale = known.unit.to(base)
     wcs = WCS(naxis=1)
@@ -309,14 +305,12 @@ def _unit(header: fits.Header, axis: int, units: Mapping[str, object]) -> AxisUn
         return known
     card, words, named = _written_units(header, axis)
     if card is not None and words is not None and card.unit != words.unit:
-        raise AgnsalError(
-            f"its axis has two units, {card.unit} (CUNIT{axis}) and {words.unit} (WAT{axis}_001). {_SAY_UNIT}"
-        )
+        problem = f"its axis has two units, {card.unit} (CUNIT{axis}) and {words.unit} (WAT{axis}_001)"
+        raise _unsaid(header, axis, problem, {"wavelength": card.unit.to_string()})
     foreign = clean(header.get(f"CUNIT{axis}", "") or _of_iraf(header, axis, "units"), 30)
     if card is None and words is None and foreign:
-        raise AgnsalError(
-            f"its axis {axis} is in {foreign!r}, which is no unit of wavelength, frequency or energy. {_SAY_UNIT}"
-        )
+        problem = f"its axis {axis} is in {foreign!r}, which is no unit of wavelength, frequency or energy"
+        raise _unsaid(header, axis, problem)
     return card or words or named
 
 
@@ -367,8 +361,18 @@ def _described(header: fits.Header, axis: int) -> str:
     return ", ".join(f"{card} = {clean(header[card], 30)!r}" for card in cards if card in header)
 
 
-_SAY_UNIT = "If another unit is meant, pass it: units={'wavelength': 'nm'}, or units={'log10_wavelength': 'Angstrom'}."
-NO_UNIT = (
-    "its wavelength axis has no unit (CUNIT1, or units= in WAT1_001), so that Angstrom would be a guess. Pass it: "
-    "units={'wavelength': 'Angstrom'}; or write it into the header, for instance CUNIT1 = 'Angstrom'."
-)
+_NO_UNIT = "its wavelength axis has no unit (CUNIT, or units= in WAT1_001), so that Angstrom would be a guess"
+
+
+def _unsaid(header: fits.Header, axis: int, problem: str, units: Mapping[str, str] | None = None) -> AgnsalError:
+    """The refusal of an axis that leaves open what its numbers are, with the call that says it."""
+    advice = call(None, units=units or {"wavelength": "Angstrom"})
+    return AgnsalError(f"{problem}. Found: {_described(header, axis) or 'no card of it'}. {advice}")
+
+
+def _other_than(header: fits.Header, axis: int) -> dict[str, str]:
+    """The unit that would make the numbers of an axis those of optical light, to be named in a message only."""
+    first = abs(_number(header, f"CRVAL{axis}", 0.0))
+    if 2.5 < first < 6:
+        return {"log10_wavelength": "Angstrom"}
+    return {"wavelength": "Angstrom" if 2600 < first < 3e4 else "um" if first < 30 else "nm"}

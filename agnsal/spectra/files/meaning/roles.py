@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.units import FLAM17, axis_unit, flux_unit, medium_in
+from agnsal.spectra.files.meaning.units import FLAM17, axis_unit, flux_unit, medium_in
 
 Role = Literal["wavelength", "log10_wavelength", "flux", "error", "variance", "ivar", "mask"]
 ROLES: tuple[Role, ...] = get_args(Role)
-#: How errors may be given, the most direct first.
-UNCERTAINTIES: tuple[Role, ...] = ("ivar", "variance", "error")
+#: How errors may be given, the most direct first, and the power of the unit of the flux that each is in.
+UNCERTAINTIES: dict[Role, int] = {"ivar": -2, "variance": 2, "error": 1}
 
 _VOCABULARY: dict[str, tuple[str, ...]] = {
     "wave": (

@@ -9,10 +9,11 @@ import numpy as np
 from astropy.io import fits
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.axes import spectral_axis
+from agnsal.spectra.files.images.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
-from agnsal.spectra.files.record import FileSpectrum, inverse_variance, object_id
-from agnsal.spectra.files.units import FLAM17
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.units import FLAM17
+from agnsal.spectra.files.record import FileSpectrum, object_id
 
 _SKY = ("SKY", "SPECTROPHOTO_SKY")
 
@@ -79,7 +80,7 @@ def read_apogee(hdulist: fits.HDUList) -> list[FileSpectrum]:
         axis.wavelength,
         rows[0],
         FLAM17 if visits else u.dimensionless_unscaled,
-        ivar=inverse_variance(np.atleast_2d(error.data)[0], "std"),
+        ivar=inverse_variance(np.atleast_2d(error.data)[0], "error"),
         medium="vacuum",
         meta={"header": hdulist[0].header, "survey": "APOGEE"},
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.checksums import check_data
+from agnsal.spectra.files.raw.checksums import check_data
 
 _TFORM = re.compile(r"\s*(\d*)([LBIJKAEDCMX])")
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}

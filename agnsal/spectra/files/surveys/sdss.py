@@ -11,11 +11,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.fits_rows import column_names, first_row
 from agnsal.spectra.files.layout import Layout
-from agnsal.spectra.files.record import FileSpectrum, clean, inverse_variance, object_id
-from agnsal.spectra.files.statements import known_redshift
-from agnsal.spectra.files.units import FLAM17, flux_unit
+from agnsal.spectra.files.meaning.statements import known_redshift
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
+from agnsal.spectra.files.raw.fits_rows import column_names, first_row
+from agnsal.spectra.files.record import FileSpectrum, clean, object_id
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -112,7 +113,7 @@ def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
         wavelength=10.0 ** (float(first) + float(step) * np.arange(data.shape[1])),
         flux=loaded.flux.value,
         unit=FLAM17,
-        ivar=inverse_variance(data[2], "std"),
+        ivar=inverse_variance(data[2], "error"),
         bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
         medium="vacuum",
         ignored=("flux less continuum", *(() if bad_bits else ("mask",))),

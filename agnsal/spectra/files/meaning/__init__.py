@@ -1,0 +1,1 @@
+"""What names, units, cards and numbers mean."""

@@ -1,0 +1,1 @@
+"""Layouts that are known by signatures of their own."""

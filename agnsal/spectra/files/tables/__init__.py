@@ -1,0 +1,1 @@
+"""Columns of numbers: FITS tables, text, containers of many spectra."""
