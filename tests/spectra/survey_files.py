@@ -6,6 +6,7 @@ in its own medium, order of bytes, unit and kind of error.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import astropy.units as u
@@ -16,6 +17,12 @@ from specutils.utils.wcs_utils import air_to_vac, vac_to_air
 
 Z = 0.1
 LINE = 5008.24
+
+
+def advised(error):
+    """What the call in a refusal passes to `read_spectra`."""
+    given = re.search(r"read_spectra\(path, (.*?)\)(?: |$|, or|;|\.)", str(error))
+    return eval(f"dict({given[1]})", {})
 
 
 def model(vacuum):

@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 
 from agnsal import AgnsalError, read_spectra
+from tests.spectra.survey_files import advised
 
 N = 400
 WAVE = 4000.0 + 2.5 * np.arange(N)
@@ -117,8 +118,8 @@ def test_mwm_files_without_a_spectrum_are_refused(tmp_path):
         read_spectra(write(tmp_path / "a.fits", {"V_ASTRA": "0.6.0", "SDSS_ID": 114}, mwm("BOSS/APO", 0)))
 
 
-def arms(names, axis):
-    shifted = {name: WAVE + 1100 * number for number, name in enumerate(names)}
+def arms(names, axis, apart=1100):
+    shifted = {name: WAVE + apart * number for number, name in enumerate(names)}
     written = {name: np.log10(wave) if axis == "LOGLAM" else wave for name, wave in shifted.items()}
     flux = "FLUX" if axis == "LOGLAM" else "SPEC"
     cells = {flux: ("E", FLUX, None), "IVAR": ("E", FLUX * 0 + 4, None)}
@@ -128,7 +129,7 @@ def arms(names, axis):
 @pytest.mark.parametrize(
     ("cards", "names", "axis"),
     [
-        ({}, ("Bxspf-B", "Bxspf-R"), "LAMBDA"),  # spec1d of DEEP2
+        ({}, ("BLUE", "RED"), "LAMBDA"),
         ({"TELESCOP": "LAMOST"}, ("COADD_B", "COADD_R", "B-84420148"), "LOGLAM"),  # its medium resolution
     ],
 )
@@ -144,3 +145,25 @@ def test_arms_are_named_and_each_is_read_by_the_call_that_the_refusal_shows(card
         columns = {role: f"{name}:{axis}", "flux": f"{name}:{flux}", "ivar": f"{name}:IVAR"}
         (spectrum,) = read_spectra(path, columns=columns, units=units, medium="vacuum")
         np.testing.assert_allclose(spectrum.spectral_axis.value, waves[name])
+
+
+def test_the_two_detectors_of_deep2_stand_side_by_side(tmp_path):
+    waves, hdus = arms(("Bxspf-B", "Bxspf-R", "Horne-B", "Horne-R"), "LAMBDA")
+    hdus[0].header["OBJNO"] = 12012345
+    (spectrum,) = read_spectra(write(tmp_path / "a.fits", {}, *hdus), medium="vacuum")
+    expected = np.concatenate([waves["Bxspf-B"], waves["Bxspf-R"]])
+    np.testing.assert_allclose(spectrum.spectral_axis.value, expected)
+    np.testing.assert_allclose(spectrum.flux.value, np.tile(FLUX, 2), rtol=1e-6)
+    np.testing.assert_allclose(spectrum.uncertainty.array, 4)
+    assert (spectrum.flux.unit, spectrum.meta["object_id"]) == (u.ct, "12012345")
+    assert {"HORNE-B", "HORNE-R"} <= set(spectrum.meta["ignored"])
+    assert read_spectra(tmp_path / "a.fits")[0].meta["medium_of_file"] == "air"
+
+
+def test_detectors_that_overlap_are_not_put_side_by_side(tmp_path):
+    waves, hdus = arms(("Bxspf-B", "Bxspf-R"), "LAMBDA", apart=900)
+    path = write(tmp_path / "a.fits", {}, *hdus)
+    with pytest.raises(AgnsalError, match="overlap") as caught:
+        read_spectra(path)
+    (spectrum,) = read_spectra(path, **advised(caught.value) | {"medium": "vacuum"})
+    np.testing.assert_allclose(spectrum.spectral_axis.value, waves["Bxspf-R"])

@@ -15,11 +15,12 @@ from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images import images
-from agnsal.spectra.files.layout import Layout, Request
+from agnsal.spectra.files.images.planes import image_hdu
+from agnsal.spectra.files.layout import Layout, Request, call
 from agnsal.spectra.files.raw.bounds import check_claims, unpacked
 from agnsal.spectra.files.raw.checksums import check_read
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
-from agnsal.spectra.files.surveys import anglo_australian, astra, desi, fibers, pypeit, sdss
+from agnsal.spectra.files.surveys import astra, data_central, deep2, desi, fibers, frames, pypeit, sdss, sixdfgs
 from agnsal.spectra.files.tables import containers, fits_tables
 from agnsal.spectra.files.tables.text import read_text
 
@@ -32,7 +33,7 @@ _SAME_AS = {
     "iraf": "wcs1d-fits",
     "DESI spectra": "DESI coadd",
     "GAMA-LT": "GAMA",
-    **dict.fromkeys(anglo_australian.GAMA_COLLECTIONS.values(), "GAMA"),
+    **dict.fromkeys(data_central.GAMA_COLLECTIONS.values(), "GAMA"),
 }
 
 
@@ -83,16 +84,34 @@ def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSp
         generic = bool(request.columns) and known is None  # the user names columns: no survey's reader knows better
         for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
             if known or layout.matches(hdulist):
+                marked = next((each for each in LAYOUTS if each.marks and each.marks(hdulist)), None)
+                if marked and layout.generic and not (known or generic):
+                    raise _lost(marked, hdulist)
                 try:
                     records = layout.read(hdulist, request)
                     check_read(hdulist)
-                    return (records if layout.generic else told(records, layout.name, request)), layout.name
+                    if not layout.generic:
+                        return told(records, layout.name, request), layout.name
+                    for record in records:
+                        record.medium = record.medium or (marked.medium if marked else None)
+                    return records, layout.name
                 except UnknownLayout as error:
                     if known or not layout.generic:
                         raise
                     refused = refused or error
     records, name = read_with_specutils(path, None, refused)
     return told(records, name, request), name
+
+
+def _lost(layout: Layout, hdulist: fits.HDUList) -> AgnsalError:
+    """The refusal of a file that a survey wrote and that is not in its layout, with the call that reads it."""
+    columns, units = fits_tables.suggestion(hdulist)
+    problem = f"it has the cards of {layout.name} ({layout.recognised}) and not its layout: a name in it is lost"
+    if not columns:
+        image = image_hdu(hdulist)
+        columns = {"flux": image.name} if image is not None and sum(length > 1 for length in image.shape) == 1 else {}
+    advice = call(columns, units=units, medium=layout.medium) if columns else "Fetch the file again."
+    return AgnsalError(f"{problem}. {advice}")
 
 
 def told(records: list[FileSpectrum], name: str, request: Request) -> list[FileSpectrum]:
@@ -174,8 +193,11 @@ def _identified(kind: Any, path: Path) -> str | None:
 #: In the order they are asked: surveys by their own signatures first, then what says what it holds.
 LAYOUTS: tuple[Layout, ...] = (
     *sdss.LAYOUTS,
-    *anglo_australian.LAYOUTS,
+    *data_central.LAYOUTS,
+    *sixdfgs.LAYOUTS,
+    *frames.LAYOUTS,
     *desi.LAYOUTS,
+    *deep2.LAYOUTS,
     *fibers.LAYOUTS,
     *astra.LAYOUTS,
     *pypeit.LAYOUTS,

@@ -60,6 +60,9 @@ class Layout:
     `matches` tells it by its own signature; `recognised` and `tested` (``"real"`` files of the survey, or files
     ``"built"`` to its description) say so in words. A `generic` layout is asked after all surveys, and answers only
     where the file says what it holds.
+
+    `marks` tells a file that the survey wrote though its layout is lost or changed, so that no generic reader takes it
+    for something else: it is read by the user's word only, in the survey's `medium` unless another is stated.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Layout:
     recognised: str
     tested: Literal["real", "built"] = "built"
     generic: bool = False
+    marks: Callable[[fits.HDUList], bool] | None = None
+    medium: Literal["air", "vacuum"] | None = None
 
 
 def refusal(
@@ -129,9 +134,15 @@ def listed(found: Found, most: int = 14) -> str:
     return ("; ".join(titles) or "nothing") + ("; ..." if len(found) > 8 else "")
 
 
-def call(columns: Mapping[str, Any] | None, *, units: Mapping[str, str] | None = None, mask: str | None = None) -> str:
+def call(
+    columns: Mapping[str, Any] | None,
+    *,
+    units: Mapping[str, str] | None = None,
+    mask: str | None = None,
+    medium: str | None = None,
+) -> str:
     """How to say it: the call, with what is already clear filled in."""
-    said = {"columns": dict(columns or {}), "units": dict(units or {}), "mask": mask}
+    said = {"columns": dict(columns or {}), "units": dict(units or {}), "mask": mask, "medium": medium}
     given = ", ".join(f"{name}={value!r}" for name, value in said.items() if value)
     if not given:
         return "Wavelengths are in units of wavelength, frequency or energy; convert them, or name them with columns=."

@@ -132,6 +132,12 @@ def _ivar(spectrum: Any) -> NDArray[np.float64] | None:
     return inverse_variance(values, role)
 
 
+def names_of_rest(hdulist: fits.HDUList, *used: Any) -> tuple[str, ...]:
+    """The names of the extensions with data that are none of those used."""
+    rest = ((number, hdu) for number, hdu in enumerate(hdulist) if not any(hdu is other for other in used))
+    return tuple(clean(hdu.name) or f"extension {number}" for number, hdu in rest if hdu.header.get("NAXIS"))
+
+
 def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
     """Name a spectrum as SDSS names its file: plate, MJD and fibre.
 

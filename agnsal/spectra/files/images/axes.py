@@ -23,7 +23,7 @@ from agnsal.spectra.files.layout import call
 from agnsal.spectra.files.meaning.statements import moved_to_rest, stated_medium
 from agnsal.spectra.files.meaning.units import AxisUnit, Scale, axis_unit, medium_in
 from agnsal.spectra.files.meaning.wavelengths import PLAUSIBLE, in_angstrom
-from agnsal.spectra.files.record import clean
+from agnsal.spectra.files.record import UnknownLayout, clean
 
 Vector = NDArray[np.float64]
 _TYPES = {"WAVE": u.m, "AWAV": u.m, "FREQ": u.Hz, "ENER": u.J, "WAVN": 1 / u.m}  # spectral types of paper III
@@ -188,7 +188,7 @@ def _terms(header: fits.Header, axis: int) -> tuple[float, float, float]:
     """Value at the reference pixel, the reference pixel, and the step of an axis."""
     steps = {key: _number(header, key) for key in (f"CD{axis}_{axis}", f"CDELT{axis}") if header.get(key)}
     if f"CRVAL{axis}" not in header or not steps:
-        raise AgnsalError(
+        raise UnknownLayout(
             f"its header has no wavelength axis: CRVAL{axis} and CDELT{axis} (or CD{axis}_{axis}) are needed, or an "
             "extension with the wavelengths, named as in columns={'wavelength': 'WAVELENGTH'}."
         )

@@ -35,7 +35,7 @@ from agnsal.spectra.files.meaning.statements import moved_to_rest
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import AxisUnit, axis_unit, flux_unit
 from agnsal.spectra.files.meaning.wavelengths import in_angstrom
-from agnsal.spectra.files.record import FileSpectrum
+from agnsal.spectra.files.record import FileSpectrum, names_of_rest
 
 _BESIDE = tuple(role for role in ROLES if role != "flux")
 
@@ -57,6 +57,7 @@ def read_image(
     planes = [Plane(part_of(hdu), hdu.data, hdu.header, hdu.ver) for hdu in hdulist if is_image(hdu)]
     planes = named_by_user(planes, dict(columns or {}))
     records: list[FileSpectrum] = []
+    rest = names_of_rest(hdulist, *filter(is_image, hdulist))
     fluxes = flux_planes(planes)
     for flux in fluxes:
         others = [plane for plane in planes if plane.role in _BESIDE]
@@ -68,7 +69,7 @@ def read_image(
             record.describe(hdulist[0].header)
             record.describe(flux.header)
             ignored = [plane.name for plane in planes if id(plane) not in used]
-            record.ignored = (*ignored, *record.ignored)
+            record.ignored = (*ignored, *record.ignored, *rest)
         records += spectra
     return records
 

@@ -83,7 +83,8 @@ def _is_flux(unit: u.UnitBase) -> bool:
     bare = unit * u.sr if u.sr in unit.decompose().bases or u.rad in unit.decompose().bases else unit
     if unit.is_equivalent(u.dimensionless_unscaled):
         scale = unit.to(u.dimensionless_unscaled)
-        return not {u.deg, u.rad} & set(unit.bases) and 0 < scale <= 1  # other numbers are no units
+        # a factor alone is none, nor is an angle
+        return not {u.deg, u.rad} & set(unit.bases) and (scale == 1 or (bool(unit.bases) and 0 < scale < 1))
     powers = [unit, bare, unit * u.arcsec**2]
     return any(candidate.is_equivalent(target, density) for candidate in powers for target in targets)
 

@@ -9,7 +9,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.meaning.roles import Part
 from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum
+from agnsal.spectra.files.record import FileSpectrum, names_of_rest
 from agnsal.spectra.files.tables.columns import Known, spectra_of
 from agnsal.spectra.files.tables.fits_tables import ANGSTROM, column_of, is_table
 
@@ -18,6 +18,7 @@ def read_mwm(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """Every spectrum of an mwmStar or mwmVisit file of SDSS-V; tables of spectrographs not used are empty."""
     records = []
     header = hdulist[0].header
+    rest = names_of_rest(hdulist, *filter(is_table, hdulist))
     for hdu in hdulist:
         if not is_table(hdu) or hdu.header["NAXIS2"] == 0 or "flux" not in hdu.columns.names:
             continue
@@ -35,7 +36,7 @@ def read_mwm(hdulist: fits.HDUList) -> list[FileSpectrum]:
         found = spectra_of(roles, numbers, header, Request(), [], known)
         for record in found:
             record.meta["header"] = header
-            record.ignored = tuple(sorted(names - set(numbers)))
+            record.ignored = (*sorted(names - set(numbers)), *rest)
         records += found
     if not records:
         raise AgnsalError("all its tables of spectra are empty.")

@@ -13,7 +13,7 @@ from agnsal.spectra.files.images.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum, object_id
+from agnsal.spectra.files.record import FileSpectrum, names_of_rest, object_id
 
 _SKY = ("SKY", "SPECTROPHOTO_SKY")
 
@@ -37,6 +37,7 @@ def read_plate(hdulist: fits.HDUList) -> list[FileSpectrum]:
         raise AgnsalError(f"its inverse variance has shape {ivar.shape}, its flux {primary.shape}; they must agree.")
     header, size = primary.header, primary.shape[1]
     wavelength = 10.0 ** (float(header["COEFF0"]) + float(header["COEFF1"]) * np.arange(size))
+    ignored = names_of_rest(hdulist, primary, ivar, table)
     records = []
     for row, (kind, fiber) in enumerate(zip(table.data["OBJTYPE"], table.data["FIBERID"], strict=True)):
         if str(kind).strip().upper() in _SKY:
@@ -48,9 +49,9 @@ def read_plate(hdulist: fits.HDUList) -> list[FileSpectrum]:
             name = next((name for name in names if name in table.columns.names), None)
             if name is not None:
                 meta[key] = float(table.data[name][row])
-        records.append(
-            FileSpectrum(wavelength, primary.data[row], FLAM17, ivar=ivar.data[row], medium="vacuum", meta=meta)
-        )
+        flux, errors = primary.data[row], ivar.data[row]
+        record = FileSpectrum(wavelength, flux, FLAM17, ivar=errors, medium="vacuum", meta=meta, ignored=ignored)
+        records.append(record)
     if not records:
         raise AgnsalError("it holds no target, only sky fibres.")
     return records
@@ -85,6 +86,7 @@ def read_apogee(hdulist: fits.HDUList) -> list[FileSpectrum]:
         meta={"header": hdulist[0].header, "survey": "APOGEE"},
     )
     record.bad = record.flux == 0
+    record.ignored = (*(("visits",) if len(rows) > 1 else ()), *names_of_rest(hdulist, flux, error))
     record.describe(hdulist[0].header)
     return [record]
 

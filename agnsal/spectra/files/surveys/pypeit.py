@@ -8,7 +8,7 @@ from astropy.io import fits
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.meaning.roles import Part
 from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum
+from agnsal.spectra.files.record import FileSpectrum, names_of_rest
 from agnsal.spectra.files.tables.columns import Known, spectra_of
 from agnsal.spectra.files.tables.fits_tables import ANGSTROM, column_of, is_table
 
@@ -16,6 +16,7 @@ from agnsal.spectra.files.tables.fits_tables import ANGSTROM, column_of, is_tabl
 def read_pypeit(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """Every object of a spec1d file of PypeIt: the optimal extraction where there is one, else the boxcar."""
     records = []
+    rest = names_of_rest(hdulist, *filter(is_table, hdulist))
     for hdu in hdulist:
         names = set(hdu.columns.names) if is_table(hdu) else set()
         for kind, flux in (("OPT", "FLAM"), ("OPT", "COUNTS"), ("BOX", "FLAM"), ("BOX", "COUNTS")):
@@ -28,7 +29,7 @@ def read_pypeit(hdulist: fits.HDUList) -> list[FileSpectrum]:
         numbers = {part.name: column_of(hdu, part.name) for part in roles.values()}
         known = Known(FLAM17 if flux == "FLAM" else u.ct, ANGSTROM, "vacuum", good=True)
         for record in spectra_of(roles, numbers, hdulist[0].header, Request(), [], known):
-            record.ignored = tuple(sorted(names - {part.name for part in roles.values()}))
+            record.ignored = (*sorted(names - {part.name for part in roles.values()}), *rest)
             record.meta["object_id"] = hdu.name or record.meta.get("object_id", "")
             records.append(record)
     return records

@@ -16,7 +16,7 @@ from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.raw.fits_rows import column_names, first_row
-from agnsal.spectra.files.record import FileSpectrum, clean, object_id
+from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest, object_id
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -92,10 +92,10 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
     return [record]
 
 
-def _not_used(names: Iterable[str], header: fits.Header, used: set[str]) -> tuple[str, ...]:
+def _not_used(names: dict[str, str], header: fits.Header, used: set[str]) -> tuple[str, ...]:
     """The other columns of the coadd, and the single exposures by the cards EXPID01, ... of the header."""
     exposures = (clean(header[key], 11) for key in header if key.startswith("EXPID"))
-    return (*(name for name in names if name not in used), *exposures)
+    return (*(name for key, name in names.items() if key not in used), *exposures)
 
 
 def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
@@ -116,7 +116,10 @@ def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
         ivar=inverse_variance(data[2], "error"),
         bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
         medium="vacuum",
-        ignored=("flux less continuum", *(() if bad_bits else ("mask",))),
+        ignored=(
+            *("flux less continuum", *(() if bad_bits else ("mask",))),
+            *names_of_rest(hdulist, hdulist[0]),
+        ),
         meta={"header": header, "survey": "SDSS"},
     )
     describe(record, {"Z": header.get("Z"), "Z_ERR": header.get("Z_ERR"), "ZWARNING": header.get("Z_WARNIN")}, header)

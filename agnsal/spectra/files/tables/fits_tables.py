@@ -21,7 +21,7 @@ from agnsal.spectra.files.layout import Layout, Request, refusal, suggested
 from agnsal.spectra.files.meaning.roles import Part, Undecided, assign, understand
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.units import FLAM17, AxisUnit
-from agnsal.spectra.files.record import FileSpectrum
+from agnsal.spectra.files.record import FileSpectrum, names_of_rest
 from agnsal.spectra.files.tables.columns import Known, spectra_of
 
 ANGSTROM = AxisUnit(u.AA)
@@ -101,12 +101,24 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
     for choice in choices:
         used = {part.name for part in choice.roles.values()}
         ignored = [part.name for part in parts_of(choice.hdu) if part.name not in used]
-        ignored += [hdu.name for hdu in tables if hdu is not choice.hdu and hdu not in [c.hdu for c in choices]]
+        ignored += names_of_rest(hdulist, *(each.hdu for each in choices))
         for record in _records(choice, hdulist, request, found):
             record.ignored = tuple(ignored)
             record.meta["header"] = hdulist[0].header
             records.append(record)
     return records
+
+
+def suggestion(hdulist: fits.HDUList) -> tuple[dict[str, Any], dict[str, str]]:
+    """Columns and units to be named in a message: of the first table that could be a spectrum."""
+    for hdu in hdulist:
+        if is_table(hdu) and hdu.header["NAXIS2"] > 0 and len(hdu.columns) > 1:
+            parts = parts_of(hdu)
+            try:
+                return suggested(parts, assign(parts))
+            except Undecided as error:
+                return suggested(parts, error.roles)
+    return {}, {}
 
 
 def _of_one_table(columns: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
