@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from agnsal.spectra.files.reading import read_spectra as read_spectra
     from agnsal.spectra.sample import SpectralSample as SpectralSample, concatenate as concatenate
     from agnsal.spectra.simulation.agn import simulate_agn as simulate_agn
+    from agnsal.archives.fetching import fetch_spectra as fetch_spectra
+    from agnsal.archives.catalogues import fetch_catalogue as fetch_catalogue
     from agnsal.models.machine.svc import ProbabilisticSVC as ProbabilisticSVC
     from agnsal.models.normalization import FluxNormalizer as FluxNormalizer
     from agnsal.models.machine.tuning import Tuning as Tuning, tune as tune
@@ -131,6 +133,8 @@ _HOMES = {
     "spectra.files.reading": ("read_spectra",),
     "spectra.sample": ("SpectralSample", "concatenate"),
     "spectra.simulation.agn": ("simulate_agn",),
+    "archives.fetching": ("fetch_spectra",),
+    "archives.catalogues": ("fetch_catalogue",),
     "models.machine.svc": ("ProbabilisticSVC",),
     "models.normalization": ("FluxNormalizer",),
     "models.machine.tuning": ("Tuning", "tune"),

@@ -18,6 +18,7 @@ FLOORS = (
     "display",
     "store",
     "spectra",
+    "archives",
     "figures",
     "models",
     "attribution",

@@ -1,0 +1,1 @@
+"""Spectra and catalogues over HTTPS, with a manifest of what came."""
