@@ -258,10 +258,10 @@ def another_spectrum(request):
         (html, "web page"),
         (html_as_fits, "web page"),
         (shorter_than_it_says, "broke off|of 100000 bytes"),
-        (whole_header_half_data, "is cut off"),
+        (whole_header_half_data, "cut off|ends|bytes"),
         (another_spectrum, "holds the spectrum 0406-51869-0375"),
         (lambda _: Response(b""), "empty file"),
-        (lambda _: Response(b"not a spectrum at all" * 50), "no whole FITS file"),
+        (lambda _: Response(b"not a spectrum at all" * 50), "is no FITS file"),
         (lambda _: Response("", status=404), "is not there"),
         (lambda _: Response("", status=403), "refused by the server: 403"),
         (lambda _: Response("", status=302, headers={"Location": PLACE}), "redirects"),
@@ -671,6 +671,27 @@ def test_the_agn_of_desi_are_one_file_that_is_gone_on_with(httpserver, tmp_path,
     assert agnsal.fetch_catalogue("desi-agn", folder, columns=["FLUX_W1"], **options)["FLUX_W1"].tolist() == [1, 2]
     assert len(asked) == 2
     assert [path.name for path in folder.iterdir()] == ["agngal_desi.fits"]
+
+
+def test_the_sample_of_the_paper_is_fetched(vizier, httpserver, spec, tmp_path, repository, monkeypatch, capsys):
+    """The example, from catalogues with names of their own to a catalogue of files."""
+    monkeypatch.syspath_prepend(str(repository / "examples"))
+    import paper_sample
+
+    listed = [f"J/{name}/t" for name in ("MNRAS/427/1266", "A+A/555/A89")]
+    vizier.answers["tables"] = votable(Table({"table_name": listed, "description": ["a", "b"]}))
+    vizier.answers["rows"] = votable(Table({"Plate": [406, 407], "MJD": [51869] * 2, "Fib": [374] * 2}))
+    httpserver.expect_request(PLACE).respond_with_data(spec)
+    here = httpserver.url_for("")
+    arguments = [str(tmp_path / "paper"), "--vizier", here, "--sdss", here, "--fetch-only", "--quiet"]
+    tables = ["--type-1", "t", "--type-2", "t", "--intermediate", "t"]
+    with pytest.raises(SystemExit, match="columns="):
+        paper_sample.main([*arguments, *tables])
+    with pytest.warns(agnsal.AgnsalWarning, match="1 of 2 spectra"):
+        paper_sample.main([*arguments, *tables, "--columns", "fiber=Fib"])
+    catalogue = QTable.read(tmp_path / "paper" / "catalogue.ecsv")
+    assert catalogue["label"].tolist() == ["type 1", "type 2", "intermediate"]
+    assert "type 1: 1 of 2 spectra" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------------------------------------------- real files
