@@ -239,3 +239,113 @@ def test_any_header_gives_possible_wavelengths_or_a_refusal(cards):
     assert axis.wavelength.shape == (50,)
     assert np.isfinite(axis.wavelength).all()
     assert 500 <= axis.wavelength.min() <= axis.wavelength.max() <= 1e6
+
+
+# Look-up tables, velocities, and the user's word
+
+
+def in_table(index=None, column="COORDS", **cards):
+    """An image whose wavelengths are cells of a table, as paper III defines them."""
+    curved = np.geomspace(4000.0, 7000.0, N)
+    cells = [fits.Column("COORDS", f"{N}D", dim=f"(1,{N})", array=curved[None, :, None])]
+    if index is not None:
+        cells.append(fits.Column("INDEX", f"{N}D", array=index[None]))
+    table = fits.BinTableHDU.from_columns(cells, name="WCS-TABLE")
+    image = fits.PrimaryHDU(np.ones(N))
+    image.header.update({"CTYPE1": "WAVE-TAB", "CUNIT1": "Angstrom", "CRPIX1": 1.0, "CRVAL1": 1.0, "CDELT1": 1.0})
+    image.header.update({"PS1_0": "WCS-TABLE", "PS1_1": column} | ({"PS1_2": "INDEX"} if index is not None else {}))
+    image.header.update(cards)
+    return fits.HDUList([image, table]), curved
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_wavelengths_in_a_table_are_those_of_wcslib(indexed):
+    index = np.linspace(0.0, 99.0, N) if indexed else None
+    cards = {"CRVAL1": 0.0, "CDELT1": 99.0 / (N - 1)} if indexed else {}
+    hdulist, curved = in_table(index, **cards)
+    axis = spectral_axis(hdulist[0].header, N, hdulist=hdulist)
+    np.testing.assert_allclose(axis.wavelength, curved)
+    (of_wcslib,) = WCS(hdulist[0].header, hdulist).all_pix2world(np.arange(N), 0)
+    np.testing.assert_allclose(axis.wavelength, of_wcslib)
+    assert axis.medium == "vacuum"
+
+
+def test_a_table_that_is_not_there_is_named():
+    hdulist, _ = in_table(column="OTHER")
+    with pytest.raises(AgnsalError, match=r"'OTHER' of extension 'WCS-TABLE'"):
+        spectral_axis(hdulist[0].header, N, hdulist=hdulist)
+
+
+VELOCITY = np.linspace(-3e5, 9e5, N)  # m/s
+C = 299792458.0
+RATIOS = {
+    "VOPT": 1 + VELOCITY / C,
+    "VRAD": 1 / (1 - VELOCITY / C),
+    "VELO": np.sqrt((1 + VELOCITY / C) / (1 - VELOCITY / C)),
+    "ZOPT": 1 + VELOCITY / C,
+    "BETA": np.sqrt((1 + VELOCITY / C) / (1 - VELOCITY / C)),
+}
+
+
+@pytest.mark.parametrize("kind", RATIOS)
+@pytest.mark.parametrize("line", [{"RESTWAV": 6564.61e-10}, {"RESTFRQ": C / 6564.61e-10}])
+def test_velocities_about_a_stated_line(kind, line):
+    """Speeds of light are those of the FITS standard: a velocity of zero is the line itself."""
+    scale, unit = (C, None) if kind in ("ZOPT", "BETA") else (1e3, "km/s")
+    step = VELOCITY[1] - VELOCITY[0]
+    cards = {"CTYPE1": kind, "CRVAL1": VELOCITY[0] / scale, "CDELT1": step / scale, "CRPIX1": 1.0} | line
+    axis = spectral_axis(header(**cards | ({"CUNIT1": unit} if unit else {})), N)
+    np.testing.assert_allclose(axis.wavelength, 6564.61 * RATIOS[kind], rtol=1e-9)
+    assert axis.medium == "vacuum"
+
+
+def test_velocities_that_are_not_linear_are_those_of_wcslib():
+    """An axis even in frequency, described by its optical velocity, is an even axis of frequencies."""
+    frequency = C / 6564.61e-10 - 1e9 * np.arange(N)
+    first = C * (C / 6564.61e-10 / frequency[0] - 1)
+    slope = C * (C / 6564.61e-10) / frequency[0] ** 2 * 1e9
+    cards = {"CTYPE1": "VOPT-F2W", "CUNIT1": "m/s", "CRVAL1": first, "CDELT1": slope, "CRPIX1": 1.0}
+    axis = spectral_axis(header(**cards, RESTWAV=6564.61e-10), N)
+    np.testing.assert_allclose(axis.wavelength, 1e10 * C / frequency, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("lost", "match", "mend"),
+    [
+        ("RESTWAV", "the line it is about is not stated", {"RESTWAV": 6.56461e-07}),
+        ("CUNIT1", "has no unit", {"CUNIT1": "km/s"}),
+        ("CTYPE1", "does not define", {"CTYPE1": "VOPT"}),
+    ],
+)
+def test_velocities_that_do_not_say_are_refused_with_the_card_that_helps(lost, match, mend):
+    cards = {"CTYPE1": "VOPT", "CUNIT1": "km/s", "CRVAL1": 0.0, "CDELT1": 10.0, "CRPIX1": 1.0, "RESTWAV": 6.56461e-07}
+    damaged = header(**cards)
+    damaged.pop(lost)
+    if lost == "CTYPE1":
+        damaged[lost] = "VELO-LSR"
+    with pytest.raises(AgnsalError, match=match) as caught:
+        spectral_axis(damaged, N)
+    ((card, value),) = mend.items()
+    assert f"setval(path, '{card}', value={value!r})" in str(caught.value)
+    damaged[card] = value
+    assert spectral_axis(damaged, N).wavelength[0] == pytest.approx(6564.61)
+
+
+@pytest.mark.parametrize("kind", ["WAVE-LOG", "AWAV-LOG"])
+def test_the_unit_that_is_asked_for_does_not_make_a_logarithm_linear(kind):
+    step = 4000 * 1e-4 * np.log(10)
+    cards = {"CTYPE1": kind, "CRVAL1": 4000.0, "CDELT1": step, "CRPIX1": 1.0}
+    with pytest.raises(AgnsalError, match=r"units=\{'wavelength': 'Angstrom'\}"):
+        spectral_axis(header(**cards), N)
+    axis = spectral_axis(header(**cards), N, units={"wavelength": "Angstrom"})
+    np.testing.assert_allclose(axis.wavelength, 4000 * 10 ** (1e-4 * np.arange(N)))
+
+
+@pytest.mark.parametrize("kind", ["WAVE", "AWAV", "WAVE-LOG", "FREQ", "LINEAR", "LAMBDA", "VOPT", "log10(lambda)"])
+def test_a_lacking_reference_pixel_is_asked_for_whatever_the_type(kind):
+    """By the standard it is 0, and most who leave it out mean 1."""
+    cards = {"CTYPE1": kind, "CUNIT1": "Angstrom", "CRVAL1": 4000.0, "CDELT1": 2.0, "RESTWAV": 6.5e-7}
+    cards |= {"FREQ": {"CUNIT1": "Hz", "CRVAL1": 6e14, "CDELT1": -1e10}, "VOPT": {"CUNIT1": "km/s"}}.get(kind, {})
+    cards |= {"CRVAL1": 3.6, "CDELT1": 1e-4} if "log" in kind else {}
+    with pytest.raises(AgnsalError, match=r"setval\(path, 'CRPIX1', value=1\.0\)"):
+        spectral_axis(header(**cards), N)

@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images import iraf
+from agnsal.spectra.files.images.cards import deleting, described, linear, number, writing
+from agnsal.spectra.files.images.standard import TYPES, VELOCITIES, algorithm, evaluated, of_velocities
 from agnsal.spectra.files.layout import call
 from agnsal.spectra.files.meaning.statements import moved_to_rest, stated_medium
 from agnsal.spectra.files.meaning.units import AxisUnit, Scale, axis_unit, medium_in
 from agnsal.spectra.files.meaning.wavelengths import PLAUSIBLE, in_angstrom
-from agnsal.spectra.files.record import UnknownLayout, clean
+from agnsal.spectra.files.record import clean
 
 Vector = NDArray[np.float64]
-_TYPES = {"WAVE": u.m, "AWAV": u.m, "FREQ": u.Hz, "ENER": u.J, "WAVN": 1 / u.m}  # spectral types of paper III
-_VELOCITIES = ("VELO", "VRAD", "VOPT", "ZOPT", "BETA", "FELO", "VEL", "REDSHIFT")
+_VELOCITIES = (*VELOCITIES, "FELO", "VEL", "REDSHIFT")
 _NO_WAVELENGTH = re.compile(r"(?i)\s*(pix|chan|ra-|dec-|glon|glat|time|order|aperture|fib|slit|position|offset|stokes)")
 _LOG: dict[Scale, re.Pattern[str]] = {  # how a name says logarithm: natural, decimal, or either
     "ln": re.compile(r"(?i)(?<![a-z])(ln|log_?e(?![a-z])|nat\w*\.? log)"),
@@ -48,7 +49,12 @@ class SpectralAxis:
 
 
 def spectral_axis(
-    header: fits.Header, size: int, axis: int = 1, *, units: Mapping[str, object] | None = None
+    header: fits.Header,
+    size: int,
+    axis: int = 1,
+    *,
+    units: Mapping[str, object] | None = None,
+    hdulist: fits.HDUList | None = None,
 ) -> SpectralAxis:
     """The wavelengths of one axis of an image.
 
@@ -61,6 +67,8 @@ def spectral_axis(
         Its FITS number; 1 is the last axis of the array.
     units : mapping, optional
         What the user says: the unit of ``"wavelength"``, or that the axis is ``"log10_wavelength"`` in that unit.
+    hdulist : HDUList, optional
+        The file, which may hold a table of the wavelengths (``-TAB``).
 
     Raises
     ------
@@ -68,7 +76,7 @@ def spectral_axis(
         If the axis is no wavelength, is not calibrated, has no unit, or is described in two ways that disagree.
     """
     rest, redshift = moved_to_rest(header)
-    values = _wavelengths(header, size, axis, _of_axis(units))
+    values = _wavelengths(header, size, axis, _of_axis(units), hdulist)
     if not _optical(values):
         shown = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}" if np.isfinite(values).any() else "not finite"
         problem = f"its axis {axis} would be {shown} Angstrom, which no ultraviolet to infrared spectrum covers"
@@ -122,26 +130,25 @@ def dispersion_axis(header: fits.Header, shape: tuple[int, ...]) -> int:
         return 1
     raise AgnsalError(
         f"which axis of its image of shape {shape} is the wavelength, its header does not say"
-        f"{' (several do)' if stated else ''}. Write it into the header, for instance CTYPE1 = 'WAVE'."
+        f"{' (several do)' if stated else ''}. Write it, for instance: {writing(header, 'DISPAXIS', 1)}"
     )
 
 
 def says_wavelength(header: fits.Header, axis: int) -> bool:
     """Whether the type or the unit of an axis is that of a wavelength, a frequency or an energy."""
     kind = str(header.get(f"CTYPE{axis}", "")).upper()
-    return re.match(r"LAM|A?WAVE?|LOG|LN[LW-]|FREQ|ENER", kind) is not None or any(_written_units(header, axis))
+    light = re.match(r"LAM|A?WAVE?|LOG|LN[LW-]|FREQ|ENER", kind) is not None or kind[:4] in VELOCITIES
+    return light or any(_written_units(header, axis))
 
 
-def _wavelengths(header: fits.Header, size: int, axis: int, units: dict[str, object]) -> Vector:
+def _wavelengths(
+    header: fits.Header, size: int, axis: int, units: dict[str, object], hdulist: fits.HDUList | None
+) -> Vector:
     kind = str(header.get(f"CTYPE{axis}", "")).strip()
     if not isinstance(header.get(f"CTYPE{axis}", ""), str):
         raise AgnsalError(f"the type of its axis, CTYPE{axis} = {kind}, is no name; write it, for instance 'WAVE'.")
-    algorithm = kind.upper()[5:8] if kind.upper()[:4] in _TYPES and kind[4:5] == "-" else ""
     if kind.upper().startswith(_VELOCITIES):
-        raise AgnsalError(
-            f"its axis {axis} is a velocity or a redshift (CTYPE{axis} = {kind!r}), no wavelength. Convert it with the "
-            "rest wavelength of its line, and write the wavelengths."
-        )
+        return of_velocities(header, size, axis, hdulist)
     if header.get("DC-FLAG") == -1:
         raise AgnsalError(
             "it is not wavelength calibrated (DC-FLAG = -1). Calibrate it (IRAF dispcor) and write it anew."
@@ -153,15 +160,21 @@ def _wavelengths(header: fits.Header, size: int, axis: int, units: dict[str, obj
             "type and unit of the axis into its header."
         )
     known = _unit(header, axis, units)
-    if algorithm and not units:
-        return _standard(header, size, axis, kind.upper(), known)
+    if algorithm(kind) and not (
+        "log10_wavelength" in units or (units and known is not None and known.scale != "linear")
+    ):
+        base = TYPES[kind.upper()[:4]]
+        if known is None or not known.unit.is_equivalent(base):
+            problem = f"its unit {known.unit} does not fit its type, CTYPE{axis} = {kind!r}" if known else _NO_UNIT
+            raise _unsaid(header, axis, problem)
+        return in_angstrom(evaluated(header, size, axis, known.unit, hdulist), AxisUnit(base))
     if "COEFF0" in header and "COEFF1" in header and axis == 1 and not units:
         return _coefficients(header, size)
-    values = _linear(header, size, axis)
+    values = linear(header, size, axis)
     if known is None and not calibrated:
         raise _unsaid(header, axis, _NO_UNIT)
     unit = u.AA if known is None else known.unit  # Angstrom by IRAF's definition
-    expected = _TYPES.get(kind.upper()) if not units else None
+    expected = TYPES.get(kind.upper()) if not units else None
     if expected is not None and not unit.is_equivalent(expected):
         raise _unsaid(header, axis, f"its unit {unit} does not fit its type, CTYPE{axis} = {kind!r}")
     scale = _scale(header, axis, known, units)
@@ -170,84 +183,12 @@ def _wavelengths(header: fits.Header, size: int, axis: int, units: dict[str, obj
         fitting = [base for base in bases if _optical(in_angstrom(values, AxisUnit(unit, base)))]
         if len(fitting) != 1:
             raise AgnsalError(
-                f"its axis is a logarithm ({_described(header, axis)}), decimal or natural it does not say, and its "
-                f"numbers ({values[0]:g} to {values[-1]:g}) do not tell. "
-                "Pass units={'log10_wavelength': 'Angstrom'} if it is the decimal one."
+                f"its axis is a logarithm ({described(header, axis)}), decimal or natural it does not say, and its "
+                f"numbers ({values[0]:g} to {values[-1]:g}) do not tell. If it is the decimal one: "
+                "read_spectra(path, units={'log10_wavelength': 'Angstrom'})"
             )
         scale = fitting[0]
     return in_angstrom(values, AxisUnit(unit, scale))
-
-
-def _linear(header: fits.Header, size: int, axis: int) -> Vector:
-    """The world coordinate of every pixel, by the linear terms of the header."""
-    first, reference, step = _terms(header, axis)
-    return np.asarray(first + (np.arange(size) + 1.0 - reference) * step, dtype=np.float64)
-
-
-def _terms(header: fits.Header, axis: int) -> tuple[float, float, float]:
-    """Value at the reference pixel, the reference pixel, and the step of an axis."""
-    steps = {key: _number(header, key) for key in (f"CD{axis}_{axis}", f"CDELT{axis}") if header.get(key)}
-    if f"CRVAL{axis}" not in header or not steps:
-        raise UnknownLayout(
-            f"its header has no wavelength axis: CRVAL{axis} and CDELT{axis} (or CD{axis}_{axis}) are needed, or an "
-            "extension with the wavelengths, named as in columns={'wavelength': 'WAVELENGTH'}."
-        )
-    matrix, plain = steps.get(f"CD{axis}_{axis}"), steps.get(f"CDELT{axis}")
-    if matrix and plain and plain != 1 and not np.isclose(matrix, plain, rtol=1e-6, atol=0):
-        raise AgnsalError(
-            f"its header has two steps of its axis, CD{axis}_{axis} = {matrix:g} and CDELT{axis} = {plain:g}. Delete "
-            f"the wrong one: astropy.io.fits.delval(path, 'CDELT{axis}', ext)."
-        )
-    if f"CRPIX{axis}" not in header:
-        raise AgnsalError(
-            f"its header does not say which pixel CRVAL{axis} belongs to. Write it: "
-            f"astropy.io.fits.setval(path, 'CRPIX{axis}', value=1.0) if it is the first one."
-        )
-    step = matrix or (plain or 0.0) * _number(header, f"PC{axis}_{axis}", 1.0)
-    turned = [
-        key
-        for other in range(1, int(header.get("NAXIS", 1)) + 1)
-        for key in (f"CD{axis}_{other}", f"PC{axis}_{other}")
-        if other != axis and header.get(key) and header.get(f"NAXIS{other}", 1) > 1
-    ]
-    if turned:
-        raise AgnsalError(f"its wavelengths change along another axis as well ({turned[0]}); rectify the image first.")
-    return _number(header, f"CRVAL{axis}"), _number(header, f"CRPIX{axis}"), step
-
-
-def _number(header: fits.Header, key: str, default: float = np.nan) -> float:
-    value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise AgnsalError(f"its card {key} = {clean(value, 40)!r} is no number.")
-    return float(value)
-
-
-def _standard(header: fits.Header, size: int, axis: int, kind: str, known: AxisUnit | None) -> Vector:
-    """The non-linear axes of paper III, through wcslib."""
-    from astropy.wcs import WCS
-
-    base = _TYPES[kind[:4]]
-    if kind[5:8] == "TAB":
-        raise AgnsalError(
-            f"its wavelengths are in a table (CTYPE{axis} = {kind!r}), which is not looked up. Name the extension or "
-            "column that holds them: columns={'wavelength': ...}."
-        )
-    if known is None or not known.unit.is_equivalent(base):
-        problem = f"its unit {known.unit} does not fit its type, CTYPE{axis} = {kind!r}" if known else _NO_UNIT
-        raise _unsaid(header, axis, problem)
-    first, reference, step = _terms(header, axis)
-    scale = known.unit.to(base)
-    wcs = WCS(naxis=1)
-    wcs.wcs.ctype, wcs.wcs.cunit = [kind], [base]
-    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [first * scale], [reference], [step * scale]
-    wcs.wcs.set_pv(
-        [(1, number, _number(header, key)) for number in range(10) if (key := f"PV{axis}_{number}") in header]
-    )
-    try:
-        (values,) = wcs.all_pix2world(np.arange(size) + 1.0, 1)
-    except Exception as error:  # wcslib has a class for each of its complaints
-        raise AgnsalError(f"its axis CTYPE{axis} = {kind!r} cannot be evaluated ({clean(error, 100)}).") from error
-    return in_angstrom(values, AxisUnit(base))
 
 
 def _coefficients(header: fits.Header, size: int) -> NDArray[Any]:
@@ -256,12 +197,12 @@ def _coefficients(header: fits.Header, size: int) -> NDArray[Any]:
     Where the header has an axis too, the two must agree, but for one that was made linear or moved to the rest frame
     later (that one holds).
     """
-    first, step = _number(header, "COEFF0"), _number(header, "COEFF1")
+    first, step = number(header, "COEFF0"), number(header, "COEFF1")
     decimal = AxisUnit(u.AA, "log10")
     logarithmic = in_angstrom(first + step * np.arange(size), decimal)
     if "CRVAL1" not in header or not _optical(logarithmic):
         return logarithmic  # which is then refused, where it is no wavelength
-    values = _linear(header, size, 1)
+    values = linear(header, size, 1)
     values = in_angstrom(values, decimal) if abs(values).max() < 10 else values
     if np.allclose(values, logarithmic, rtol=1e-5):
         return logarithmic
@@ -270,7 +211,7 @@ def _coefficients(header: fits.Header, size: int) -> NDArray[Any]:
         return values
     raise AgnsalError(
         f"its header has two axes: COEFF0 and COEFF1 begin at {logarithmic[0]:.2f}, CRVAL1 at {values[0]:.2f}. "
-        "Delete the wrong ones: astropy.io.fits.delval(path, 'COEFF0')."
+        f"Delete the wrong ones: {deleting(header, 'COEFF0')}"
     )
 
 
@@ -347,7 +288,7 @@ def medium_of(header: fits.Header, axis: int = 1) -> Literal["air", "vacuum"] | 
     if card is not None:
         return card
     kind = str(header.get(f"CTYPE{axis}", "")).upper()
-    if kind[:4] in _TYPES and kind[4:5] in ("", "-", " "):
+    if kind[:4] in {*TYPES, *VELOCITIES} and kind[4:5] in ("", "-", " "):
         return "air" if kind.startswith("AWAV") else "vacuum"
     named = medium_in(_names(header, axis))
     if named is not None:
@@ -356,23 +297,18 @@ def medium_of(header: fits.Header, axis: int = 1) -> Literal["air", "vacuum"] | 
     return "air" if made_by_iraf else None
 
 
-def _described(header: fits.Header, axis: int) -> str:
-    cards = (f"{stem}{axis}" for stem in ("CTYPE", "CUNIT", "CRVAL", "CDELT"))
-    return ", ".join(f"{card} = {clean(header[card], 30)!r}" for card in cards if card in header)
-
-
 _NO_UNIT = "its wavelength axis has no unit (CUNIT, or units= in WAT1_001), so that Angstrom would be a guess"
 
 
 def _unsaid(header: fits.Header, axis: int, problem: str, units: Mapping[str, str] | None = None) -> AgnsalError:
     """The refusal of an axis that leaves open what its numbers are, with the call that says it."""
     advice = call(None, units=units or {"wavelength": "Angstrom"})
-    return AgnsalError(f"{problem}. Found: {_described(header, axis) or 'no card of it'}. {advice}")
+    return AgnsalError(f"{problem}. Found: {described(header, axis) or 'no card of it'}. {advice}")
 
 
 def _other_than(header: fits.Header, axis: int) -> dict[str, str]:
     """The unit that would make the numbers of an axis those of optical light, to be named in a message only."""
-    first = abs(_number(header, f"CRVAL{axis}", 0.0))
+    first = abs(number(header, f"CRVAL{axis}", 0.0))
     if 2.5 < first < 6:
         return {"log10_wavelength": "Angstrom"}
     return {"wavelength": "Angstrom" if 2600 < first < 3e4 else "um" if first < 30 else "nm"}

@@ -64,7 +64,7 @@ def read_image(
         if len(fluxes) > 1:
             others = [plane for plane in others if plane.version == flux.version]
         used = {id(plane) for plane in (*others, *fluxes)}
-        spectra = _spectra(flux, others, dict(units or {}), mask)
+        spectra = _spectra(flux, others, dict(units or {}), mask, hdulist)
         for record in spectra:
             record.describe(hdulist[0].header)
             record.describe(flux.header)
@@ -74,7 +74,9 @@ def read_image(
     return records
 
 
-def _spectra(flux: Plane, others: list[Plane], units: dict[str, Any], mask: str | None) -> list[FileSpectrum]:
+def _spectra(
+    flux: Plane, others: list[Plane], units: dict[str, Any], mask: str | None, hdulist: fits.HDUList
+) -> list[FileSpectrum]:
     """The spectra of one image of flux and what goes with it."""
     header, shape = flux.header, flux.data.shape
     given = [plane for plane in others if plane.role in ("wavelength", "log10_wavelength")]
@@ -93,7 +95,7 @@ def _spectra(flux: Plane, others: list[Plane], units: dict[str, Any], mask: str 
     elif iraf.is_multispec(header):
         found = axes.multispec_axes(header, lines, size, units=units)
     else:
-        found = [axes.spectral_axis(header, size, axis, units=units)] * lines
+        found = [axes.spectral_axis(header, size, axis, units=units, hdulist=hdulist)] * lines
     unit = _unit_of(flux, units)
     ivar = _inverse_variance([*others, *inside], data.shape, axis, unit, units)
     bad = _bad([*others, *inside], data.shape, axis, mask)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images import axes, iraf
+from agnsal.spectra.files.images.cards import writing
 from agnsal.spectra.files.layout import Found, listed, refusal
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Part, understand
 from agnsal.spectra.files.meaning.units import flux_unit
@@ -147,14 +148,14 @@ def planes_of_rows(flux: Plane, axis: int) -> tuple[Plane, list[Plane] | None]:
     else:
         raise UnknownLayout(
             f"its image has shape {flux.data.shape}, and what its planes are, it does not say. Write the cards, for "
-            "instance astropy.io.fits.setval(path, 'BANDID1', value='flux', ext=...), 'BANDID2' = 'error', ...."
+            f"instance {writing(header, 'BANDID1', 'flux')}, 'BANDID2' = 'error', ...."
         )
     planes = [Plane(part, plane, header) for part, plane in zip(parts, data, strict=True)]
     fluxes = [plane for plane in planes if plane.role == "flux"]
     if len(fluxes) != 1:
         raise UnknownLayout(
             f"which of the rows of its image is the flux, it does not say. Found: {listed(found_in(planes))}. Write "
-            "'flux' into its card: astropy.io.fits.setval(path, 'ARRAY1', value='flux', ext=...)."
+            f"'flux' into its card: {writing(header, 'ARRAY1', 'flux')}"
         )
     return replace(fluxes[0], header=header), planes
 
@@ -175,6 +176,6 @@ def check_rows_are_spectra(flux: Plane, data: NDArray, others: Sequence[Plane]) 
         why = f"row {rising[0]} rises like wavelengths" if rising else "no card names them (ARRAY1, BANDID1, APNUM1)"
         raise UnknownLayout(
             f"its image has {len(data)} rows, and whether they are spectra or different quantities of one object, it "
-            f"does not say: {why}. Write the cards, for instance astropy.io.fits.setval(path, 'ARRAY1', value='flux'), "
+            f"does not say: {why}. Write the cards, for instance {writing(header, 'ARRAY1', 'flux')}, "
             "'ARRAY2' = 'error', ...; or 'APNUM1' = '1 1' if every row is a spectrum."
         )
