@@ -136,3 +136,13 @@ def test_other_containers_are_refused(tmp_path):
         (tmp_path / name).write_bytes(content[: len(content) // 2])
         with pytest.raises(AgnsalError, match=name):
             read_spectra(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "said", [{"columns": {"flux": "spectrum_flux"}}, {"mask": "good"}, {"units": {"wavelength": "nm"}}]
+)
+def test_what_is_fixed_in_a_container_is_to_be_left_out(said, tmp_path):
+    path = write_hdf5(tmp_path / "a.hdf5")
+    with pytest.raises(AgnsalError, match="Leave it out"):
+        read_spectra(path, **said)
+    assert len(read_spectra(path)) == N

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import lzma
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from agnsal import AgnsalError, inspect_spectra, read_spectra
+from agnsal import AgnsalError, AgnsalWarning, inspect_spectra, read_spectra
 from agnsal.spectra.files.formats import LAYOUTS
+from agnsal.spectra.files.raw import bounds
 from tests.spectra import survey_files as files
 from tests.spectra.survey_files import advised, model, to_vacuum
 
@@ -334,3 +338,55 @@ def test_a_gama_file_of_unknown_origin_is_asked_about(tmp_path):
     fits.delval(path, "ORIGIN")
     with pytest.raises(AgnsalError, match="cards of GAMA"):
         read_spectra(path)
+
+
+# Masks, sums, and files that are packed
+
+
+@pytest.mark.parametrize("column", ["ANDMASK", "andmask", "PIXMASK"])
+def test_lamost_masks_by_its_own_column(column, tmp_path):
+    cells = {"WAVELENGTH": [AIR], "FLUX": [FLUX], "IVAR": [0 * AIR + 4], column: [(np.arange(N) == 7).astype(int)]}
+    head, table = fits.PrimaryHDU(), fits.BinTableHDU(Table(cells | {"ORMASK": [np.ones(N, int)]}), name="COADD")
+    head.header["TELESCOP"] = "LAMOST"
+    (spectrum,) = read_spectra(write(tmp_path / "a.fits", head, table))
+    assert list(np.flatnonzero(spectrum.mask)) == [7]
+    assert (spectrum.meta["survey"], spectrum.meta["ignored"]) == ("LAMOST", ["ORMASK"])
+
+
+def test_a_header_that_was_changed_is_told(tmp_path):
+    path = files.write_wcs1d(tmp_path / "a.fits", OBJECT="NGC 2")
+    with fits.open(path) as hdulist:
+        hdulist.writeto(path, overwrite=True, checksum=True)
+    assert len(read_spectra(path)) == 1
+    path.write_bytes(path.read_bytes().replace(b"NGC 2", b"NGC 1"))
+    with pytest.warns(AgnsalWarning, match=r"CHECKSUM.*a\.fits") as told:
+        (spectrum,) = read_spectra([path, path])[:1]
+    assert spectrum.meta["object_id"] == "NGC 1"
+    assert len([each for each in told if "CHECKSUM" in str(each.message)]) == 1
+
+
+def test_a_header_that_iraf_took_along_is_none_that_was_changed(tmp_path):
+    path = files.write_iraf(tmp_path / "a.fits", CHECKSUM="0000000000000000", DATASUM="17")
+    assert len(read_spectra(path)) == 1
+
+
+@pytest.mark.parametrize("loader", [None, "wcs1d-fits", "JWST x1d"])
+@pytest.mark.parametrize("way", ["gzip", "bz2"])
+def test_what_unpacks_to_more_than_memory_should_hold_is_refused(loader, way, tmp_path, monkeypatch):
+    """Also where a loader of specutils opens the file by itself."""
+    packer = importlib.import_module(way)
+    path = tmp_path / "a.fits"
+    path.write_bytes(packer.compress(files.write_wcs1d(tmp_path / "b.fits").read_bytes()))
+    if loader != "JWST x1d":
+        assert len(read_spectra(path, format=loader)) == 1
+    monkeypatch.setattr(bounds, "MOST_UNPACKED", 10_000)
+    with pytest.raises(AgnsalError, match="unpack it"):
+        read_spectra(path, format=loader)
+
+
+@pytest.mark.parametrize("loader", [None, "JWST x1d"])
+def test_files_packed_in_other_ways_are_named(loader, tmp_path):
+    path = tmp_path / "a.fits"
+    path.write_bytes(lzma.compress(files.write_wcs1d(tmp_path / "b.fits").read_bytes()))
+    with pytest.raises(AgnsalError, match="it is packed"):
+        read_spectra(path, format=loader)

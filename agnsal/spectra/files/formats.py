@@ -63,44 +63,68 @@ def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpec
 
 def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSpectrum], str]:  # noqa: A002
     known = None if format is None else by_name(format)
+    content = unpacked(path)
     if format is not None and known is None and format not in _TEXT_FORMATS:
         return read_with_specutils(path, format)
     with path.open("rb") as stream:
-        start = stream.read(10)
+        start = stream.read(10) if content is None else content[:10]
     if start.startswith((containers.HDF5, containers.PARQUET)):
-        name = "HDF5" if start.startswith(containers.HDF5) else "parquet"
-        return told(containers.read_container(path, request.units), name, request), name
-    content = unpacked(path) if start.startswith(b"\x1f\x8b") else None
-    start = start if content is None else content[:10]
-    if not start.startswith((b"SIMPLE", b"BZh")):
+        return _load_container(path, "HDF5" if start.startswith(containers.HDF5) else "parquet", request)
+    if not start.startswith(b"SIMPLE"):
         if known is not None or path.name.lower().endswith(_FITS_NAMES):
             raise AgnsalError(f"it is no FITS file, whatever its name says: its bytes begin with {start!r}.")
         return read_text(path.read_bytes() if content is None else content, request), format or "text"
     if path.stat().st_size % 2880 and content is None and (cut := _cut_off(path)):
         raise AgnsalError(cut)
-    refused: UnknownLayout | None = None
     opened: BinaryIO = path.open("rb") if content is None else io.BytesIO(content)
     with opened, fits.open(opened) as hdulist:
-        generic = bool(request.columns) and known is None  # the user names columns: no survey's reader knows better
-        for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
-            if known or layout.matches(hdulist):
-                marked = next((each for each in LAYOUTS if each.marks and each.marks(hdulist)), None)
-                if marked and layout.generic and not (known or generic):
-                    raise _lost(marked, hdulist)
-                try:
-                    records = layout.read(hdulist, request)
-                    check_read(hdulist)
-                    if not layout.generic:
-                        return told(records, layout.name, request), layout.name
-                    for record in records:
-                        record.medium = record.medium or (marked.medium if marked else None)
-                    return records, layout.name
-                except UnknownLayout as error:
-                    if known or not layout.generic:
-                        raise
-                    refused = refused or error
+        records, name, refused = _load_fits(hdulist, known, request)
+    if name:
+        return records, name
+    if refused is not None and request.columns:
+        raise refused  # the user's word is for the readers here
     records, name = read_with_specutils(path, None, refused)
     return told(records, name, request), name
+
+
+def _load_container(path: Path, name: str, request: Request) -> tuple[list[FileSpectrum], str]:
+    """The spectra of a file of many, whose names are fixed."""
+    beside = [f"units= of the {role}" for role in request.units if role != "flux"]
+    given = [*(["columns="] if request.columns else []), *(["mask="] if request.mask is not None else []), *beside]
+    if given:
+        raise AgnsalError(
+            f"{given[0]} was given, and of {name} files of spectra it is known by fixed names (spectrum_flux, "
+            "spectrum_lambda; spectrum). Leave it out; what has other names is to be written under these."
+        )
+    return containers.read_container(path, request.units), name
+
+
+def _load_fits(
+    hdulist: fits.HDUList, known: Layout | None, request: Request
+) -> tuple[list[FileSpectrum], str, UnknownLayout | None]:
+    """The spectra of an open file and the name of its layout; else no name, and why the readers here refused it."""
+    refused: UnknownLayout | None = None
+    generic = bool(request.columns) and known is None  # the user names columns: no survey's reader knows better
+    for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
+        if not (known or layout.matches(hdulist)):
+            continue
+        marked = next((each for each in LAYOUTS if each.marks and each.marks(hdulist)), None)
+        if marked and layout.generic and not (known or generic):
+            raise _lost(marked, hdulist)
+        try:
+            records = layout.read(hdulist, request)
+        except UnknownLayout as error:
+            if known or not layout.generic:
+                raise
+            refused = refused or error
+            continue
+        edited = check_read(hdulist)
+        for record in records:
+            record.edited = edited
+            if layout.generic and marked:
+                record.medium = record.medium or marked.medium
+        return (records if layout.generic else told(records, layout.name, request)), layout.name, None
+    return [], "", refused
 
 
 def _lost(layout: Layout, hdulist: fits.HDUList) -> AgnsalError:

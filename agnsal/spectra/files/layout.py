@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -169,7 +170,9 @@ def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[
         units[axis] = "Angstrom"
     flux = units_of.get(columns.get("flux", ""), "")
     if "flux" in columns and flux_unit(flux) is None:
-        units["flux"] = "AB mag" if flux.lower().startswith("mag") else "1e-17 erg/s/cm2/A"
+        factor = re.fullmatch(r"\s*[x×]?\s*(1(?:\.0*)?e[-+]?\d+|10\s*(?:\*\*|\^)\s*\(?[-+]?\d+\)?)\s*", flux)
+        density = f"{factor[1] if factor else '1e-17'} erg/s/cm2/A"
+        units["flux"] = "AB mag" if flux.lower().startswith("mag") else density
     return columns, units
 
 

@@ -118,6 +118,7 @@ def read_spectra(
     spectra: list[Spectrum] = []
     refused: list[str] = []
     guessed: list[str] = []
+    edited: list[str] = []
     for file, z in zip(files, given, strict=True):
         try:
             z = None if z is None else checked_redshift(z, "leave it out (None) where it is unknown")  # noqa: PLW2901
@@ -139,6 +140,8 @@ def read_spectra(
             except AgnsalError as error:
                 refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
                 continue
+            if record.edited and file not in edited[-1:]:
+                edited.append(file)
             if spectra[-1].meta["assumed"] and file not in guessed[-1:]:
                 guessed.append(file)
     if whole_folder and not spectra and not refused:
@@ -149,6 +152,10 @@ def read_spectra(
     if guessed:
         shown = ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else "")
         message = f"wavelengths taken as vacuum in {len(guessed)} files that do not say (pass medium='air' if not): "
+        warnings.warn(message + shown, AgnsalWarning, stacklevel=2)
+    if edited:
+        shown = ", ".join(edited[:5]) + (", ..." if len(edited) > 5 else "")
+        message = f"headers in {len(edited)} files are not those that were written (CHECKSUM), edited or damaged: "
         warnings.warn(message + shown, AgnsalWarning, stacklevel=2)
     if refused:
         message = f"{len(refused)} spectra in {len(files)} files were not read:\n  " + "\n  ".join(refused)

@@ -42,6 +42,7 @@ class FileSpectrum:
     meta: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()  # extensions and columns that were not used
     columns: tuple[Any, ...] = ()  # of text: every column as a `Part`
+    edited: tuple[str, ...] = ()  # extensions whose header is not the one that was written, by CHECKSUM
     mask_name: str | None = None  # what the mask is called, where its sense is by custom only
 
     def __post_init__(self) -> None:

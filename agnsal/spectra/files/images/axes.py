@@ -80,7 +80,7 @@ def spectral_axis(
     if not _optical(values):
         shown = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}" if np.isfinite(values).any() else "not finite"
         problem = f"its axis {axis} would be {shown} Angstrom, which no ultraviolet to infrared spectrum covers"
-        raise _unsaid(header, axis, problem, _other_than(header, axis))
+        raise _unsaid(header, axis, problem, _other_unit(number(header, f"CRVAL{axis}", 0.0)))
     return SpectralAxis(values, medium_of(header, axis), rest, redshift)
 
 
@@ -99,7 +99,7 @@ def multispec_axes(
         if not _optical(values[np.isfinite(values)]):
             shown = f"{values[0]:.4g} to {values[-1]:.4g}"
             problem = f"its multispec axis would be {shown} Angstrom, which no ultraviolet to infrared spectrum covers"
-            raise _unsaid(header, 1, problem, _other_than(header, 1))
+            raise _unsaid(header, 1, problem, _other_unit(float(row[0])))
         axes.append(SpectralAxis(values, medium_of(header, 1), rest, redshift))
     return axes
 
@@ -306,9 +306,8 @@ def _unsaid(header: fits.Header, axis: int, problem: str, units: Mapping[str, st
     return AgnsalError(f"{problem}. Found: {described(header, axis) or 'no card of it'}. {advice}")
 
 
-def _other_than(header: fits.Header, axis: int) -> dict[str, str]:
+def _other_unit(first: float) -> dict[str, str]:
     """The unit that would make the numbers of an axis those of optical light, to be named in a message only."""
-    first = abs(number(header, f"CRVAL{axis}", 0.0))
-    if 2.5 < first < 6:
+    if 2.5 < abs(first) < 6:
         return {"log10_wavelength": "Angstrom"}
-    return {"wavelength": "Angstrom" if 2600 < first < 3e4 else "um" if first < 30 else "nm"}
+    return {"wavelength": "Angstrom" if 2600 < abs(first) < 3e4 else "um" if abs(first) < 30 else "nm"}

@@ -79,4 +79,5 @@ def deleting(header: fits.Header, card: str) -> str:
 def _extension(header: fits.Header) -> str:
     if "XTENSION" not in header:
         return ""
-    return f", ext={clean(header.get('EXTNAME', '')) or 1!r}"
+    name, version = clean(header.get("EXTNAME", "")), header.get("EXTVER", 1)
+    return f", ext={(name, version)!r}" if name else ", ext=1"

@@ -99,6 +99,7 @@ def _spectra(
     unit = _unit_of(flux, units)
     ivar = _inverse_variance([*others, *inside], data.shape, axis, unit, units)
     bad = _bad([*others, *inside], data.shape, axis, mask)
+    mask_name = next((plane.name for plane in (*others, *inside) if plane.role == "mask" and not plane.part.good), None)
     ignored = [row.name for row in rows or () if row.role not in ROLES]
     records = []
     for number, (line, where) in enumerate(zip(data, found, strict=True)):
@@ -115,6 +116,7 @@ def _spectra(
             meta={"header": header} if lines == 1 else {"header": header, "row": number},
         )
         record.ignored = tuple(ignored)
+        record.mask_name = mask_name
         records.append(record)
     return records
 

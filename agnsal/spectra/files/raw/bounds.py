@@ -6,6 +6,7 @@ gigabytes. Both are told from the headers and the size of the file alone.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import struct
@@ -41,12 +42,21 @@ def check_claims(path: Path) -> None:
             raise AgnsalError(f"it is no FITS file and has {size} bytes, too many for a text of spectra; split it.")
 
 
-def unpacked(path: Path) -> bytes:
-    """What a gzip file holds, all of it: readers take the first part of one that is cut off for the whole."""
-    with gzip.open(path) as stream:
+def unpacked(path: Path) -> bytes | None:
+    """What a packed file holds, all of it: readers take the first part of one that is cut off for the whole.
+
+    None where the file is not packed. Only gzip and bzip2 are unpacked; of other ways nothing tells the size before.
+    """
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith((b"PK\3\4", b"\xfd7zXZ", b"\x1f\x9d", b"\x28\xb5\x2f\xfd")):
+        raise AgnsalError("it is packed (zip, xz, compress or zstd); unpack it and read what is in it.")
+    if not start.startswith((b"\x1f\x8b", b"BZh")):
+        return None
+    with gzip.open(path) if start.startswith(b"\x1f\x8b") else bz2.open(path) as stream:
         try:
             content = stream.read(MOST_UNPACKED + 1)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise AgnsalError(f"it is damaged or cut off: it does not unpack ({error}).") from error
     if len(content) > MOST_UNPACKED:
         raise AgnsalError(f"it is packed and holds more than {MOST_UNPACKED} bytes; unpack it (gunzip) and read that.")

@@ -39,24 +39,37 @@ def check_data(content: bytes, written: Any, name: str) -> None:
         )
 
 
-def check_read(hdulist: fits.HDUList) -> None:
-    """Check the data of every extension of which data have been read, where it has a DATASUM.
+def check_read(hdulist: fits.HDUList) -> tuple[str, ...]:
+    """Check every extension of which data have been read, and the first header, where they have sums.
+
+    Returns
+    -------
+    tuple of str
+        The extensions whose header is not the one that was written (CHECKSUM): edited, or damaged.
 
     Raises
     ------
     AgnsalError
-        If the data of one are not what was written.
+        If the data of one are not what was written (DATASUM).
     """
+    edited = []
     for number, hdu in enumerate(_opened(hdulist)):
         header = hdu.header
-        if "data" not in vars(hdu) or isinstance(hdu, fits.CompImageHDU) or "DATASUM" not in header:
+        if isinstance(hdu, fits.CompImageHDU) or not {"DATASUM", "CHECKSUM"} & set(header):
             continue
         if "IRAF-TLM" in header or "IRAF" in str(header.get("ORIGIN", "")):
             continue  # IRAF takes the cards of its input along, whatever it does to the data
-        place = hdu.fileinfo()
-        if place is not None:
-            place["file"].seek(place["datLoc"])
-            check_data(place["file"].read(place["datSpan"]), header["DATASUM"], hdu.name or str(number))
+        read, place = "data" in vars(hdu), hdu.fileinfo()
+        if place is None or not (read or number == 0):
+            continue
+        place["file"].seek(place["hdrLoc"])
+        whole = place["file"].read(place["datLoc"] + place["datSpan"] - place["hdrLoc"])
+        name = hdu.name or str(number)
+        if "DATASUM" in header:
+            check_data(whole[place["datLoc"] - place["hdrLoc"] :], header["DATASUM"], name)
+        if str(header.get("CHECKSUM", "")).strip() and checksum(whole) % 0xFFFFFFFF:
+            edited.append(name)
+    return tuple(edited)
 
 
 def _opened(hdulist: fits.HDUList) -> list[Any]:

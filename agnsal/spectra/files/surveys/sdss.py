@@ -11,12 +11,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.layout import Layout, call
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.raw.fits_rows import column_names, first_row
 from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest, object_id
+from agnsal.spectra.files.tables.fits_tables import suggestion
 
 #: Bits of the SPPIXMASK of SDSS (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK).
 PIXEL_BITS = {
@@ -61,9 +62,10 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
         )
     names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
     if not {"flux", "loglam", "ivar"} <= set(names):
+        columns, units = suggestion(hdulist)
+        advice = call(columns, units=units) if columns else "Fetch the file again."
         raise AgnsalError(
-            "HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar. "
-            "Fetch the file again, or name what to read: columns={'flux': 'EXTENSION:flux', ...}."
+            f"HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar. {advice}"
         )
     if len(table) == 0:
         raise AgnsalError("its table of the coadded spectrum is empty.")

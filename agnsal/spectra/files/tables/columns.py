@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.spectra.files.layout import Found, Request, errors_in, refusal, suggested
+from agnsal.spectra.files.layout import Found, Request, call, errors_in, refusal, suggested
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Part
 from agnsal.spectra.files.meaning.statements import Facts
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
@@ -30,6 +30,7 @@ class Known:
     survey: str | None = None
     good: bool = False  # non-zero in the mask means good
     flags: int | None = None  # the bits of the mask that are bad; None: any
+    mask: str | None = None  # the column that is the mask, where its name would not be taken for one
 
 
 def spectra_of(
@@ -51,7 +52,7 @@ def spectra_of(
     error = None if kind is None else _rows(numbers[roles[kind].name], kind)
     if error is not None and not np.isfinite(error).any():
         error = None  # a column nobody filled in
-    bad = None if "mask" not in roles else _bad(roles["mask"], numbers[roles["mask"].name], request, known)
+    bad = None if "mask" not in roles else _bad(roles, numbers[roles["mask"].name], request, known)
     factor = 1.0 if kind is None else errors_in(kind, roles[kind], request.units.get(kind), unit, found, roles)
     part = roles[axis_role]
     records = []
@@ -129,15 +130,17 @@ def _flux_unit(roles: Mapping[str, Part], header: Facts, request: Request, found
     return unit
 
 
-def _bad(part: Part, values: Any, request: Request, known: Known) -> NDArray[np.bool_]:
-    """True where a mask says bad."""
+def _bad(roles: Mapping[str, Part], values: Any, request: Request, known: Known) -> NDArray[np.bool_] | None:
+    """True where a mask says bad; None where it is none and the user has named what is meant."""
+    part = roles["mask"]
     flags = np.atleast_2d(np.ma.filled(np.ma.asarray(values), 0))
     if flags.dtype.kind not in "biu":
         if flags.dtype.kind != "f" or not (flags[np.isfinite(flags)] % 1 == 0).all():
-            raise AgnsalError(
-                f"its mask column {part.name!r} holds no whole numbers, so that it is no mask as it stands. Leave it "
-                "out by naming the others: read_spectra(path, columns={'wavelength': ..., 'flux': ...})."
-            )
+            if request.columns and "mask" not in request.columns:
+                return None  # the user has named what is meant
+            columns = {role: each.name for role, each in roles.items() if role != "mask"}
+            advice = call(columns)
+            raise AgnsalError(f"its mask column {part.name!r} holds no whole numbers, so that it is no mask. {advice}")
         flags = np.where(np.isfinite(flags), flags, 1).astype(np.int64)
     if request.mask == "good" or (request.mask is None and (part.good or known.good)):
         return flags == 0

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.layout import call
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
@@ -106,9 +107,10 @@ def _survey(block: Block, units: Mapping[str, Any] | None) -> tuple[str | None, 
         survey = "DESI"
     said = flux_unit((units or {}).get("flux"))
     if said is None and survey is None:
+        advice = call(None, units={"flux": "erg/s/cm2/Angstrom"})
         raise AgnsalError(
-            "neither a unit of its flux nor the columns of SDSS (VDISP, Z_ERR) or DESI (ZERR, EBV) are in it (columns: "
-            f"{clean(', '.join(block.table), 200)}). Pass the unit: units={{'flux': 'erg/s/cm2/Angstrom'}}."
+            "neither a unit of its flux nor the columns of SDSS (VDISP, Z_ERR) or DESI (ZERR, EBV) are in it. Found: "
+            f"{clean(', '.join(block.table), 200)}. {advice}"
         )
     return survey, FLAM17 if said is None else said
 

@@ -69,6 +69,7 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
     if not filled:
         raise AgnsalError("its table is empty.")
     names, columns = _of_one_table(dict(request.columns))
+    first = hdulist[0].header
     choices: list[_Choice] = []
     undecided: list[tuple[Any, Undecided]] = []
     for hdu in filled:
@@ -77,7 +78,7 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
         if not columns and understand(hdu.name, extension=True).role == "other":
             continue
         try:
-            choices.append(_Choice(hdu, assign(parts_of(hdu), columns)))
+            choices.append(_Choice(hdu, _with_mask(assign(parts_of(hdu), columns), hdu, known_of(first).mask)))
         except Undecided as error:
             undecided.append((hdu, error))
     if len(choices) > 1:
@@ -86,7 +87,7 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
         listed = ", ".join(names_of[id(choice.hdu)] for choice in choices)
         last = choices[-1]
         said, units = suggested(parts_of(last.hdu), last.roles)
-        known = known_of(hdulist[0].header)
+        known = known_of(first)
         units = {} if known.flux and known.axis else units
         named = {role: f"{names_of[id(last.hdu)]}:{name}" for role, name in said.items()}
         problem = f"each of its tables {listed} may be the spectrum; arms are not joined here"
@@ -107,6 +108,12 @@ def read_fits_table(hdulist: fits.HDUList, request: Request = Request()) -> list
             record.meta["header"] = hdulist[0].header
             records.append(record)
     return records
+
+
+def _with_mask(roles: dict[str, Part], hdu: Any, name: str | None) -> dict[str, Part]:
+    """The roles with the mask of a layout that calls it by a name of its own, where no other is there."""
+    there = next((column for column in hdu.columns.names if name and column.upper() == name), None)
+    return roles if there is None or "mask" in roles else roles | {"mask": Part(there, "mask")}
 
 
 def suggestion(hdulist: fits.HDUList) -> tuple[dict[str, Any], dict[str, str]]:
@@ -138,8 +145,8 @@ def _records(choice: _Choice, hdulist: fits.HDUList, request: Request, found: An
     hdu = choice.hdu
     header = hdulist[0].header.copy()
     header.update(hdu.header)
-    numbers = {part.name: column_of(hdu, part.name) for part in choice.roles.values()}
     known = known_of(header)
+    numbers = {part.name: column_of(hdu, part.name) for part in choice.roles.values()}
     records = spectra_of(choice.roles, numbers, header, request, found, known)
     if len(records) > 1 or np.ndim(numbers[choice.roles["flux"].name]) == 2:
         _describe_rows(records, hdu)
@@ -166,7 +173,7 @@ def known_of(header: fits.Header) -> Known:
     """What telescope and pipeline are known to mean where columns do not say it."""
     telescope = str(header.get("TELESCOP", "")).strip().upper()
     if "LAMOST" in telescope:
-        return Known(flux=u.dimensionless_unscaled, axis=ANGSTROM, medium="vacuum", survey="LAMOST")
+        return Known(u.dimensionless_unscaled, ANGSTROM, "vacuum", "LAMOST", mask="ANDMASK")
     if telescope.startswith("SDSS") and "VACUUM" in header:
         return Known(axis=ANGSTROM, flux=FLAM17, survey="SDSS")
     if telescope == "HST":

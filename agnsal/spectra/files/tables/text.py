@@ -219,6 +219,8 @@ def _columns(lines: list[str], request: Request) -> list[FileSpectrum]:
     parts = heading.parts
     if heading.row_numbers:
         if (numbers[0] != np.arange(len(rows)) + numbers[0][0]).any() or numbers[0][0] not in (0, 1):
+            if request.columns:  # by number, for the names do not fit
+                return _without_names(rows, delimiter, width, heading, request)
             raise refusal(
                 f"its rows have {width} columns and the line above them names {len(parts)}",
                 [("text", parts)],
