@@ -29,7 +29,10 @@ def test_every_way_of_writing_the_factor(text):
     assert flux_unit(text).to(FLAM17) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("text", ["km/s", "mag", "deg", "10e-17 erg/s/cm2/A", "K", "", "flambda"])
+@pytest.mark.parametrize(
+    "text",
+    ["km/s", "mag", "deg", "10e-17 erg/s/cm2/A", "K", "", "flambda", "1e-17", "10^17 erg/s/cm2/A", "1e17ergs-1cm-2A-1"],
+)
 def test_what_is_no_unit_of_flux_or_could_be_two(text):
     assert flux_unit(text) is None
 
@@ -255,3 +258,39 @@ def test_errors_that_are_shares_of_the_flux_are_not_called_errors_of_its_unit(tm
     path.write_text("# wavelength [Angstrom] flux [mJy] error [%]\n" + rows)
     with pytest.raises(AgnsalError, match="a share of the flux"):
         read_spectra(path, medium="air")
+
+
+@pytest.mark.parametrize("text", ["AB", "ABmag", "AB mag", "mag(AB)", "mag AB", "AB magnitude"])
+def test_ab_magnitudes_are_said_in_many_ways(text):
+    assert flux_unit(text) == u.ABmag
+
+
+def test_ab_magnitudes_of_an_image_become_flux_density(tmp_path):
+    hdu = fits.PrimaryHDU(np.full(WAVE.size, 20.0))
+    hdu.header.update({"CTYPE1": "WAVE", "CUNIT1": "Angstrom", "CRVAL1": 4000.0, "CDELT1": 2.0, "CRPIX1": 1.0})
+    hdu.header["BUNIT"] = "mag"
+    error = fits.ImageHDU(np.full(WAVE.size, 0.1), name="ERR")
+    fits.HDUList([hdu, error]).writeto(tmp_path / "a.fits")
+    with pytest.raises(AgnsalError, match="no unit") as caught:
+        read_spectra(tmp_path / "a.fits")
+    (spectrum,) = read_spectra(tmp_path / "a.fits", **_call(str(caught.value)))
+    np.testing.assert_allclose(spectrum.flux.to_value(u.uJy), 36.307805)
+    noise = spectrum.uncertainty.array**-0.5 / spectrum.flux.value
+    np.testing.assert_allclose(noise, 0.1 * 0.4 * np.log(10))
+
+
+@pytest.mark.parametrize("text", ["flux*1e17 [erg/s/cm2/A]", "flux x 10^17 [erg/s/cm2/A]", "flux [10^17 erg/s/cm2/A]"])
+def test_a_factor_the_flux_was_multiplied_by_is_asked_about(text, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"wave [Angstrom],{text}\n" + "\n".join(f"{w},2.0" for w in WAVE))
+    with pytest.raises(AgnsalError, match="read_spectra"):
+        read_spectra(path)
+
+
+def test_a_factor_without_a_unit_is_kept_in_the_call(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("wave [Angstrom],flux [1e-15]\n" + "\n".join(f"{w},2.0" for w in WAVE))
+    with pytest.raises(AgnsalError, match="read_spectra") as caught:
+        read_spectra(path)
+    (spectrum,) = read_spectra(path, **_call(str(caught.value)))
+    assert spectrum.unit == u.Unit("1e-15 erg / (s cm2 AA)")

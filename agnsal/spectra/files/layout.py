@@ -170,10 +170,17 @@ def suggested(parts: Sequence[Part], settled: Mapping[str, Part]) -> tuple[dict[
         units[axis] = "Angstrom"
     flux = units_of.get(columns.get("flux", ""), "")
     if "flux" in columns and flux_unit(flux) is None:
-        factor = re.fullmatch(r"\s*[x×]?\s*(1(?:\.0*)?e[-+]?\d+|10\s*(?:\*\*|\^)\s*\(?[-+]?\d+\)?)\s*", flux)
-        density = f"{factor[1] if factor else '1e-17'} erg/s/cm2/A"
-        units["flux"] = "AB mag" if flux.lower().startswith("mag") else density
+        units["flux"] = likely_flux(flux)
     return columns, units
+
+
+def likely_flux(text: object, density: str = "1e-17 erg/s/cm2/A") -> str:
+    """The unit of flux that a message names where `text` is none: with its factor, or magnitudes. It is never taken."""
+    written = str(text or "").strip()
+    factor = re.fullmatch(r"(?i)[x×]?\s*(1(?:\.0*)?e[-+]?\d+|10\s*(?:\*\*|\^)\s*\(?[-+]?\d+\)?)", written)
+    if factor:
+        return f"{factor[1]} erg/s/cm2/A"
+    return "AB mag" if written.lower().startswith("mag") else density
 
 
 def _is_no_light(text: str) -> bool:

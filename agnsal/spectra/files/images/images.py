@@ -29,13 +29,13 @@ from agnsal.spectra.files.images.planes import (
     planes_of_rows,
     turned,
 )
-from agnsal.spectra.files.layout import Layout, asked, errors_in, refusal
+from agnsal.spectra.files.layout import Layout, asked, errors_in, likely_flux, listed, refusal
 from agnsal.spectra.files.meaning.roles import ROLES, UNCERTAINTIES
 from agnsal.spectra.files.meaning.statements import moved_to_rest
-from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.uncertainties import from_magnitudes, inverse_variance
 from agnsal.spectra.files.meaning.units import AxisUnit, axis_unit, flux_unit
 from agnsal.spectra.files.meaning.wavelengths import in_angstrom
-from agnsal.spectra.files.record import FileSpectrum, names_of_rest
+from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, names_of_rest
 
 _BESIDE = tuple(role for role in ROLES if role != "flux")
 
@@ -95,7 +95,7 @@ def _spectra(
     elif iraf.is_multispec(header):
         found = axes.multispec_axes(header, lines, size, units=units)
     else:
-        found = [axes.spectral_axis(header, size, axis, units=units, hdulist=hdulist)] * lines
+        found = [_stated_axis(flux, size, axis, units, hdulist)] * lines
     unit = _unit_of(flux, units)
     ivar = _inverse_variance([*others, *inside], data.shape, axis, unit, units)
     bad = _bad([*others, *inside], data.shape, axis, mask)
@@ -104,11 +104,14 @@ def _spectra(
     records = []
     for number, (line, where) in enumerate(zip(data, found, strict=True)):
         there = np.isfinite(where.wavelength)
+        values, weight = np.asarray(line)[there], None if ivar is None else ivar[number][there]
+        if isinstance(unit, u.MagUnit):
+            values, weight = from_magnitudes(values, weight, unit)
         record = FileSpectrum(
             wavelength=where.wavelength[there],
-            flux=np.asarray(line)[there],
-            unit=unit,
-            ivar=None if ivar is None else ivar[number][there],
+            flux=values,
+            unit=u.Jy if isinstance(unit, u.MagUnit) else unit,
+            ivar=weight,
             bad=None if bad is None else bad[number][there],
             medium=where.medium,
             rest=where.rest,
@@ -119,6 +122,17 @@ def _spectra(
         record.mask_name = mask_name
         records.append(record)
     return records
+
+
+def _stated_axis(
+    flux: Plane, size: int, axis: int, units: Mapping[str, Any], hdulist: fits.HDUList
+) -> axes.SpectralAxis:
+    """The axis of the header; where it has none, what else the file holds is listed."""
+    try:
+        return axes.spectral_axis(flux.header, size, axis, units=units, hdulist=hdulist)
+    except UnknownLayout as error:
+        parts = [part_of(hdu) for hdu in hdulist if is_image(hdu)]
+        raise UnknownLayout(f"{error} Found: {listed([('images', parts)])}.", [("images", parts)]) from None
 
 
 def _axis_of(wavelength: Plane, shape: tuple[int, ...]) -> int:
@@ -171,7 +185,7 @@ def _unit_of(flux: Plane, units: Mapping[str, Any]) -> u.UnitBase:
     if bare and (custom or "LAMOST" in str(flux.header.get("TELESCOP", "")) or not flux.part.calibrated):
         return u.dimensionless_unscaled
     problem = f"its flux has no unit that is understood (BUNIT = {flux.header.get('BUNIT')!r})"
-    raise AgnsalError(asked(problem, found_in([flux]), units={"flux": "erg/s/cm2/Angstrom"}))
+    raise AgnsalError(asked(problem, found_in([flux]), units={"flux": likely_flux(written, "erg/s/cm2/Angstrom")}))
 
 
 def _fitting(plane: Plane, shape: tuple[int, int], axis: int) -> NDArray:

@@ -26,7 +26,10 @@ _VOCABULARY: dict[str, tuple[str, ...]] = {
         *("wavelength", "wavelengths", "wave", "waves", "wavel", "wavelen", "wlen", "wvl", "wl", "wav", "lambda"),
         *("lam", "lamb", "lbda", "λ", "frequency", "freq", "energy", "angstrom", "angstroms", "wavenumber"),
     ),
-    "logwave": ("loglam", "loglambda", "logwave", "logwavelength", "loglamb", "loglbda"),
+    "logwave": (
+        *("loglam", "loglambda", "logwave", "logwavelength", "loglamb", "loglbda", "log10lam", "log10lambda"),
+        *("log10wave", "log10wavelength", "loglambdas", "logwl"),
+    ),
     "flux": ("flux", "fluxes", "flam", "flambda", "fnu", "intensity", "spectrum", "spec", "fλ"),
     "counts": ("counts", "count", "adu", "electrons"),
     "uncalibrated": ("norm", "normalized", "normalised", "normflux", "relative", "rel", "reduced", "uncalibrated"),

@@ -1,4 +1,4 @@
-"""Errors of every kind (errors, variances, inverse variances, in any unit that fits) as inverse variances."""
+"""Errors of every kind, in any unit that fits, as inverse variances; magnitudes as flux."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from agnsal.errors import AgnsalError
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role
 from agnsal.spectra.files.meaning.units import flux_unit, not_ampere
 
@@ -67,3 +68,13 @@ def _power(text: Any) -> u.UnitBase | None:
     inner = re.fullmatch(r"\s*\((.*)\)\s*(?:\*\*|\^)?\s*\(?([-+]?\d)\)?\s*", str(text))
     unit = flux_unit(inner[1]) if inner else None
     return None if unit is None or inner is None or isinstance(unit, u.MagUnit) else unit ** int(inner[2])
+
+
+def from_magnitudes(
+    values: NDArray, ivar: NDArray | None, unit: u.MagUnit
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Flux density in Jy from AB magnitudes, with its inverse variance."""
+    if unit.physical_unit != u.AB:
+        raise AgnsalError("its flux is in ST magnitudes; convert them to flux density.")
+    flux = u.Magnitude(values, unit).to_value(u.Jy)
+    return flux, None if ivar is None else ivar / (0.4 * np.log(10.0) * flux) ** 2

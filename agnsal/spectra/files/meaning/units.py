@@ -13,6 +13,8 @@ import astropy.units as u
 #: What SDSS, BOSS, eBOSS, SDSS-V, GAMA and DESI publish; calibrated samples and the simulation are in it too.
 FLAM17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")
 
+#: No flux is stated in more of its unit: 10^17 erg/s/cm2/A says what it was multiplied by.
+_LARGEST_FACTOR = 1e6
 Scale = Literal["linear", "log10", "ln", "log"]
 
 
@@ -85,6 +87,8 @@ def _is_flux(unit: u.UnitBase) -> bool:
         scale = unit.to(u.dimensionless_unscaled)
         # a factor alone is none, nor is an angle
         return not {u.deg, u.rad} & set(unit.bases) and (scale == 1 or (bool(unit.bases) and 0 < scale < 1))
+    if unit.scale > _LARGEST_FACTOR:
+        return False  # a factor the values were multiplied by
     powers = [unit, bare, unit * u.arcsec**2]
     return any(candidate.is_equivalent(target, density) for candidate in powers for target in targets)
 
@@ -116,8 +120,6 @@ _WORDS: dict[str, u.UnitBase] = {
     **dict.fromkeys(("meter", "meters", "metre", "metres"), u.m),
     **dict.fromkeys(("pixel", "pixels", "pix"), u.pix),
     **dict.fromkeys(("spaxel", "fiber", "fibre"), u.dimensionless_unscaled),
-    **dict.fromkeys(("abmag", "mag_ab"), u.ABmag),
-    **dict.fromkeys(("stmag",), u.STmag),
     "cm": u.cm, "ev": u.eV, "kev": u.keV, "ghz": u.GHz, "microjansky": u.uJy, "millijansky": u.mJy, "uj": u.uJ,
 }  # fmt: skip
 _TOKEN = re.compile(
@@ -147,8 +149,9 @@ def _parsed(text: str) -> u.UnitBase | None:
         return None
     if _RELATIVE.fullmatch(text):
         return u.dimensionless_unscaled
-    if re.fullmatch(r"(?i)\s*(mag\s*\(?\s*AB\s*\)?|AB(\s*mag\w*)?)\s*", text):
-        return u.ABmag
+    magnitude = re.fullmatch(r"(?i)\W*(?:mag\w*[\s_]*\(?\s*(AB|ST)\s*\)?|(AB|ST)[\s_]*(?:mag\w*))\W*|(AB)", text)
+    if magnitude:
+        return u.STmag if "ST" in "".join(filter(None, magnitude.groups())).upper() else u.ABmag
     if re.match(r"10\.?0*[eE]", text):
         return None  # 10e-17 is written for 1e-17 and for 1e-16
     text = _FILLER.sub("", text)
@@ -159,7 +162,7 @@ def _parsed(text: str) -> u.UnitBase | None:
         for denominator_stays in (False, True):  # erg/s cm2 A: the slash may be meant for all that follows
             try:
                 unit = _product(_tokens(text), denominator_stays)
-            except (ValueError, TypeError, OverflowError, IndexError):
+            except (ValueError, TypeError, OverflowError, IndexError, u.UnitsError):
                 unit = None
             if unit is not None and (_is_flux(unit) or unit.is_equivalent(u.AA, u.spectral())):
                 return unit
@@ -223,6 +226,8 @@ def _word(word: str) -> u.UnitBase:
 def _run_together(text: str) -> u.UnitBase | None:
     """Flux densities with nothing between the units: ``ergs^-1cm^-2a^-1``."""
     lower = text.lower()
+    if re.match(r"\s*(1(\.0*)?e|10\W*)\+?\d", lower):
+        return None  # what the values were multiplied by
     letters = re.sub(r"1e-|10\W*-?\d+|[^a-z]", "", lower)
     power = re.match(r"\s*(?:1(?:\.0*)?e|10\W*)(-\d+)", lower)
     scale = 10.0 ** int(power[1]) if power else 1.0

@@ -14,7 +14,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Found, Request, call, errors_in, refusal, suggested
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Part
 from agnsal.spectra.files.meaning.statements import Facts
-from agnsal.spectra.files.meaning.uncertainties import inverse_variance
+from agnsal.spectra.files.meaning.uncertainties import from_magnitudes, inverse_variance
 from agnsal.spectra.files.meaning.units import AxisUnit, axis_unit, flux_unit
 from agnsal.spectra.files.meaning.wavelengths import in_angstrom
 from agnsal.spectra.files.record import FileSpectrum
@@ -62,7 +62,7 @@ def spectra_of(
         if error is not None and kind is not None:
             ivar = inverse_variance(error[min(row, len(error) - 1)], kind) * factor
         if isinstance(unit, u.MagUnit):
-            values, ivar = _from_magnitudes(values, ivar, unit)
+            values, ivar = from_magnitudes(values, ivar, unit)
         record = FileSpectrum(
             wavelength=axis[min(row, len(axis) - 1)],
             flux=values,
@@ -145,13 +145,3 @@ def _bad(roles: Mapping[str, Part], values: Any, request: Request, known: Known)
     if request.mask == "good" or (request.mask is None and (part.good or known.good)):
         return flags == 0
     return (flags & known.flags) != 0 if known.flags is not None and flags.dtype.kind in "iu" else flags != 0
-
-
-def _from_magnitudes(
-    values: NDArray, ivar: NDArray | None, unit: u.MagUnit
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Flux density in Jy from AB magnitudes, with its inverse variance."""
-    if unit.physical_unit != u.AB:
-        raise AgnsalError("its flux is in ST magnitudes; convert them to flux density.")
-    flux = u.Magnitude(values, unit).to_value(u.Jy)
-    return flux, None if ivar is None else ivar / (0.4 * np.log(10.0) * flux) ** 2

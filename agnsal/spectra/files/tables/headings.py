@@ -18,7 +18,7 @@ _NUMBERED = re.compile(
 )
 _LOGARITHM = re.compile(r"(?i)(log10|log_10|log|lg)\W*[(\[]\s*([^\W\d]+)\s*([^)\]]*)[)\]]+(.*)")
 #: A power of ten within a name: whether its unit has it already, nobody can tell.
-_FACTOR = re.compile(r"(?i)(\b|_)(1\.?0?e|10\W*)[-−]\d+")
+_FACTOR = re.compile(r"(?i)(\b|_)((1\.?0?e|10\W*)[-−]\d+|(1\.?0?e|10\s*(\*\*|\^))\s*\+?\d+)")
 _SPECTRAL = re.compile(
     r"(?i)\b(wave\w*|lambda\w*|lam|loglam|frequency|nm|nanomet\w+|angstr\w+|microns?|micromet\w+|um|[gtm]hz|hz|km/s|ergs?|[mµu]?jy)\b"
 )
