@@ -119,6 +119,7 @@ if TYPE_CHECKING:
         SpectrumExplanation as SpectrumExplanation,
         explain_spectrum as explain_spectrum,
     )
+    from agnsal.explorer.explorer import write_explorer as write_explorer
     from agnsal.explorer.page import write_spectrum_page as write_spectrum_page
     # isort: on
 
@@ -183,6 +184,7 @@ _HOMES = {
     "embedding": ("SpectralEmbedding",),
     "explorer.classifier": ("TrainedClassifier", "default_classifier"),
     "explorer.explanation": ("SpectrumExplanation", "explain_spectrum"),
+    "explorer.explorer": ("write_explorer",),
     "explorer.page": ("write_spectrum_page",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
