@@ -19,6 +19,7 @@ mpl.use("Agg")
 from tqdm import tqdm
 
 import agnsal
+from agnsal.command_line.options import add_reading_options, in_options, reading_options
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,14 +27,17 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         explain(options)
     except agnsal.AgnsalError as error:
-        sys.exit(f"{error}")
+        sys.exit(in_options(str(error)))
 
 
 def explain(options: argparse.Namespace) -> None:
-    frame = {} if options.frame is None else {"frame": options.frame}
-    spectra = agnsal.read_spectra(options.file, redshift=options.redshift, medium=options.medium, **frame)
+    spectra = agnsal.read_spectra(options.file, **reading_options(options))
     sample = agnsal.SpectralSample.from_spectra(
-        spectra, agnsal.PERUZZI2021_GRID, min_coverage=options.coverage, **frame
+        spectra,
+        agnsal.PERUZZI2021_GRID,
+        redshift=options.redshift,
+        min_coverage=options.coverage,
+        frame=options.frame or "observed",
     ).normalize()
     classifier = agnsal.default_classifier(
         options.kernel,
@@ -52,9 +56,7 @@ def explain(options: argparse.Namespace) -> None:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="a spectrum that agnsal.read_spectra reads")
-    parser.add_argument("--redshift", type=float, help="wins over what the file says")
-    parser.add_argument("--frame", choices=("observed", "rest"), help="rest: the file is in the rest frame already")
-    parser.add_argument("--medium", choices=("air", "vacuum"), help="by default what the file says or its survey uses")
+    add_reading_options(parser)
     parser.add_argument("--coverage", type=float, default=0.6, help="least share of the grid that was observed")
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="linear")
     parser.add_argument("--classifiers", type=Path, help="folder where trained classifiers are kept")

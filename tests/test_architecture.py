@@ -26,6 +26,7 @@ FLOORS = (
     "checks",
     "embedding",
     "explorer",
+    "command_line",
 )
 #: A home folder, or an index of packages other than the public one.
 MACHINE = re.compile(r"(?<![\w.~])/(root|home|work|Users)/\w|--(extra-)?index-[u]rl|--trusted-[h]ost")

@@ -1,0 +1,113 @@
+"""How files are to be read, as options of a script; and refusals of Python turned into the words of these options."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+#: Options of `agnsal.read_spectra` that scripts take, by the name of its argument.
+READING = ("redshift", "frame", "medium", "columns", "units", "mask", "format")
+_CALL = re.compile(r"read_spectra\(path, (?P<given>(?:[^()'\"]|'[^']*'|\"[^\"]*\"|\([^()]*\))*)\)")
+_ARGUMENT = re.compile(rf"\b(?P<name>{'|'.join(READING)})=(?P<value>\{{[^{{}}]*\}}|'[^']*'|\"[^\"]*\"|[-+.\d]+\b)")
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options that say how a file is to be read.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a script.
+
+    See Also
+    --------
+    reading_options : what was given, for `agnsal.read_spectra`.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_reading_options(parser)
+    >>> given = parser.parse_args(["--columns", "flux=F", "wavelength=1", "--units", "flux=Jy", "--frame", "rest"])
+    >>> reading_options(given)
+    {'frame': 'rest', 'columns': {'flux': 'F', 'wavelength': 1}, 'units': {'flux': 'Jy'}}
+    """
+    group = parser.add_argument_group("how the file is to be read, where it does not say so itself")
+    group.add_argument("--redshift", type=float, metavar="Z", help="wins over what the file says")
+    group.add_argument("--frame", choices=("observed", "rest"), help="rest: the file is in the rest frame already")
+    group.add_argument("--medium", choices=("air", "vacuum"), help="of its wavelengths")
+    group.add_argument(
+        "--columns", nargs="+", type=named, metavar="ROLE=NAME", help="which column is which: wavelength=WAVE flux=FLUX"
+    )
+    group.add_argument("--units", nargs="+", type=named, metavar="ROLE=UNIT", help="wavelength=nm flux=Jy")
+    group.add_argument("--mask", choices=("bad", "good"), help="what a number other than zero means in its mask")
+    group.add_argument("--format", metavar="NAME", help="the name of a specutils loader")
+
+
+def reading_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `agnsal.read_spectra` from parsed options; only what was given.
+
+    Parameters
+    ----------
+    options : Namespace
+        From a parser with `add_reading_options`.
+
+    Returns
+    -------
+    dict
+    """
+    given: dict[str, Any] = {name: getattr(options, name, None) for name in READING}
+    for name in ("columns", "units"):
+        if given[name] is not None:
+            given[name] = dict(given[name])
+    if given["columns"] is not None:  # columns of a text are numbered
+        columns = given["columns"].items()
+        given["columns"] = {role: int(column) if column.isdigit() else column for role, column in columns}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def in_options(message: str, file: Path | str | None = None) -> str:
+    """Say a refusal in the words of the options, so that its advice can be typed.
+
+    Parameters
+    ----------
+    message : str
+        Of an `AgnsalError`.
+    file : path, optional
+        The file, if the advice should repeat it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_options("Say what it is, for instance: read_spectra(path, columns={'flux': 'F 2'}, units={'flux': 'Jy'})")
+    "Say what it is, for instance: --columns 'flux=F 2' --units flux=Jy"
+    >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'")
+    'no redshift is known; give --redshift 0.1 or --frame rest'
+    """
+    start = "" if file is None else f"{shlex.quote(str(file))} "
+    message = _CALL.sub(lambda found: start + _ARGUMENT.sub(_option, found["given"]).replace(", --", " --"), message)
+    message = _ARGUMENT.sub(_option, message)
+    return re.sub(rf"\b({'|'.join(READING)})=(?=[\s,.;)]|$)", r"--\1", message)
+
+
+def _option(found: re.Match[str]) -> str:
+    try:
+        value = ast.literal_eval(found["value"])
+    except (ValueError, SyntaxError):
+        return found[0]
+    pairs = [f"{role}={name}" for role, name in value.items()] if isinstance(value, dict) else [str(value)]
+    return f"--{found['name']} {shlex.join(pairs)}"
+
+
+def named(text: str) -> tuple[str, str]:
+    """ROLE=NAME of a shell as a pair; the type of an option."""
+    role, equals, name = text.partition("=")
+    if not equals or not role or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ROLE=NAME, for example flux=FLUX")
+    return role, name
