@@ -284,3 +284,17 @@ def test_naming_the_loader_of_iraf_keeps_its_custom_of_air(tmp_path):
         FLUX, fits.Header({"CTYPE1": "LINEAR", "DC-FLAG": 0} | {k: AXIS[k] for k in list(AXIS)[2:]})
     ).writeto(path)
     assert read_spectra(path, format="iraf")[0].meta["medium_of_file"] == "air"
+
+
+def test_images_without_a_name_are_called_by_their_number(tmp_path):
+    path = write(tmp_path / "a.fits", flux(name=""), flux(FLUX * 2, ""))
+    with pytest.raises(AgnsalError, match=r"which of its images.*columns=\{'flux': 'extension 2'\}"):
+        read_spectra(path)
+    (spectrum,) = read_spectra(path, columns={"flux": "extension 2"})
+    check(spectrum, level=FLUX * 2)
+    assert spectrum.meta["ignored"] == ["extension 1"]
+
+
+def test_a_file_of_which_nothing_is_known_is_listed(tmp_path):
+    with pytest.raises(AgnsalError, match=r"no layout known.*SKY .*600 \(not used\)"):
+        read_spectra(write(tmp_path / "a.fits", flux(name="SKY")))

@@ -15,8 +15,8 @@ from astropy.io import fits
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images import images
-from agnsal.spectra.files.images.planes import image_hdu
-from agnsal.spectra.files.layout import Layout, Request, call
+from agnsal.spectra.files.images.planes import image_hdu, is_image, part_of
+from agnsal.spectra.files.layout import Layout, Request, call, listed
 from agnsal.spectra.files.raw.bounds import check_claims, unpacked
 from agnsal.spectra.files.raw.checksums import check_read
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean, from_specutils
@@ -124,7 +124,16 @@ def _load_fits(
             if layout.generic and marked:
                 record.medium = record.medium or marked.medium
         return (records if layout.generic else told(records, layout.name, request)), layout.name, None
-    return [], "", refused
+    return [], "", refused or _nothing_known(hdulist)
+
+
+def _nothing_known(hdulist: fits.HDUList) -> UnknownLayout:
+    """The refusal of a file in which nothing says that it is a spectrum, with what there is."""
+    pictures = [part_of(hdu) for hdu in hdulist if is_image(hdu)]
+    tables = [(hdu.name or "table", fits_tables.parts_of(hdu)) for hdu in hdulist if fits_tables.is_table(hdu)]
+    found = [*([("images", pictures)] if pictures else []), *tables]
+    problem = "it is a FITS file of no layout known here or to specutils"
+    return UnknownLayout(f"{problem}. Found: {listed(found)}. Pass format= if you know a loader of specutils.", found)
 
 
 def _lost(layout: Layout, hdulist: fits.HDUList) -> AgnsalError:
@@ -196,8 +205,6 @@ def read_with_specutils(
                 raise
     if refused is not None:
         raise refused
-    if name is None:
-        raise UnknownLayout("it is a FITS file of no layout known here or to specutils; pass format= if you know it.")
     formats = {str(row) for kind in (Spectrum, SpectrumList) for row in registry.get_formats(kind, "Read")["Format"]}
     raise AgnsalError(f"format={name!r} is no loader of specutils; there are {', '.join(sorted(formats))}.")
 

@@ -25,7 +25,7 @@ from agnsal.spectra.files.images.planes import (
     image_hdu,
     is_image,
     named_by_user,
-    part_of,
+    planes_of,
     planes_of_rows,
     turned,
 )
@@ -54,8 +54,7 @@ def read_image(
     columns, units, mask
         What the user says of the extensions, as for `agnsal.read_spectra`.
     """
-    planes = [Plane(part_of(hdu), hdu.data, hdu.header, hdu.ver) for hdu in hdulist if is_image(hdu)]
-    planes = named_by_user(planes, dict(columns or {}))
+    planes = named_by_user(planes_of(hdulist), dict(columns or {}))
     records: list[FileSpectrum] = []
     rest = names_of_rest(hdulist, *filter(is_image, hdulist))
     fluxes = flux_planes(planes)
@@ -131,8 +130,8 @@ def _stated_axis(
     try:
         return axes.spectral_axis(flux.header, size, axis, units=units, hdulist=hdulist)
     except UnknownLayout as error:
-        parts = [part_of(hdu) for hdu in hdulist if is_image(hdu)]
-        raise UnknownLayout(f"{error} Found: {listed([('images', parts)])}.", [("images", parts)]) from None
+        found = found_in(planes_of(hdulist))
+        raise UnknownLayout(f"{error} Found: {listed(found)}.", found) from None
 
 
 def _axis_of(wavelength: Plane, shape: tuple[int, ...]) -> int:

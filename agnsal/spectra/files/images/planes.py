@@ -75,6 +75,17 @@ def part_of(hdu: Any) -> Part:
     return replace(part, role=role) if role else part
 
 
+def planes_of(hdulist: fits.HDUList) -> list[Plane]:
+    """Every image of a file; one without a name is called by its number."""
+    planes = []
+    for number, hdu in enumerate(hdulist):
+        if is_image(hdu):
+            part = part_of(hdu)
+            part = part if part.name.strip() else replace(part, name=f"extension {number}")
+            planes.append(Plane(part, hdu.data, hdu.header, hdu.ver))
+    return planes
+
+
 def named_by_user(planes: list[Plane], columns: dict[str, str | int]) -> list[Plane]:
     """The planes with the roles the user gives them by name; no other plane keeps such a role."""
     for role, name in columns.items():
