@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import refuse_units_and_masks
+from agnsal.models.validation import matrix_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS, GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
 from agnsal.spectra.sample import SpectralSample
@@ -220,15 +220,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _matrix(self, X: Any, *, fitting: bool) -> tuple[Floats, WavelengthGrid | None]:
         """Spectra as finite float64, and their grid where it is known; nothing is dropped in silence."""
         grid = X.grid if isinstance(X, SpectralSample) else None
-        if isinstance(X, SpectralSample):
-            X = X.flux
-        refuse_units_and_masks(X)
-        try:
-            least = 2 if fitting else 1
-            return validate_data(self, X, reset=fitting, dtype=np.float64, ensure_min_features=least), grid
-        except ValueError as error:
-            advice = " A SpectralSample bridges bad bins." if "NaN" in str(error) or "infinity" in str(error) else ""
-            raise AgnsalError(f"these spectra cannot be mapped: {error}{advice}") from error
+        return matrix_of(self, X, fitting=fitting, min_features=2 if fitting else 1), grid
 
     def _n_threads(self) -> int:
         return 1 if self.n_jobs is None else int(self.n_jobs)

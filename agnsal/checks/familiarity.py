@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
+from agnsal.models.validation import require_fitted
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -51,13 +53,21 @@ class Familiarity(Displayed, BaseEstimator):
         facts += [("usual distance", usual), ("a hundredth is further than", far)]
         return Table("Familiarity with the training set", facts)
 
-    def fit(self, sample: SpectralSample) -> Familiarity:
+    def __sklearn_tags__(self) -> Tags:
+        """It takes samples, which know their wavelengths, and no matrix."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def fit(self, sample: SpectralSample, y: object = None) -> Familiarity:  # noqa: ARG002
         """Learn what is usual.
 
         Parameters
         ----------
         sample : SpectralSample
             The training set of the classifier, in vacuum and rest frame, normalised.
+        y : ignored
+            For scikit-learn.
 
         Returns
         -------
@@ -74,7 +84,7 @@ class Familiarity(Displayed, BaseEstimator):
         raw = _line_features(sample)
         if len(raw) <= self.n_neighbors + 1:
             raise AgnsalError(f"{len(raw)} training spectra are too few for {self.n_neighbors} neighbours.")
-        self.grid_ = sample.grid
+        self.grid_, self.n_features_in_ = sample.grid, len(sample.grid)
         self.center_: NDArray[np.float64] = raw.mean(axis=0)
         scale = raw.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
@@ -103,8 +113,7 @@ class Familiarity(Displayed, BaseEstimator):
         AgnsalError
             If it is not fitted, or the sample is on another grid than the training set.
         """
-        if not hasattr(self, "neighbors_"):
-            raise AgnsalError("this Familiarity has seen no training set; call fit first.")
+        require_fitted(self)
         raw = _line_features(sample)
         if sample.grid != self.grid_:
             raise AgnsalError(f"the sample is on {sample.grid!r}, the training set on {self.grid_!r}.")
@@ -124,6 +133,7 @@ class Familiarity(Displayed, BaseEstimator):
         ndarray, shape (n,)
             Never below one over the number of training spectra plus one.
         """
+        require_fitted(self)
         further = len(self.training_distance_) - np.searchsorted(self.training_distance_, self.distance(sample))
         return (further + 1) / (len(self.training_distance_) + 1)
 

@@ -11,6 +11,9 @@ import numpy as np
 from astropy.units import Quantity
 from astropy.utils.masked import Masked
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
@@ -248,6 +251,92 @@ def flux_of(sample_or_X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         rows = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
         raise AgnsalError(f"spectra {rows[:5].tolist()} hold NaN or infinite flux; a SpectralSample bridges bad bins.")
     return matrix
+
+
+class UnfittedError(AgnsalError, NotFittedError):
+    """Something is asked before it was fitted: an error of ours, and the one scikit-learn expects."""
+
+
+def require_fitted(estimator: BaseEstimator) -> None:
+    """Raise `UnfittedError` if an estimator is not fitted yet.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Anything that follows scikit-learn's rules.
+
+    Raises
+    ------
+    UnfittedError
+        See there.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> require_fitted(agnsal.PCABasis())
+    Traceback (most recent call last):
+        ...
+    agnsal.models.validation.UnfittedError: this PCABasis is not fitted yet; call fit first.
+    """
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise UnfittedError(f"this {type(estimator).__name__} is not fitted yet; call fit first.") from error
+
+
+def matrix_of(
+    estimator: BaseEstimator,
+    sample_or_X: SpectralSample | ArrayLike,
+    *,
+    fitting: bool,
+    min_samples: int = 1,
+    min_features: int = 1,
+) -> NDArray[np.float64]:
+    """Flux for an estimator: what `flux_of` gives, with number and names of the features learnt or checked.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets `n_features_in_`, and `feature_names_in_` of a DataFrame, or is asked for them.
+    sample_or_X : SpectralSample or array_like, shape (n, n_features)
+        The spectra.
+    fitting : bool
+        Whether the features are learnt.
+    min_samples, min_features : int
+        Fewer are refused.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+
+    Raises
+    ------
+    AgnsalError
+        If they are no such finite matrix, or come with a unit or a mask.
+    TypeError
+        If they are sparse, or not numbers, as scikit-learn does.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> estimator = agnsal.PCABasis()
+    >>> matrix_of(estimator, [[1, 2]], fitting=True), estimator.n_features_in_
+    (array([[1., 2.]]), 2)
+    """
+    X: Any = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else sample_or_X
+    refuse_units_and_masks(X)
+    try:
+        return validate_data(
+            estimator,
+            X,
+            reset=fitting,
+            dtype=np.float64,
+            ensure_min_samples=min_samples,
+            ensure_min_features=min_features,
+        )
+    except ValueError as error:
+        advice = " A SpectralSample bridges bad bins." if "NaN" in str(error) or "infinity" in str(error) else ""
+        raise AgnsalError(f"{type(estimator).__name__} cannot take these spectra: {error}{advice}") from error
 
 
 def weighted_variance(X: NDArray[np.float64], weight: NDArray[np.float64]) -> float:

@@ -10,9 +10,8 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from agnsal.errors import AgnsalError
 from agnsal.models.differentiable import as_differentiable
-from agnsal.models.validation import flux_of, spectra_and_labels
+from agnsal.models.validation import matrix_of, require_fitted, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 from agnsal.training.learned_wavelet import Attributed, LearnedWavelet, compression, learn_wavelet
@@ -122,9 +121,8 @@ class WaveletDistillation(BaseEstimator):
         -------
         WaveletDistillation
         """
-        X, (_, y) = flux_of(sample_or_X), spectra_and_labels(sample_or_X, y)
-        if len(X) == 0:
-            raise AgnsalError("there are 0 spectra to learn from; if they were selected, nothing matched.")
+        _, y = spectra_and_labels(sample_or_X, y)
+        X = matrix_of(self, sample_or_X, fitting=True)
         differentiable = as_differentiable(model)
         wanted = differentiable.classes_[-1] if target is None else target
         gradients = differentiable.gradient(X, wanted, self.output)
@@ -176,8 +174,15 @@ class WaveletDistillation(BaseEstimator):
         Returns
         -------
         ndarray, shape (n,)
+
+        Raises
+        ------
+        AgnsalError
+            If it is not fitted, or the spectra have another number of bins.
         """
-        return self.predictor_.predict(self.wavelets_[self.best_].top_coefficients(flux_of(X), self.m))
+        require_fitted(self)
+        X = matrix_of(self, X, fitting=False)
+        return self.predictor_.predict(self.wavelets_[self.best_].top_coefficients(X, self.m))
 
     def _accuracy(self, wavelet: LearnedWavelet, X: NDArray[Any], y: ArrayLike) -> float:
         from sklearn.model_selection import cross_val_score

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import flux_of, matrix_of, require_fitted
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -69,13 +69,15 @@ class Basis(BaseEstimator, ABC):
         return np.array(self.regions.names)
 
     @abstractmethod
-    def fit(self, X: SpectralSample | ArrayLike) -> Basis:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> Basis:
         """Learn the grid, and whatever else the basis needs, from spectra.
 
         Parameters
         ----------
         X : SpectralSample or array_like, shape (n, n_features)
             Spectra.
+        y : ignored
+            For scikit-learn.
 
         Returns
         -------
@@ -151,10 +153,20 @@ class Basis(BaseEstimator, ABC):
         empty = self.inverse(np.zeros((1, S.shape[1])))
         return {name: self.inverse(S * members) - empty for name, members in self.regions.items()}
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.fitted
+
     def _known(self) -> Basis:
-        if not self.fitted:
-            raise AgnsalError(f"this {type(self).__name__} is not fitted yet; call fit(sample) first.")
+        require_fitted(self)
         return self
+
+    def _learnt(
+        self, X: SpectralSample | ArrayLike, *, min_samples: int = 0, min_features: int = 1
+    ) -> NDArray[np.float64]:
+        """Flux that is fitted to; no spectrum at all will do where only the number of bins is learnt."""
+        flux = matrix_of(self, X, fitting=True, min_samples=min_samples, min_features=min_features)
+        self.n_features = flux.shape[1]
+        return flux
 
     def _coordinates(self, S: ArrayLike) -> NDArray[np.float64]:
         S = np.asarray(S, dtype=np.float64)
@@ -222,9 +234,10 @@ class MatrixBasis(Basis):
         self._name(names, groups)
         self.by = "coordinate" if np.array_equal(self.groups, self.names) else "group"
 
-    def fit(self, X: SpectralSample | ArrayLike) -> MatrixBasis:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> MatrixBasis:  # noqa: ARG002
         """Check that the spectra have as many bins as the matrix; there is nothing to learn."""
         self._flux(X)
+        matrix_of(self, X, fitting=True, min_samples=0)
         return self
 
     def forward(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
@@ -300,9 +313,9 @@ class FunctionBasis(Basis):
         FunctionBasis.__init__(self, **{**self.get_params(), **params})
         return self
 
-    def fit(self, X: SpectralSample | ArrayLike) -> FunctionBasis:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> FunctionBasis:  # noqa: ARG002
         """Find out how many coordinates there are, and check that the functions agree on the shapes."""
-        flux = flux_of(X)
+        flux = self._learnt(X)
         S = np.asarray(self._forward(flux))
         back = np.asarray(self._inverse(S))
         if S.ndim != 2 or len(S) != len(flux) or back.shape != flux.shape:
@@ -314,7 +327,6 @@ class FunctionBasis(Basis):
         for what, given in (("names", names), ("groups", groups)):
             if given is not None and len(given) != S.shape[1]:
                 raise AgnsalError(f"{len(given)} {what} were given for {S.shape[1]} coordinates.")
-        self.n_features = flux.shape[1]
         self._name([f"coordinate {k}" for k in range(S.shape[1])] if names is None else names, groups)
         return self
 

@@ -92,7 +92,7 @@ class LineDictionary(MatrixBasis):
         self.grid = grid
         self.nonnegative = nonnegative
 
-    def fit(self, X: SpectralSample | ArrayLike) -> LineDictionary:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> LineDictionary:
         """Build the columns on the grid of a sample; nothing is learned from its flux. See `Basis.fit`."""
         grid = X.grid if isinstance(X, SpectralSample) else self.grid
         if grid is None:
@@ -125,7 +125,7 @@ class LineDictionary(MatrixBasis):
                 for width in widths:
                     add(_gaussian(edges, line, width), f"{line.name} {kind} {width:g} km/s", f"{line.name} {kind}")
         self._set(np.stack(columns, axis=1), names, groups)
-        self._flux(X)
+        super().fit(X, y)
         return self
 
     def fluxes(self, X: SpectralSample | ArrayLike) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,6 @@ from scipy.optimize import nnls
 
 from agnsal.attribution.transforms.basis import Basis, MatrixBasis
 from agnsal.errors import AgnsalError, AgnsalWarning
-from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
@@ -51,11 +50,11 @@ class PCABasis(Basis):
     def __init__(self, n_components: int = 10) -> None:
         self.n_components = n_components
 
-    def fit(self, X: SpectralSample | ArrayLike) -> PCABasis:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> PCABasis:  # noqa: ARG002
         """Learn mean and components from a sample, usually the training one; see `Basis.fit`."""
         from sklearn.decomposition import PCA
 
-        flux = flux_of(X)
+        flux = self._learnt(X, min_samples=2)
         most = min(len(flux) - 1, flux.shape[1])
         if int(self.n_components) != self.n_components or not 1 <= self.n_components <= most:
             raise AgnsalError(
@@ -66,7 +65,6 @@ class PCABasis(Basis):
             pca = PCA(int(self.n_components), svd_solver="full").fit(flux)
         self.mean, self.directions = pca.mean_, pca.components_
         self.variance_share = np.nan_to_num(pca.explained_variance_ratio_)
-        self.n_features = flux.shape[1]
         self._name([f"component {k + 1}" for k in range(self.n_components)])
         return self
 
@@ -122,12 +120,12 @@ class NMFBasis(MatrixBasis):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: SpectralSample | ArrayLike) -> NMFBasis:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> NMFBasis:  # noqa: ARG002
         """Learn the parts from a sample, usually the training one; see `Basis.fit`."""
         from sklearn.decomposition import NMF
         from sklearn.exceptions import ConvergenceWarning
 
-        flux = flux_of(X)
+        flux = self._learnt(X, min_samples=1)
         if int(self.n_components) != self.n_components or not 1 <= self.n_components <= min(flux.shape):
             raise AgnsalError(
                 f"{len(flux)} spectra of {flux.shape[1]} bins allow 1 to {min(flux.shape)} parts, "

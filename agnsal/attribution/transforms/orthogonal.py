@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.transforms.basis import Basis
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import flux_of
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -67,9 +66,9 @@ class FourierBands(Orthonormal):
         self.spacing = spacing
         self.edges = edges
 
-    def fit(self, X: SpectralSample | ArrayLike) -> FourierBands:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> FourierBands:  # noqa: ARG002
         """Learn the number of bins; see `Basis.fit`."""
-        d = flux_of(X).shape[1]
+        d = self._learnt(X).shape[1]
         count = d // 2 + 1
         if self.edges is None:
             if int(self.n_bands) != self.n_bands or not 1 <= self.n_bands <= count:
@@ -84,7 +83,6 @@ class FourierBands(Orthonormal):
         last = np.searchsorted(band, np.arange(band[-1] + 1), side="right") - 1
         labels = np.array([f"{a}" if a == b else f"{a}-{b}" for a, b in zip(first, last, strict=True)])
         imaginary = np.arange(1, (d - 1) // 2 + 1)
-        self.n_features = d
         self._name(
             [*(f"re {k}" for k in range(count)), *(f"im {k}" for k in imaginary)],
             [*labels[band], *labels[band[imaginary]]],
@@ -171,11 +169,11 @@ class Wavelet(Orthonormal):
         self.name = name
         self.level = level
 
-    def fit(self, X: SpectralSample | ArrayLike) -> Wavelet:
+    def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> Wavelet:  # noqa: ARG002
         """Learn the number of bins; see `Basis.fit`."""
         import pywt
 
-        d = flux_of(X).shape[1]
+        d = self._learnt(X, min_features=2).shape[1]
         if self.name not in pywt.wavelist(kind="discrete"):
             raise AgnsalError(f"there is no wavelet named {self.name!r}; use for instance 'haar', 'db4' or 'sym5'.")
         wavelet = pywt.Wavelet(self.name)
@@ -187,7 +185,6 @@ class Wavelet(Orthonormal):
         if int(level) != level or not 1 <= level <= deepest:
             raise AgnsalError(f"level must be from 1 to {deepest} for {d} bins, got {level!r}.")
         self._wavelet = wavelet
-        self.n_features = d
         # sizes of the details of each scale, of the samples set aside, and of the trend
         self._sizes: list[int] = []
         self._odd: list[bool] = []
