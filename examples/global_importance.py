@@ -60,7 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
             "network": agnsal.laplace_posterior(network, sample.flux, target),
         }
         for name, model in (("machine", machine), ("network", network)):
-            table = agnsal.line_importance(model, sample, target, lines=LINES, posterior=posteriors[name])
+            table = agnsal.line_importance(
+                model, sample, target, lines=LINES, posterior=posteriors[name], random_state=SEED
+            )
             stem = f"{target.replace(' ', '_')}_{name}"
             with replacing(options.output / f"{stem}.ecsv") as side:
                 table.write(side)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
@@ -163,3 +164,14 @@ def test_the_split_keeps_objects_whole_and_rows_in_place(paper_data):
         some = data.only(classes)
         np.testing.assert_array_equal(some.mapped.flux[some.rows], some.explained.flux)
         assert set(some.training.labels) <= set(classes)
+
+
+@pytest.mark.slow
+def test_an_interrupted_example_leaves_nothing_half_done(repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    from interrupted_examples import interrupted, whole_run
+
+    expected, seconds = whole_run("compare_methods")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        found = interrupted("compare_methods", number, 0.5 * seconds, writing=True)
+        assert found.items() <= expected.items()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from agnsal.errors import AgnsalError
 
+try:
+    import fcntl
+except ImportError:  # where there are no locks, what a killed writer leaves stays
+    fcntl = None  # type: ignore[assignment]
+
 #: An ending longer than this is part of the name, and the name of the side file does without it.
 _LONGEST_ENDING = 16
+_LOCK = re.compile(r"\.[0-9a-f]{32}\.lock")
 
 
 def checked_path(path: Any) -> Path:
@@ -52,8 +60,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Write a file beside its place and move it there once it is whole.
 
     Whatever happens on the way, a full disk or the end of the process, the old file stays as it was. Every writer has
-    a side file of its own, which is removed when the block fails (only a killed process leaves one: hidden, with a
-    name of 32 hexadecimal digits).
+    a side file of its own, hidden and named by 32 hexadecimal digits, which is removed when the block fails. Only a
+    killed process leaves one. Each side file has a lock beside it (``.lock``), which the system opens when its writer
+    ends in whatever way; before a process first writes into a folder, it removes the side files there whose lock is
+    open.
 
     Parameters
     ----------
@@ -88,17 +98,65 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         if mode is not None and not stat.S_ISREG(mode):
             raise AgnsalError(f"{place}: is no regular file and is not replaced; choose another name.")
         ending = target.suffix if len(target.suffix) <= _LONGEST_ENDING else ""
-        side = target.with_name(f".{uuid.uuid4().hex}{ending}")
-        try:
-            yield side
-            _to_disk(side)
-            if mode is not None:
-                side.chmod(stat.S_IMODE(mode))
-            side.replace(target)
-        finally:
-            side.unlink(missing_ok=True)
+        _remove_abandoned(target.parent)
+        with _locked(target.parent) as name:
+            side = target.with_name(f"{name}{ending}")
+            try:
+                yield side
+                _to_disk(side)
+                if mode is not None:
+                    side.chmod(stat.S_IMODE(mode))
+                side.replace(target)
+            finally:
+                side.unlink(missing_ok=True)
     except OSError as error:
         raise AgnsalError(f"{place}: cannot be written ({error.strerror or error}).") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[str]:
+    """A hidden name that nobody else has in a folder, with a lock that is held as long as the process lives."""
+    while True:
+        lock = folder / f".{uuid.uuid4().hex}.lock"
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if not _hold(handle, wait=True) or lock.exists():  # else it was taken for abandoned before it was held
+                yield lock.stem
+                return
+        finally:
+            lock.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _hold(handle: int, wait: bool) -> bool:
+    """Whether the lock of an open file is now ours; False also where the file system has none."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _remove_abandoned(folder: Path) -> None:
+    """Remove side files whose writers have ended: once a process and folder, for a folder may be large."""
+    try:
+        names = os.listdir(folder)
+    except OSError:  # a folder that may be written but not read
+        return
+    for name in filter(_LOCK.fullmatch, names):
+        with suppress(OSError):  # somebody else's, or removed by somebody else just now
+            handle = os.open(folder / name, os.O_RDWR)
+            try:
+                if _hold(handle, wait=False):
+                    for left in folder.glob(f"{name.removesuffix('.lock')}*"):
+                        if left.name != name:
+                            left.unlink(missing_ok=True)
+                    (folder / name).unlink(missing_ok=True)
+            finally:
+                os.close(handle)
 
 
 def _to_disk(path: Path) -> None:

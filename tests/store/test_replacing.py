@@ -158,6 +158,14 @@ write_arrays(sys.argv[1], "Thing", {"x": np.zeros(1000), "y": np.zeros(1000)})
 """
 
 
+ANOTHER = """
+import sys
+import numpy as np
+from agnsal.store import write_arrays
+write_arrays(sys.argv[1], "Thing", {"x": np.arange(4)})
+"""
+
+
 def test_a_killed_writer_loses_nothing(tmp_path):
     path = tmp_path / "a.npz"
     write_arrays(path, "Thing", {"x": np.arange(3)})
@@ -165,8 +173,33 @@ def test_a_killed_writer_loses_nothing(tmp_path):
     writer = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout.readline() == "writing\n"
     time.sleep(0.05)
+    while_it_writes = names(tmp_path)
+    subprocess.run([sys.executable, "-c", ANOTHER, str(tmp_path / "b.npz")], check=True)
+    assert names(tmp_path) == sorted([*while_it_writes, "b.npz"])  # nobody takes what a living writer writes
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
     assert path.read_bytes() == before
-    write_arrays(path, "Thing", {"x": np.arange(4)})
+    assert [name for name in names(tmp_path) if name.startswith(".")]
+    subprocess.run([sys.executable, "-c", ANOTHER, str(path)], check=True)
     assert read_arrays(path, "Thing")[0]["x"].size == 4
+    assert names(tmp_path) == ["a.npz", "b.npz"]
+
+
+def test_hidden_files_of_others_are_left_alone(tmp_path):
+    foreign = [".hidden", ".x.lock", f".{'a' * 32}", f".{'b' * 31}.lock", f"{'c' * 32}.lock"]
+    for name in foreign:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / f".{'d' * 32}.lock").write_text("")
+    (tmp_path / f".{'d' * 32}.npz").write_text("half")
+    write_arrays(tmp_path / "a.npz", "Thing", {"x": np.arange(4)})
+    assert names(tmp_path) == sorted([*foreign, "a.npz"])
+
+
+def test_where_there_are_no_locks_nothing_is_removed(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (tmp_path / f".{'d' * 32}.lock").write_text("")
+    write_arrays(tmp_path / "a.npz", "Thing", {"x": np.arange(4)})
+    assert names(tmp_path) == [f".{'d' * 32}.lock", "a.npz"]

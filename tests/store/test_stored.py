@@ -1,6 +1,7 @@
 """Every noun that lives on disk: read back bit-equal, and nothing else is believed."""
 
 import json
+import multiprocessing
 import struct
 import time
 import tracemalloc
@@ -327,3 +328,23 @@ def test_a_full_disk_leaves_the_old_result(tmp_path, monkeypatch, ending):
         one[:2].write(path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "npz"])
+def test_of_two_that_write_the_same_result_one_stays_whole(tmp_path, ending):
+    path, context = tmp_path / f"a.{ending}", multiprocessing.get_context("fork")
+    results = [attribution(), attribution()[:2]]
+
+    def write_often(one):
+        for _ in range(10):
+            one.write(path)
+
+    writers = [context.Process(target=write_often, args=(one,)) for one in results]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    last = agnsal.Attribution.read(path).values
+    assert last.tobytes() in [one.values.tobytes() for one in results]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
