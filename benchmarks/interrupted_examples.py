@@ -25,7 +25,7 @@ NAMES = ("can_i_trust_this_map", "changing_look", "compare_methods", "global_imp
 
 def run(name: str, folder: Path) -> None:
     """What a process of its own does."""
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         sys.stdout = sys.stderr = nowhere
         sys.argv = [name, "--quick", "--output", str(folder)]
         sys.path.insert(0, str(EXAMPLES))

@@ -143,7 +143,7 @@ def _hold(handle: int, wait: bool) -> bool:
 def _remove_abandoned(folder: Path) -> None:
     """Remove side files whose writers have ended: once a process and folder, for a folder may be large."""
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except OSError:  # a folder that may be written but not read
         return
     for name in filter(_LOCK.fullmatch, names):
