@@ -27,6 +27,7 @@ _PARAMETERS: dict[str, Any] = {
     "tol": float,
     "max_memory": float,
     "n_jobs": (int, None),
+    "n_landmarks": (int, None),
 }
 
 

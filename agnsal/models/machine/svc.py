@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,12 +19,29 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from agnsal.errors import AgnsalError, AgnsalWarning, one_of
 from agnsal.models.machine.file import pack_parameters, unpack_parameters
 from agnsal.models.machine.kernels import KERNEL_NAMES, Kernel, KernelExpansion
+from agnsal.models.machine.landmarks import (
+    Candidates,
+    LandmarkFeatures,
+    PrimalTrainer,
+    fill_features,
+    room_for,
+)
 from agnsal.models.machine.prediction import CoupledPrediction
-from agnsal.models.machine.training import PairTrainer, gram_matrix, memory_plan, one_core_each
+from agnsal.models.machine.training import (
+    PairTrainer,
+    Sigmoids,
+    gram_matrix,
+    memory_plan,
+    one_core_each,
+    pair_sigmoids,
+)
 from agnsal.models.validation import ORIGIN_HEADER, Origin, spectra_and_labels, weighted_variance
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS
+from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored, pack_labels, unpack_labels
+
+Block = tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64]]  # spectra, labels, weights
 
 #: Kernel values, or differences between them, that no machine can learn from.
 _DEAD = 1e-9
@@ -75,13 +92,19 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
     n_jobs : int or None
         Threads that train folds at the same time; None or -1 is one per core (at most 6). The result depends
         on it within the rounding of BLAS only.
+    n_landmarks : int, optional
+        Train on any number of spectra, with the squared hinge in the primal: the decision functions are kernel
+        expansions over this many landmarks, training spectra drawn at random, so that
+        prediction costs no more however many there were, and gradients and Shapley values stay exact. A linear kernel
+        needs no landmarks: it is trained in the primal as it is, with one weight vector a pair in place of support
+        vectors. 300 to 1,000 are usual; docs/landmarks.md compares. Not with `nu`.
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
         Class labels, sorted.
     support_ : ndarray of int, shape (n_support,)
-        Rows of the training data that are support vectors.
+        Rows of the training data that are support vectors, or landmarks; -1 for a weight vector.
     n_support_ : ndarray of int, shape (n_classes,)
         How many of each class.
     pair_functions_ : KernelExpansion
@@ -133,6 +156,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         tol: float = 1e-3,
         max_memory: float = 2048.0,
         n_jobs: int | None = None,
+        n_landmarks: int | None = None,
     ) -> None:
         self.kernel = kernel
         self.C = C
@@ -148,6 +172,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         self.tol = tol
         self.max_memory = max_memory
         self.n_jobs = n_jobs
+        self.n_landmarks = n_landmarks
 
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> ProbabilisticSVC:
         """Train the machine and its sigmoids.
@@ -187,6 +212,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             raise AgnsalError(
                 "a class has no member of positive sample_weight; leave its rows out, or give them weight."
             )
+        if self.n_landmarks is not None:
+            return self._fit_landmarks([(X, y, weight)], origin)
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
         kernel = self._resolve_kernel(X, weight)
         fits, n_threads = memory_plan(len(X), self._n_threads(len(X)), self.max_memory)
@@ -205,7 +232,102 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
                 max_memory=self.max_memory / n_threads,
             )
             machine, rows, values = trainer.fit_with_folds(folds, n_threads)
-        sigmoids = trainer.sigmoids(rows, values)
+        self._take_sigmoids(trainer.sigmoids(rows, values))
+        self._warn_of_dead_kernel(X, kernel)
+        self.support_ = machine.support
+        self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
+        self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
+        self.training_mean_, self.learnt_from_ = weight @ X / weight.sum(), origin
+        return self
+
+    def fit_blocks(self, blocks: Iterable[Any]) -> ProbabilisticSVC:
+        """Train on more spectra than memory holds, with `n_landmarks` (a linear kernel needs none).
+
+        Parameters
+        ----------
+        blocks : iterable
+            Samples with labels, or pairs of spectra and labels, all on one grid. They are read twice: a list, or an
+            object whose iteration can begin anew, not a generator.
+
+        Returns
+        -------
+        ProbabilisticSVC
+            Itself. What is learnt does not depend on how the spectra are cut into blocks (within the rounding of BLAS).
+
+        Raises
+        ------
+        AgnsalError
+            As `fit`; if the blocks can be read only once, or differ in grid, unit or normalisation.
+
+        Notes
+        -----
+        Held in memory: a block, the landmarks, and a few numbers a spectrum. The
+        features of all spectra go to a temporary file if they take more than `max_memory`.
+
+        Examples
+        --------
+        >>> import agnsal
+        >>> sample = agnsal.simulate_agn(60, 60, 0, seed=0).normalize()
+        >>> machine = ProbabilisticSVC("rbf", gamma=0.003, n_landmarks=20, random_state=0)
+        >>> machine.fit_blocks([sample[:50], sample[50:]]).support_vectors_.shape
+        (20, 1000)
+        """
+        self._check_choices()
+        if iter(blocks) is blocks:
+            raise AgnsalError(
+                "the blocks are read twice and came as an iterator, which can be read once; give a list, or an object "
+                "that begins anew."
+            )
+        again = _Blocks(self, blocks)
+        return self._fit_landmarks(again, again.origin)
+
+    def _fit_landmarks(self, blocks: Iterable[Block], origin: Origin | None) -> ProbabilisticSVC:
+        """Train in the primal; the blocks are gone through twice."""
+        if self.nu is not None:
+            raise AgnsalError("nu bounds margin errors of a machine in the dual; leave it out with n_landmarks.")
+        if self.n_landmarks is None and self.kernel != "linear":
+            raise AgnsalError("training on blocks needs n_landmarks, for instance n_landmarks=500.")
+        if self.n_landmarks is not None and self.n_landmarks < 1:
+            raise AgnsalError(f"n_landmarks must be at least 1, got {self.n_landmarks}.")
+        n_landmarks = 1 if self.kernel == "linear" else int(self.n_landmarks or 1)
+        random = np.random.RandomState(seed_of(self.random_state))
+        seen = Candidates(n_landmarks, random)
+        for X, y, weight in blocks:
+            seen.add(X, y, weight)
+        y, weight = np.concatenate(seen.labels), np.concatenate(seen.weights)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.classes_.size < 2:
+            raise AgnsalError(
+                f"y has one class only ({self.classes_.tolist()}); a classifier needs at least two classes."
+            )
+        kept = weight > 0
+        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept])
+        landmarks, rows = seen.chosen()
+        kernel = self._kernel(seen.variance, landmarks.shape[1])
+        features = None if kernel.name == "linear" else LandmarkFeatures.of(kernel, landmarks)
+        n_features = landmarks.shape[1] if features is None else features.n_features
+        with room_for(len(y), n_features, self.max_memory) as Z:
+            start = 0
+            for X, _, _ in blocks:
+                fill_features(features, X, Z, start)
+                start += len(X)
+            if start != len(y):
+                raise AgnsalError(f"the blocks held {len(y)} spectra at first and {start} when they were read again.")
+            trainer = PrimalTrainer(Z, codes, weight * class_weight[codes], self.C)
+            solved, tested, values = trainer.fit_with_folds(list(self._folds(Z, codes, kept)))
+        self._take_sigmoids(pair_sigmoids(codes[tested], values, trainer.weight[tested], self.classes_.size))
+        if features is None:
+            rows, landmarks = np.full(solved.shape[1], -1), np.ascontiguousarray(solved[:-1].T)
+            coefficients = np.eye(len(landmarks))
+        else:
+            self._warn_of_dead_kernel(landmarks, kernel)
+            coefficients = features.whitening @ solved[:-1]
+        self.support_, self.pair_functions_ = rows, KernelExpansion(kernel, landmarks, coefficients, solved[-1].copy())
+        self.n_support_ = np.bincount(codes[rows[rows >= 0]], minlength=self.classes_.size)
+        self.training_mean_, self.learnt_from_ = seen.mean, origin
+        return self
+
+    def _take_sigmoids(self, sigmoids: Sigmoids) -> None:
         self.sigmoid_a_, self.sigmoid_b_ = sigmoids.a, sigmoids.b
         if sigmoids.against.any():
             warnings.warn(
@@ -214,14 +336,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
                 "1/2, on the side of its decision value. More spectra or a larger C may help; compare with shuffled "
                 "labels before believing any map.",
                 AgnsalWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        self._warn_of_dead_kernel(X, kernel)
-        self.support_ = machine.support
-        self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
-        self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
-        self.training_mean_, self.learnt_from_ = weight @ X / weight.sum(), origin
-        return self
 
     def _warn_of_dead_kernel(self, X: NDArray[np.float64], kernel: Kernel) -> None:
         """Warn where the kernel sees no difference between spectra, or nothing but differences."""
@@ -244,12 +360,17 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             one_of(name, getattr(self, name), choices)
 
     def _resolve_kernel(self, X: NDArray[Any], weight: NDArray[Any]) -> Kernel:
+        needed = self.gamma == "scale" and self.kernel != "linear"
+        return self._kernel(weighted_variance(X, weight) if needed else 1.0, X.shape[1])
+
+    def _kernel(self, variance: float, n_features: int) -> Kernel:
+        """The kernel with its numbers, given the variance of all values."""
         gamma = self.gamma
         if isinstance(gamma, str):
             if gamma not in ("scale", "auto"):
                 raise AgnsalError(f"gamma must be 'scale', 'auto' or a number, got {gamma!r}.")
-            variance = weighted_variance(X, weight) if gamma == "scale" and self.kernel != "linear" else 1.0
-            gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+            variance = variance if gamma == "scale" and self.kernel != "linear" else 1.0
+            gamma = 1.0 / (n_features * variance) if variance > 0 else 1.0
         if gamma < 0:
             raise AgnsalError(f"gamma must not be negative, got {gamma}.")
         return Kernel(self.kernel, gamma=float(gamma), coef0=float(self.coef0), degree=self.degree)
@@ -374,3 +495,26 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         if len(intercepts) != n_classes * (n_classes - 1) // 2 or len(names) not in (0, vectors.shape[1]):
             raise AgnsalError("the arrays do not fit together")
         return machine
+
+
+class _Blocks:
+    """Blocks of a user, checked each time they are gone through."""
+
+    def __init__(self, machine: ProbabilisticSVC, blocks: Iterable[Any]) -> None:
+        self._machine, self._blocks, self._seen = machine, blocks, False
+        self.origin: Origin | None = None
+        for block in blocks:
+            self.origin = Origin.of(block[0] if isinstance(block, tuple) else block)
+            break
+
+    def __iter__(self) -> Iterator[Block]:
+        for number, block in enumerate(self._blocks):
+            given = block if isinstance(block, tuple) else (block, None)
+            if self.origin is not None and isinstance(given[0], SpectralSample):
+                self.origin.check(given[0])
+            X, y = spectra_and_labels(*given)
+            first = number == 0 and not self._seen
+            X, y = validate_data(self._machine, X, y, dtype=np.float64, order="C", reset=first)
+            check_classification_targets(y)
+            yield X, y, np.ones(len(X))
+        self._seen = True

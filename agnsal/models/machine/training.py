@@ -310,22 +310,43 @@ class PairTrainer:
         return machine, np.concatenate([test for _, test in folds]), np.concatenate(values)
 
     def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> Sigmoids:
-        """Platt's sigmoid of every pair from out-of-fold decision values.
-
-        Where these run against the labels (with few spectra, a small C, or nothing to learn; the folds leave one class
-        short, and the machine leans to the other) Platt's slope would turn every prediction of the pair over. The pair
-        then gets the flattest sigmoid on the side of the machine.
-        """
-        # class weights count like weights of rows, so that they move the probabilities as they move the margins
+        """Platt's sigmoid of every pair from out-of-fold decision values (see `pair_sigmoids`)."""
         code, factor = self.codes[rows], np.array([self.class_weight[c] for c in range(self.n_classes)])
-        weight = self.weight[rows] * factor[code]
-        first, second = class_pairs(self.n_classes)
-        fitted = []
-        for pair, (i, j) in enumerate(zip(first, second, strict=True)):
-            of_pair = (code == i) | (code == j)
-            decision = values[of_pair, pair]
-            a, b = fit_sigmoid(decision, code[of_pair] == i, weight[of_pair])
-            against = a >= 0
-            fitted.append((*(flattest_sigmoid(decision) if against else (a, b)), against))
-        columns = np.array(fitted).T
-        return Sigmoids(columns[0], columns[1], columns[2].astype(bool))
+        return pair_sigmoids(code, values, self.weight[rows] * factor[code], self.n_classes)
+
+
+def pair_sigmoids(
+    codes: NDArray[np.intp], values: NDArray[np.float64], weight: NDArray[np.float64], n_classes: int
+) -> Sigmoids:
+    """Platt's sigmoid of every pair from out-of-fold decision values.
+
+    Where these run against the labels (with few spectra, a small C, or nothing to learn; the folds leave one class
+    short, and the machine leans to the other) Platt's slope would turn every prediction of the pair over. The pair
+    then gets the flattest sigmoid on the side of the machine.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_tested,)
+        Class of each tested row.
+    values : ndarray, shape (n_tested, n_pairs)
+        Their decision values, from machines that did not see them.
+    weight : ndarray, shape (n_tested,)
+        What each row counts; class weights count like weights of rows, so that they move the probabilities as they
+        move the margins.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    Sigmoids
+    """
+    first, second = class_pairs(n_classes)
+    fitted = []
+    for pair, (i, j) in enumerate(zip(first, second, strict=True)):
+        of_pair = (codes == i) | (codes == j)
+        decision = values[of_pair, pair]
+        a, b = fit_sigmoid(decision, codes[of_pair] == i, weight[of_pair])
+        against = a >= 0
+        fitted.append((*(flattest_sigmoid(decision) if against else (a, b)), against))
+    columns = np.array(fitted).T
+    return Sigmoids(columns[0], columns[1], columns[2].astype(bool))

@@ -1,0 +1,86 @@
+"""Landmarks beside the exact machine: log loss, F1, likeness of maps, time, memory.
+
+python benchmarks/landmarks.py                    # 3,346 and 10,000 spectra, exact and with landmarks
+python benchmarks/landmarks.py --more 300000      # landmarks alone, in blocks that are simulated when asked for
+python benchmarks/landmarks.py --short            # 800 spectra, in seconds
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.metrics import f1_score, log_loss
+
+import agnsal
+
+SHARES = np.array([680, 2145, 521]) / 3346
+MACHINES = {"rbf": {"C": 34.0, "gamma": 0.003}, "linear": {"C": 0.07}}
+
+
+def simulated(n: int, seed: int) -> agnsal.SpectralSample:
+    return agnsal.simulate_agn(*np.round(SHARES * n).astype(int), seed=seed).normalize()
+
+
+class Simulated:
+    """Blocks of a sample that is never in memory as a whole."""
+
+    def __init__(self, n: int, size: int = 4096) -> None:
+        self.sizes = [min(size, n - start) for start in range(0, n, size)]
+
+    def __iter__(self) -> Iterator[agnsal.SpectralSample]:
+        for number, size in enumerate(self.sizes):
+            yield simulated(size, 1000 + number)
+
+
+def likeness(model: object, reference: object, sample: agnsal.SpectralSample) -> float:
+    """Median correlation of the gradients of the log-odds of the class that the reference predicts."""
+    target = reference.predict(sample)
+    maps = [agnsal.saliency(each, sample, target=target, output="log_odds").values for each in (model, reference)]
+    return float(np.median([np.corrcoef(one, other)[0, 1] for one, other in zip(*maps, strict=True)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--more", type=int, default=0)
+    parser.add_argument("--short", action="store_true")
+    options = parser.parse_args()
+    test = simulated(800 if options.short else 3346, seed=1)
+    print(
+        f"{'n':>7} {'kernel':>7} {'landmarks':>9} {'log loss':>8} {'F1':>6} {'maps r':>6} {'fit s':>7} {'peak MiB':>8}"
+    )
+
+    def line(n: int, kernel: str, landmarks: int | None, training: object, reference: object = None) -> object:
+        model = agnsal.ProbabilisticSVC(
+            kernel, class_weight="balanced", random_state=0, n_landmarks=landmarks, **MACHINES[kernel]
+        )
+        start = time.perf_counter()
+        model = model.fit(training) if isinstance(training, agnsal.SpectralSample) else model.fit_blocks(training)
+        took = time.perf_counter() - start
+        loss = log_loss(test.labels, model.predict_proba(test), labels=model.classes_)
+        score = f1_score(test.labels, model.predict(test), average="macro")
+        alike = 1.0 if reference is None else likeness(model, reference, test[:200])
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        shown = "exact" if landmarks is None else str(landmarks) if kernel != "linear" else "primal"
+        print(
+            f"{n:7d} {kernel:>7} {shown:>9} {loss:8.4f} {score:6.3f} {alike:6.3f} {took:7.1f} {peak:8.0f}", flush=True
+        )
+        return model
+
+    for n in (800,) if options.short else () if options.more else (3346, 10_000):
+        training = simulated(n, seed=0)
+        for kernel in MACHINES:
+            exact = line(n, kernel, None, training)
+            for landmarks in (100, 300, 1000) if kernel == "rbf" else (1,):
+                if landmarks < n:
+                    line(n, kernel, landmarks, training, exact)
+    if options.more:
+        for kernel, landmarks in (("rbf", 500), ("linear", 1)):
+            line(options.more, kernel, landmarks, Simulated(options.more))
+
+
+if __name__ == "__main__":
+    main()
