@@ -49,9 +49,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     test = simulated(800 if options.short else 3346, seed=1)
-    print(
-        f"{'n':>7} {'kernel':>7} {'landmarks':>9} {'log loss':>8} {'F1':>6} {'maps r':>6} {'fit s':>7} {'peak MiB':>8}"
-    )
+    print("      n  kernel landmarks log loss     F1 maps r   fit s peak MiB")
 
     def line(n: int, kernel: str, landmarks: int | None, training: object, reference: object = None) -> object:
         model = agnsal.ProbabilisticSVC(
@@ -65,9 +63,8 @@ def main() -> None:
         alike = 1.0 if reference is None else likeness(model, reference, test[:200])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         shown = "exact" if landmarks is None else str(landmarks) if kernel != "linear" else "primal"
-        print(
-            f"{n:7d} {kernel:>7} {shown:>9} {loss:8.4f} {score:6.3f} {alike:6.3f} {took:7.1f} {peak:8.0f}", flush=True
-        )
+        numbers = f"{loss:8.4f} {score:6.3f} {alike:6.3f} {took:7.1f} {peak:8.0f}"
+        print(f"{n:7d} {kernel:>7} {shown:>9} {numbers}", flush=True)
         return model
 
     for n in (800,) if options.short else () if options.more else (3346, 10_000):
