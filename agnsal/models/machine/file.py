@@ -92,6 +92,8 @@ def unpack_parameters(stored: dict[str, Any]) -> dict[str, Any]:
         if name not in _PARAMETERS:
             raise AgnsalError(f"there is no parameter {name!r:.80}")
         check_header(value, _PARAMETERS[name], f"the parameter {name!r}")
+    if (stored.get("n_landmarks") or 1) < 1:
+        raise AgnsalError(f"n_landmarks is {stored['n_landmarks']}, at least 1 was expected")
     weights = stored.get("class_weight")
     if not isinstance(weights, list):
         return dict(stored)
