@@ -8,6 +8,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd import make_vjp
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.models.machine.coupling import pair_log_odds, pair_signs
@@ -153,3 +154,27 @@ class Structure:
         Structure
         """
         return replace(self, before=(*functions, *self.before))
+
+    def behind_affine(self, function: Function, n_features: int) -> Structure:
+        """The same after an affine function of the spectra, where all of it is linear: so is the whole.
+
+        Parameters
+        ----------
+        function : callable
+            From (n, n_features) to what this takes, traceable by autograd.
+        n_features : int
+            Width of the spectra.
+
+        Returns
+        -------
+        Structure
+        """
+        weights = self.expansion.weights
+        pull_back, offset = make_vjp(function)(np.zeros((len(weights), n_features)))
+        linear = Structure.linear(pull_back(weights), self.expansion(offset[:1])[0], self.links, self.exact)
+        return replace(self, expansion=linear.expansion)
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether its values are linear in the spectra, up to a constant."""
+        return self.expansion.kernel.name == "linear" and not self.before

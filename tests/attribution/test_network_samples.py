@@ -1,8 +1,12 @@
 """What asks a network takes a sample as well as its flux."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
 
 import agnsal
 from agnsal import AgnsalError, FourierBands, Network
@@ -67,3 +71,22 @@ def test_what_would_be_lost_is_refused(wrong):
             ask(wrong)
     with pytest.raises(AgnsalError, match=r"would be lost|complex"):
         one_spectrum(wrong[0])
+
+
+@pytest.mark.parametrize("method", ["relevance", "contextual_decomposition_map"])
+def test_a_network_that_regresses_is_asked_for_its_prediction(method):
+    """As by every other method, and under the names that every other method takes."""
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=30, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, X[:, 0])
+    function = getattr(agnsal, method)
+    made = function(model, X[:3], None)
+    assert made.output == "prediction" == agnsal.saliency(model, X[:3], None).output
+    np.testing.assert_allclose(made.explained, model.predict(X[:3]), atol=1e-12)
+    for output in ("decision", "prediction"):
+        np.testing.assert_array_equal(function(model, X[:3], None, output).values, made.values)
+    np.testing.assert_array_equal(made.again(model, X[:3]).values, made.values)
+    with pytest.raises(agnsal.AgnsalError, match="explain the raw output"):
+        function(model, X[:3], None, "log_odds")

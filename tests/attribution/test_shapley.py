@@ -4,14 +4,21 @@ import dataclasses
 from math import comb
 
 import astropy.units as u
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_selection import SelectKBest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, DotProduct, WhiteKernel
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, PowerTransformer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
@@ -334,3 +341,95 @@ def test_results_go_to_disk_and_into_tables(tmp_path):
         assert len(table) == 6
         assert result.unit == table["core"].unit
         assert result.to_table(0)["density"].shape == (1000,)
+
+
+AFFINE = {
+    "components": make_pipeline(PCA(12, whiten=True), LogisticRegression()),
+    "scaled components": make_pipeline(RobustScaler(), PCA(12), StandardScaler(), LogisticRegression()),
+    "a choice of bins": make_pipeline(SelectKBest(k=11), LinearDiscriminantAnalysis()),
+    "halves side by side": make_pipeline(
+        ColumnTransformer([("blue", PCA(4), slice(0, 10)), ("red", StandardScaler(), slice(10, 20))]),
+        agnsal.ProbabilisticSVC(kernel="linear", random_state=0),
+    ),
+    "a scaler": make_pipeline(StandardScaler(), SVC(kernel="linear")),
+}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_linear_functions_of_linear_functions_are_exact(name):
+    """However many features: the value of each is weight times change, the weight being the gradient."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 20))
+    pipeline = AFFINE[name].fit(X, np.where(X[:, 1] + X[:, 5] > 0, "b", "a"))
+    result = agnsal.shapley(pipeline, X[:4], "b", "decision", baseline=X[7])
+    assert result.provenance["exact"]
+    assert result.provenance["shapley"] == "quadrature"
+    slope = agnsal.saliency(pipeline, X[:4], "b", "decision").values
+    np.testing.assert_allclose(result.values, slope * (X[:4] - X[7]), atol=1e-12)
+    coalitions = agnsal.shapley(pipeline, X[:4], "b", "decision", baseline=X[7], regions=2, method="coalitions")
+    regions = agnsal.shapley(pipeline, X[:4], "b", "decision", baseline=X[7], regions=2)
+    np.testing.assert_allclose(regions.values, coalitions.values, atol=1e-12)
+
+
+def test_what_follows_a_bend_or_a_mixture_is_not_called_exact():
+    X = np.random.default_rng(1).normal(size=(80, 20))
+    y = np.where(X[:, 1] > 0, "b", "a")
+    for steps in (
+        (PCA(12), agnsal.ProbabilisticSVC(random_state=0)),  # a Gaussian kernel of rotated features is no product
+        (PCA(12), MinMaxScaler(clip=True), LogisticRegression()),
+        (Normalizer(), LogisticRegression()),
+    ):
+        result = agnsal.shapley(make_pipeline(*steps).fit(X, y), X[:2], "b", "log_odds", baseline="zero")
+        assert not result.provenance["exact"]
+    # but a bend of each feature by itself keeps a sum over features a sum
+    bent = make_pipeline(PowerTransformer(), LogisticRegression()).fit(X, y)
+    result = agnsal.shapley(bent, X[:2], "b", "log_odds", baseline="zero")
+    assert result.provenance["exact"]
+    coalitions = agnsal.shapley(bent, X[:2], "b", "log_odds", baseline="zero", regions=2, method="coalitions")
+    np.testing.assert_allclose(
+        agnsal.shapley(bent, X[:2], "b", "log_odds", baseline="zero", regions=2).values, coalitions.values, atol=1e-12
+    )
+
+
+def test_values_in_components_are_exact_for_a_linear_machine():
+    """`transformed` puts a linear synthesis before the machine: as many components as one likes."""
+    X = np.random.default_rng(1).normal(size=(80, 20))
+    machine = LogisticRegression().fit(X, np.where(X[:, 1] > 0, "b", "a"))
+    basis = agnsal.PCABasis(15).fit(X)
+    result = agnsal.transformed(machine, X[:3], basis, "shapley", "b", "log_odds", baseline="zero")
+    assert result.provenance["exact"]
+    assert result.provenance["shapley"] == "quadrature"
+    assert np.abs(result.residual).max() < 1e-10
+    np.testing.assert_allclose(result.values, (machine.coef_ @ basis.directions.T) * basis.forward(X[:3]), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        TransformedTargetRegressor(SVR(), transformer=StandardScaler()),
+        TransformedTargetRegressor(Ridge(), transformer=MinMaxScaler()),
+        GaussianProcessRegressor(2.0 * RBF(np.linspace(2, 4, 12)) + WhiteKernel(0.1), optimizer=None, normalize_y=True),
+        GaussianProcessRegressor(DotProduct(), alpha=0.1, optimizer=None),
+        make_pipeline(PCA(5), TransformedTargetRegressor(Ridge(), transformer=StandardScaler())),
+    ],
+    ids=lambda regressor: type(regressor).__name__,
+)
+def test_regressors_whose_structure_is_known_are_exact(regressor):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 12))
+    regressor.fit(X, 3 + X[:, 0] * X[:, 1] + X[:, 2])
+    result = agnsal.shapley(regressor, X[:2], baseline=X[5])
+    assert result.provenance["exact"]
+    assert result.provenance["shapley"] == "quadrature"
+    few = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    quadrature = agnsal.shapley(regressor, X[:2], baseline=X[5], regions=few, method="quadrature")
+    coalitions = agnsal.shapley(regressor, X[:2], baseline=X[5], regions=few, method="coalitions")
+    np.testing.assert_allclose(quadrature.values, coalitions.values, atol=1e-11)
+
+
+def test_a_bent_target_is_not_called_exact():
+    X = np.random.default_rng(0).normal(size=(40, 12))
+    model = TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=anp.sinh).fit(X, X[:, 0])
+    result = agnsal.shapley(model, X[:2], baseline="zero")
+    assert not result.provenance["exact"]
+    assert np.abs(result.residual).max() < 1e-6

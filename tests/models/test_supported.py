@@ -7,6 +7,7 @@ import astropy.units as u
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import elementwise_grad
 from numpy.testing import assert_allclose, assert_array_equal
 from packaging.version import Version
 from sklearn.calibration import CalibratedClassifierCV
@@ -33,6 +34,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     Normalizer,
     PolynomialFeatures,
+    PowerTransformer,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
@@ -40,6 +42,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, NuSVR
 
 from agnsal import AgnsalError, AgnsalWarning, ProbabilisticSVC, WavelengthGrid, as_differentiable
+from agnsal.models.adapters.registry import convert_step
 from agnsal.models.normalization import FluxNormalizer
 
 N_FEATURES = 12
@@ -71,6 +74,7 @@ CLASSIFIERS = {
     "MLP tanh": MLPClassifier((8,), activation="tanh", max_iter=60, random_state=0),
     "MLP logistic": MLPClassifier((8,), activation="logistic", max_iter=60, random_state=0),
     "GaussianProcess": GaussianProcessClassifier(rbf_process, optimizer=None),
+    "GaussianProcess Matern": GaussianProcessClassifier(1.5 * kernels.Matern(4.0), optimizer=None),
     "calibrated sigmoid": calibrated(LinearSVC(), ensemble=False),
     "calibrated sigmoid folds": calibrated(make_pipeline(StandardScaler(), LinearSVC()), cv=3),
     "calibrated sigmoid of probabilities": calibrated(GaussianNB(), ensemble=False),
@@ -105,6 +109,17 @@ REGRESSORS = {
     "transformed values": TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=anp.sinh),
     "GaussianProcessRegressor": GaussianProcessRegressor(rbf_process + kernels.DotProduct(), alpha=0.1),
     "rational quadratic": GaussianProcessRegressor(kernels.RationalQuadratic(3.0), optimizer=None, normalize_y=True),
+    "Matern 1/2": GaussianProcessRegressor(kernels.Matern(3.0, nu=0.5), optimizer=None),
+    "Matern 3/2": GaussianProcessRegressor(2.0 * kernels.Matern(3.0) + kernels.WhiteKernel(0.1), optimizer=None),
+    "Matern 5/2": GaussianProcessRegressor(kernels.Matern(np.linspace(2, 5, N_FEATURES), nu=2.5), optimizer=None),
+    "Matern of any nu": GaussianProcessRegressor(kernels.Matern(3.0, nu=1.2), optimizer=None),
+    "Matern of infinite nu": GaussianProcessRegressor(kernels.Matern(3.0, nu=np.inf), optimizer=None),
+    "anisotropic RBF": GaussianProcessRegressor(
+        kernels.ConstantKernel(2.0) * kernels.RBF(np.linspace(2, 5, N_FEATURES)) + kernels.ConstantKernel(0.5),
+        normalize_y=True,
+        optimizer=None,
+    ),
+    "dot product": GaussianProcessRegressor(0.5 * kernels.DotProduct(2.0), alpha=0.1, optimizer=None),
     "power of dot product": GaussianProcessRegressor(kernels.DotProduct() ** 2, alpha=1.0, optimizer=None),
 }
 STEPS = {
@@ -116,6 +131,11 @@ STEPS = {
     "RobustScaler": RobustScaler(),
     "RobustScaler of scale": RobustScaler(with_centering=False),
     "MaxAbsScaler": MaxAbsScaler(),
+    "PowerTransformer": PowerTransformer(),
+    "PowerTransformer unscaled": PowerTransformer(standardize=False),
+    "PowerTransformer of positive flux": make_pipeline(
+        FunctionTransformer(lambda X: X + 20), PowerTransformer("box-cox")
+    ),
     "Normalizer l2": Normalizer(),
     "Normalizer l1": Normalizer("l1"),
     "Normalizer max": Normalizer("max"),
@@ -208,7 +228,8 @@ def test_regressor(name, blobs, central_differences):
     assert model.kinds == ("prediction",)
     assert_allclose(model.outputs(X, "decision")[:, 0], estimator.predict(X), atol=1e-10)
     assert_allclose(model.gradient(X, kind="decision"), model.gradient(X, 0, "decision"))
-    check_gradients(model, X[::7], central_differences)
+    # half-way between spectra of the training set, where a Matern kernel may have a kink
+    check_gradients(model, 0.5 * (X[::7] + X[1::7][: len(X[::7])]) if "Matern" in name else X[::7], central_differences)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +310,7 @@ REFUSED = {
     "kernel=": SVC(kernel=lambda a, b: a @ b.T),
     "KernelRidge has kernel": KernelRidge(kernel="laplacian"),
     "Nystroem has kernel": make_pipeline(Nystroem("laplacian", n_components=5), LogisticRegression()),
-    "Matern": GaussianProcessClassifier(kernels.Matern()),
+    "ExpSineSquared": GaussianProcessClassifier(kernels.ExpSineSquared(), optimizer=None),
     "cannot be traced": make_pipeline(FunctionTransformer(lambda X: np.asarray(X, dtype=float)), LogisticRegression()),
 }
 
@@ -327,3 +348,26 @@ def test_a_subclass_with_its_own_rule_is_not_taken_for_its_parent(blobs):
     with pytest.raises(AgnsalError, match=r"Cautious.*register_estimator"):
         as_differentiable(Cautious().fit(X, y))
     assert "probability" in as_differentiable(Renamed().fit(X, y)).kinds
+
+
+@pytest.mark.parametrize("nu", [0.5, 1.0])
+def test_a_kink_on_a_spectrum_of_the_training_set_has_the_mean_slope(nu, blobs, central_differences):
+    """Central differences across the kink are the mean over both sides, and finite."""
+    X, _ = blobs(2, n_per_class=10, n_features=N_FEATURES)
+    process = GaussianProcessRegressor(kernels.Matern(3.0, nu=nu), optimizer=None).fit(X, X[:, 0])
+    check_gradients(as_differentiable(process), X[:3], central_differences)
+
+
+@pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
+@pytest.mark.parametrize("power", [-1.5, 0.0, 0.5, 1.0, 2.0, 3.0])
+def test_powers_of_any_size(method, power, central_differences):
+    """Also the logarithmic cases (0, and 2 below zero), on both sides of zero and at zero."""
+    X = np.array([[0.3, 1.0, 4.0]]) if method == "box-cox" else np.array([[-2.0, -0.4, 0.0, 0.7, 3.0]])
+    step = PowerTransformer(method, standardize=False).fit(
+        np.abs(np.random.default_rng(0).normal(size=(9, X.size))) + 1
+    )
+    step.lambdas_ = np.full(X.size, power)
+    ours = convert_step(step, "power").forward
+    assert_allclose(ours(X), step.transform(X), rtol=1e-13)
+    slope = elementwise_grad(ours)(X)
+    assert_allclose(slope, central_differences(lambda Z: ours(Z).sum(axis=1), X), rtol=1e-5, atol=1e-8)

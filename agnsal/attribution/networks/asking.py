@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.neural_network import MLPRegressor
 
 from agnsal.attribution.question.question import Question, ask
 from agnsal.errors import AgnsalError
+from agnsal.models.differentiable import as_differentiable
 from agnsal.models.networks.from_torch import is_torch
 from agnsal.models.networks.network import Network
 from agnsal.spectra.sample import SpectralSample
@@ -27,7 +29,7 @@ def ask_network(
     sample_or_X, target
         As in `agnsal.saliency`.
     output : str
-        Only ``"decision"``, the raw output.
+        Only ``"decision"``, the raw output; of a regressor that is its ``"prediction"``.
 
     Returns
     -------
@@ -39,7 +41,8 @@ def ask_network(
     AgnsalError
         If it is no network, another output is asked for, or the spectra or the target do not fit.
     """
-    if output != "decision":
+    regressor = isinstance(network, MLPRegressor) and getattr(network, "out_activation_", "") == "identity"
+    if output != "decision" and not (regressor and output in ("prediction", "probability")):
         raise AgnsalError(
             f'methods that go through the layers explain the raw output, output="decision"; got {output!r}. Gradients '
             "and Shapley values explain probabilities and log-odds too."
@@ -51,4 +54,6 @@ def ask_network(
     if layers.n_features is None:
         flux = sample_or_X.flux if isinstance(sample_or_X, SpectralSample) else sample_or_X
         layers = replace(layers, n_features=np.shape(flux)[-1])
-    return ask(layers, sample_or_X, target, output)
+    question = ask(layers, sample_or_X, target, "decision")
+    # the outputs of a perceptron that regresses have the name they have for every other method
+    return replace(question, model=as_differentiable(network), output="prediction") if regressor else question

@@ -46,8 +46,9 @@ def shapley(
     """Shapley values: the mean change of the output when a feature of the spectrum replaces that of the baseline.
 
     The mean is over all orders in which that may happen. For machines with a linear or a Gaussian kernel, alone or
-    behind scalers in a `Pipeline`, it is *exact* over any number of wavelengths, for decision values, pair values
-    and, with two classes, log-odds, at the cost of a few hundred gradients. The other outputs of such a machine get
+    behind scalers in a `Pipeline`, and for anything linear behind anything linear (PCA, a choice of features), it is
+    *exact* over any number of wavelengths, for decision values, pair values, what a regressor predicts and, with two
+    classes, log-odds, at the cost of a few hundred gradients. The other outputs of such a machine get
     Owen's integral along the diagonal, an approximation with the same sum (``provenance["exact"]`` says so) that is
     usually within some tens of per cent, and better where many features contribute a little each. Any other model is
     evaluated at all coalitions of a few regions, or at random orders, with standard errors.
@@ -159,7 +160,8 @@ def _chosen(method: str, machine: Structure | None, output: str, n_regions: int)
     if method == "quadrature" and not possible:
         raise AgnsalError(
             f"the {output} of this model is not a function of sums of products over wavelengths (linear and Gaussian "
-            'kernels are, behind scalers or not); use method="coalitions" or "permutations".'
+            "kernels are, behind scalers or not, and linear functions of linear functions); use "
+            'method="coalitions" or "permutations".'
         )
     if method != "auto":
         return method

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 import astropy.units as u
+import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 from numpy.typing import ArrayLike, NDArray
@@ -182,6 +183,7 @@ class _View:
             lambda S: synthesize(S, self.basis) + fixed,
             n_features=len(self.basis.names),
             invert_mean=lambda mean: self.basis.forward(mean[None])[0],
+            affine=self.basis.linear,
         )
         return compose([step], self.question.model)
 
@@ -200,7 +202,7 @@ class _View:
         of_group = self.basis.regions.masks.astype(np.float64)
         step = self.S[i] - start[i]
         model = compose(
-            [Step(lambda t: start[i] + (t @ of_group) * step, n_features=len(of_group))],
+            [Step(lambda t: start[i] + anp.dot(t, of_group) * step, n_features=len(of_group), affine=True)],
             self.model(np.array([i])),
         )
         switches = np.ones((1, len(of_group)))

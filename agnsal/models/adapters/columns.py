@@ -30,6 +30,8 @@ def nested_pipeline(whole: Pipeline) -> Step:
         next((step.n_features for step in steps if step.n_features is not None), None),
         training_mean=input_mean(steps, None),
         width=sum(step.width for step in steps),
+        elementwise=all(step.elementwise for step in steps),
+        affine=all(step.affine for step in steps),
     )
 
 
@@ -47,6 +49,7 @@ def feature_union(union: FeatureUnion) -> Step:
         getattr(union, "n_features_in_", None),
         training_mean=next((step.training_mean for step, _ in parts if step.training_mean is not None), None),
         width=sum(step.width for step, _ in parts),
+        affine=all(step.affine for step, _ in parts),
     )
 
 
@@ -71,6 +74,7 @@ def column_transformer(whole: ColumnTransformer) -> Step:
         n_features,
         training_mean=mean if np.isfinite(mean).all() else None,
         width=sum(step.width for step, _, _ in parts),
+        affine=all(step.affine for step, _, _ in parts),
     )
 
 

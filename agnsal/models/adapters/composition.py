@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agnsal.models.adapters.registry import Step
 from agnsal.models.model import DifferentiableModel
+from agnsal.models.structure import Structure
 
 
 def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable | None = None) -> DifferentiableModel:
@@ -46,10 +47,6 @@ def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable
 
         return composed
 
-    structure = model.structure
-    if structure is not None:
-        features_apart = all(step.elementwise for step in steps)
-        structure = structure.behind([step.forward for step in steps]) if features_apart else None
     return DifferentiableModel(
         {kind: before(model.function(kind)) for kind in model.kinds},
         model.classes_,
@@ -57,8 +54,22 @@ def compose(steps: Sequence[Step], model: DifferentiableModel, predict: Callable
         baseline_mean=input_mean(steps, model.baseline_mean),
         width=model.width + sum(step.width for step in steps),
         predict=predict,
-        structure=structure,
+        structure=_structure(steps, model),
     )
+
+
+def _structure(steps: Sequence[Step], model: DifferentiableModel) -> Structure | None:
+    """What the composition is made of: a linear function of affine steps, or anything behind feature by feature."""
+    structure, n_columns = model.structure, model.n_features
+    for step in reversed(steps):
+        if structure is None:
+            return None
+        n_columns = n_columns if step.n_features is None else step.n_features
+        if step.affine and structure.is_affine:
+            structure = structure.behind_affine(step.forward, n_columns)
+        else:
+            structure = structure.behind([step.forward]) if step.elementwise else None
+    return structure
 
 
 def input_mean(steps: Sequence[Step], mean: NDArray | None) -> NDArray | None:

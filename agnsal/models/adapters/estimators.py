@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,12 @@ def frozen(estimator: FrozenEstimator) -> DifferentiableModel:
 def transformed_target(estimator: TransformedTargetRegressor) -> DifferentiableModel:
     """A regressor of scaled or otherwise transformed values, which are transformed back."""
     model = convert_estimator(estimator.regressor_)
-    back, scaled = _back(estimator.transformer_, model.classes_.size), model.function("prediction")
+    back, affine = _back(estimator.transformer_, model.classes_.size)
+    scaled, structure = model.function("prediction"), model.structure
+    if structure is not None:
+        link = structure.links["prediction"]
+        links, exact = {"prediction": lambda F: back(link(F))}, structure.exact if affine else ()
+        structure = replace(structure, links=links, exact=exact)
     return DifferentiableModel(
         {"prediction": lambda X: back(scaled(X))},
         model.classes_,
@@ -58,17 +64,19 @@ def transformed_target(estimator: TransformedTargetRegressor) -> DifferentiableM
         baseline_mean=model.baseline_mean,
         width=model.width,
         predict=estimator.predict,
+        structure=structure,
     )
 
 
-def _back(transformer: Any, n_values: int) -> Callable[[Any], Any]:
-    """The inverse of a transformer of values, traceable by autograd."""
+def _back(transformer: Any, n_values: int) -> tuple[Callable[[Any], Any], bool]:
+    """The inverse of a transformer of values, traceable by autograd, and whether it is affine."""
     if type(transformer) is FunctionTransformer:
         inverse = FunctionTransformer(transformer.inverse_func, kw_args=transformer.inv_kw_args)
-        return convert_step(inverse, "inverse_func").forward
+        step = convert_step(inverse, "inverse_func")
+        return step.forward, step.affine
     if type(transformer) in (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler):
         at_zero, at_one = transformer.inverse_transform(np.outer([0.0, 1.0], np.ones(n_values)))
-        return lambda values: at_zero + (at_one - at_zero) * values
+        return (lambda values: at_zero + (at_one - at_zero) * values), True
     raise AgnsalError(
         f"TransformedTargetRegressor with a {type(transformer).__name__} is not known to be differentiable; scale the "
         "values by a StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler or func= and inverse_func=, or explain "

@@ -7,16 +7,19 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.scipy.special import erf
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor, kernels
 from sklearn.naive_bayes import GaussianNB
 
 from agnsal.errors import AgnsalError
+from agnsal.models.adapters.covariance import prior_variance, single_kernel, traced_kernel
 from agnsal.models.adapters.heads import Function, outputs_from_binary_score, outputs_from_logarithms
 from agnsal.models.adapters.registry import register_estimator
-from agnsal.models.machine.kernels import linear_kernel, squared_distances
+from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.models.model import DifferentiableModel
+from agnsal.models.structure import Structure
 
 # five error functions that make up the logistic function (Williams & Barber 1998, appendix A)
 _SLOPES = np.array([0.41, 0.4, 0.37, 0.44, 0.39])
@@ -59,72 +62,6 @@ def quadratic_discriminant(estimator: QuadraticDiscriminantAnalysis) -> Differen
     if len(classes) == 2:
         outputs = outputs_from_binary_score(lambda X: anp.dot(posterior(X), np.array([-1.0, 1.0])))
     return DifferentiableModel(outputs, classes, estimator.n_features_in_, predict=estimator.predict)
-
-
-def traced_kernel(kernel: Any) -> Any:  # noqa: PLR0911 (one per kind of kernel)
-    """Covariance of a scikit-learn kernel between two different sets of spectra, as a function autograd traces.
-
-    Parameters
-    ----------
-    kernel : Kernel of sklearn.gaussian_process
-        RBF, rational quadratic, dot product, constant, white noise, and sums, products and powers of these.
-
-    Returns
-    -------
-    callable
-        From (n, n_features) and (m, n_features) to (n, m).
-
-    Raises
-    ------
-    AgnsalError
-        For any other kernel.
-
-    Examples
-    --------
-    >>> traced_kernel(2.0 * kernels.RBF(1.0))(np.zeros((1, 2)), np.zeros((1, 2)))
-    array([[2.]])
-    """
-    if isinstance(kernel, kernels.Sum | kernels.Product):
-        first, second = traced_kernel(kernel.k1), traced_kernel(kernel.k2)
-        if isinstance(kernel, kernels.Sum):
-            return lambda X, Y: first(X, Y) + second(X, Y)
-        return lambda X, Y: first(X, Y) * second(X, Y)
-    if isinstance(kernel, kernels.Exponentiation):
-        base = traced_kernel(kernel.kernel)
-        return lambda X, Y: base(X, Y) ** kernel.exponent
-    if isinstance(kernel, kernels.ConstantKernel):
-        return lambda X, Y: kernel.constant_value * np.ones((1, 1))
-    if isinstance(kernel, kernels.WhiteKernel):
-        return lambda X, Y: np.zeros((1, 1))
-    if type(kernel) is kernels.RBF:
-        scale = 1.0 / np.asarray(kernel.length_scale)
-        return lambda X, Y: anp.exp(-0.5 * squared_distances(X * scale, Y * scale))
-    if isinstance(kernel, kernels.RationalQuadratic):
-        width = 2 * kernel.alpha * kernel.length_scale**2
-        return lambda X, Y: (1 + squared_distances(X, Y) / width) ** -kernel.alpha
-    if isinstance(kernel, kernels.DotProduct):
-        return lambda X, Y: linear_kernel(X, Y) + kernel.sigma_0**2
-    raise AgnsalError(
-        f"the Gaussian process has the kernel {kernel}, which agnsal does not differentiate; use RBF, "
-        "RationalQuadratic, DotProduct and their sums and products, or explain the model with `occlusion`."
-    )
-
-
-def prior_variance(kernel: Any) -> Any:
-    """Variance of the process at each spectrum, (n,), traced like `traced_kernel`."""
-    if isinstance(kernel, kernels.Sum):
-        first, second = prior_variance(kernel.k1), prior_variance(kernel.k2)
-        return lambda X: first(X) + second(X)
-    if isinstance(kernel, kernels.Product):
-        first, second = prior_variance(kernel.k1), prior_variance(kernel.k2)
-        return lambda X: first(X) * second(X)
-    if isinstance(kernel, kernels.Exponentiation):
-        base = prior_variance(kernel.kernel)
-        return lambda X: base(X) ** kernel.exponent
-    if isinstance(kernel, kernels.DotProduct):
-        return lambda X: anp.sum(X * X, axis=1) + kernel.sigma_0**2
-    level = kernel.diag(np.zeros((1, 1)))[0]
-    return lambda X: level * np.ones(X.shape[0])
 
 
 def laplace_probability(process: Any) -> Function:
@@ -180,10 +117,20 @@ def gaussian_process_classifier(estimator: GaussianProcessClassifier) -> Differe
 @register_estimator(GaussianProcessRegressor)
 def gaussian_process_regressor(estimator: GaussianProcessRegressor) -> DifferentiableModel:
     """Mean of the process."""
-    covariance = traced_kernel(estimator.kernel_)
     X_train = estimator.X_train_
     alpha = estimator.alpha_.reshape(len(X_train), -1)
     mean, scale = np.atleast_1d(estimator._y_train_mean), np.atleast_1d(estimator._y_train_std)
+    single = single_kernel(estimator.kernel_)
+    if single is not None and single[1] is not None:
+        factor, base, constant = single
+        offset = constant * alpha.sum(axis=0) * scale + mean
+        return DifferentiableModel.of_structure(
+            _process_structure(base, X_train, factor * alpha * scale, offset),
+            np.arange(alpha.shape[1]),
+            baseline_mean=X_train.mean(axis=0),
+            predict=estimator.predict,
+        )
+    covariance = traced_kernel(estimator.kernel_)
     return DifferentiableModel(
         {"prediction": lambda X: anp.dot(covariance(X, X_train), alpha) * scale + mean},
         np.arange(alpha.shape[1]),
@@ -192,3 +139,13 @@ def gaussian_process_regressor(estimator: GaussianProcessRegressor) -> Different
         width=len(X_train),
         predict=estimator.predict,
     )
+
+
+def _process_structure(base: Any, X_train: NDArray, coefficients: NDArray, offset: NDArray) -> Structure:
+    """The mean of a process with one kernel, a sum of products over features."""
+    links: dict[str, Function] = {"prediction": lambda F: F}
+    if isinstance(base, kernels.DotProduct):
+        return Structure.linear(coefficients.T @ X_train, offset, links, ("prediction",))
+    scale = 1.0 / np.asarray(base.length_scale)
+    expansion = KernelExpansion(Kernel("rbf", gamma=0.5), X_train * scale, coefficients, offset)
+    return Structure(expansion, links, ("prediction",), before=(lambda X: X * scale,))

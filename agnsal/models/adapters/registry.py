@@ -35,6 +35,8 @@ class Step:
         Numbers an evaluation holds per spectrum.
     elementwise : bool
         Whether every column of the output depends on the same column of the input only.
+    affine : bool
+        Whether the output is linear in the input, up to a constant.
     """
 
     forward: Callable[[Any], Any]
@@ -43,6 +45,7 @@ class Step:
     invert_mean: Callable[[NDArray], NDArray] | None = None
     width: int = 0
     elementwise: bool = False
+    affine: bool = False
 
 
 StepConverter = Callable[[Any], Step]
@@ -180,7 +183,7 @@ def convert_step(transformer: Any, name: str) -> Step:
         If it is not fitted, or not differentiable.
     """
     if transformer is None or transformer == "passthrough":
-        return Step(lambda X: X, invert_mean=lambda mean: mean, elementwise=True)
+        return Step(lambda X: X, invert_mean=lambda mean: mean, elementwise=True, affine=True)
     converter = _find(transformer, _STEPS, _TRANSFORMING)
     if converter is None:
         raise AgnsalError(_refusal(transformer, f"step {name!r} ({type(transformer).__name__})", "register_step"))

@@ -8,7 +8,9 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd import make_vjp
+from autograd.extend import defvjp, primitive
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import boxcox, boxcox1p
 from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.kernel_approximation import Nystroem, RBFSampler
@@ -18,6 +20,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     Normalizer,
     PolynomialFeatures,
+    PowerTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -58,6 +61,7 @@ def affine(offset: ArrayLike, scale: ArrayLike, n_features: int, training_mean: 
         training_mean=mean,
         invert_mean=(lambda after: after / scale + offset) if (scale != 0).all() else None,
         elementwise=True,
+        affine=True,
     )
 
 
@@ -92,6 +96,68 @@ def max_abs_scaler(scaler: MaxAbsScaler) -> Step:
     return affine(0.0, 1.0 / scaler.scale_, scaler.n_features_in_)
 
 
+@register_step(PowerTransformer)
+def power_transformer(step: PowerTransformer) -> Step:
+    """A power of every feature, scaled or not; Box and Cox's takes positive flux only."""
+    power, powers = (yeo_johnson if step.method == "yeo-johnson" else box_cox), step.lambdas_
+    scale = standard_scaler(step._scaler).forward if step.standardize else lambda X: X
+    return Step(lambda X: scale(power(X, powers)), step.n_features_in_, elementwise=True)
+
+
+@primitive
+def box_cox(X: NDArray, powers: NDArray) -> NDArray[np.float64]:
+    """``(x**power - 1) / power``, the logarithm where the power is 0.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, n_features)
+        Positive numbers.
+    powers : ndarray, shape (n_features,)
+        One for each feature.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+
+    Examples
+    --------
+    >>> box_cox(np.array([[3.0, 1.0]]), np.array([2.0, 0.0]))
+    array([[4., 0.]])
+    """
+    return boxcox(X, powers)
+
+
+@primitive
+def yeo_johnson(X: NDArray, powers: NDArray) -> NDArray[np.float64]:
+    """Yeo & Johnson's power transformation, of numbers of either sign.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, n_features)
+        Any numbers.
+    powers : ndarray, shape (n_features,)
+        One for each feature.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+
+    Examples
+    --------
+    >>> yeo_johnson(np.array([[2.0, -2.0]]), np.array([2.0, 0.0]))
+    array([[ 4., -4.]])
+    """
+    return boxcox1p(np.maximum(X, 0.0), powers) - boxcox1p(np.maximum(-X, 0.0), 2.0 - powers)
+
+
+defvjp(box_cox, lambda _y, X, powers: lambda g: g * X ** (powers - 1.0), None)
+defvjp(
+    yeo_johnson,
+    lambda _y, X, powers: lambda g: g * (1.0 + np.abs(X)) ** np.where(X >= 0, powers - 1.0, 1.0 - powers),
+    None,
+)
+
+
 @register_step(Normalizer)
 def normalizer(step: Normalizer) -> Step:
     """Each spectrum divided by its own norm."""
@@ -119,7 +185,7 @@ def principal_components(step: PCA) -> Step:
         smallest = np.finfo(deviation.dtype).eps
         basis = basis / np.maximum(deviation, smallest)
     shift = step.mean_ @ basis
-    return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=step.mean_)
+    return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=step.mean_, affine=True)
 
 
 @register_step(FastICA)
@@ -127,21 +193,21 @@ def independent_components(step: FastICA) -> Step:
     """Independent components."""
     basis, mean = step.components_.T, step.mean_ if step.whiten else None
     shift = 0.0 if mean is None else mean @ basis
-    return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=mean)
+    return Step(lambda X: anp.dot(X, basis) - shift, step.n_features_in_, training_mean=mean, affine=True)
 
 
 @register_step(TruncatedSVD)
 def truncated_svd(step: TruncatedSVD) -> Step:
     """Projection on the singular vectors."""
     basis = step.components_.T
-    return Step(lambda X: anp.dot(X, basis), step.n_features_in_)
+    return Step(lambda X: anp.dot(X, basis), step.n_features_in_, affine=True)
 
 
 @register_step(FunctionTransformer)
 def function_transformer(step: FunctionTransformer) -> Step:
     """Any function that autograd can trace."""
     if step.func is None:
-        return Step(lambda X: X, invert_mean=lambda mean: mean)
+        return Step(lambda X: X, invert_mean=lambda mean: mean, elementwise=True, affine=True)
     options = step.kw_args or {}
 
     def forward(X: Any) -> Any:
@@ -209,4 +275,4 @@ def rbf_sampler(step: RBFSampler) -> Step:
 def selector(step: Any) -> Step:
     """Some of the features."""
     kept: NDArray[np.intp] = step.get_support(indices=True)
-    return Step(lambda X: X[:, kept], step.n_features_in_)
+    return Step(lambda X: X[:, kept], step.n_features_in_, affine=True)
