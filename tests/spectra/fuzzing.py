@@ -68,6 +68,18 @@ def _lamost(path):
     hdu.writeto(path, overwrite=True)
 
 
+def _tab(path):
+    cells = fits.Column("COORDS", "800D", dim="(1,800)", array=np.geomspace(4000, 7000, 800)[None, :, None])
+    hdu = fits.PrimaryHDU(files.model(WAVE))
+    hdu.header.update(AXIS | {"CTYPE1": "WAVE-TAB", "CRVAL1": 1.0, "CDELT1": 1.0, "PS1_0": "WCS", "PS1_1": "COORDS"})
+    hdu.header["BUNIT"] = "1e-17 erg/s/cm2/Angstrom"
+    fits.HDUList([hdu, fits.BinTableHDU.from_columns([cells], name="WCS")]).writeto(path, overwrite=True)
+
+
+def _velocity(path):
+    files.write_wcs1d(path, CTYPE1="VOPT", CUNIT1="km/s", CRVAL1=-3000.0, CDELT1=10.0, RESTWAV=6.5646e-7)
+
+
 def _hdf5(path):
     import h5py
 
@@ -91,7 +103,11 @@ FITS = {
     "desi": files.write_desi, "6df": files.write_sixdfgs_image, "6df-table": files.write_sixdfgs_table,
     "2df": files.write_twodfgrs, "gama": files.write_gama, "wcs": files.write_wcs1d, "iraf": files.write_iraf,
     "table": files.write_fits_table, "extensions": _extensions, "wave-log": _wave_log, "multispec": _multispec,
-    "lamost": _lamost,
+    "lamost": _lamost, "tab": _tab, "velocity": _velocity, "ozdes": files.write_ozdes, "wigglez": files.write_wigglez,
+    "galah": files.write_galah, "2slaq": files.write_twoslaq, "aaomega": files.write_aaomega, "marz": files.write_marz,
+    "2qz": files.write_gama_collected, "plate": files.write_plate, "apogee": files.write_apogee,
+    "deep2": files.write_deep2, "mwm": files.write_mwm, "pypeit": files.write_pypeit, "manga": files.write_manga,
+    "eso": files.write_eso,
 }  # fmt: skip
 TEXT = {
     "ecsv": files.write_ecsv, "ned": files.write_ned,
@@ -138,7 +154,9 @@ def card_claims(content, rng):
 
 def data_bytes(content, rng):
     with fits.open(io.BytesIO(content)) as hdulist:
-        spans = [(h.fileinfo()["datLoc"], h.fileinfo()["datLoc"] + h.size) for h in hdulist if h.size]
+        # a letter of a plug map makes a target of the sky, and nobody can tell
+        rows = [h.fileinfo() | {"size": h.size} for h in hdulist if h.size and h.name != "PLUGMAP"]
+        spans = [(place["datLoc"], place["datLoc"] + place["size"]) for place in rows]
     begin, end = spans[rng.integers(len(spans))]
     changed = bytearray(content)
     count = int(rng.integers(1, 9))

@@ -271,3 +271,182 @@ def write_ned(path):
         for a, f in zip(air, model(to_vacuum(air)) * 1e-17, strict=True)
     ]
     return write_text(path, head + rows)
+
+
+#: Wavelengths in air of the files below, and the known spectrum there.
+AIR = 4000.0 + 2.0 * np.arange(1500)
+IMAGE_AXIS = {"CTYPE1": "Wavelength", "CUNIT1": "Angstrom", "CRVAL1": 4000.0, "CDELT1": 2.0, "CRPIX1": 1.0}
+
+
+def image_of(data, name="", kind=fits.ImageHDU, **cards):
+    hdu = kind(np.asarray(data, np.float32))
+    hdu.header.update(IMAGE_AXIS | cards)
+    if name:
+        hdu.name = name
+    return hdu
+
+
+def primary_of(data, **cards):
+    return image_of(data, kind=fits.PrimaryHDU, **cards)
+
+
+def written(path, *hdus):
+    fits.HDUList(list(hdus)).writeto(path, overwrite=True)
+    return path
+
+
+def rows_of(*values):
+    return np.array([np.broadcast_to(value, AIR.size) for value in values])
+
+
+FLUX = model(to_vacuum(AIR))
+
+
+def write_ozdes(path):
+    counts = {"BUNIT": "count / Angstrom"}
+    hdus = [
+        primary_of(FLUX, REFERENC="ozdes.org", OBJECT="SVA1", **counts),
+        image_of(0 * AIR + 0.25, "VARIANCE", **counts),
+    ]
+    hdus += [image_of(0 * AIR + 0, "BADPIX", **counts), image_of(9 * FLUX, "SINGLE", **counts)]
+    return written(
+        path, *hdus, image_of(0 * AIR + 0.25, "SINGLE_VAR", **counts), image_of(0 * AIR + 0, "SINGLE_BAD", **counts)
+    )
+
+
+def write_wigglez(path):
+    cards = {"REFCODE": "2018MNRAS.474.4151D", "BUNIT": "count / Angstrom"}
+    hdus = (
+        primary_of(FLUX, **cards),
+        image_of(0 * AIR + 0.25, "VARIANCE", **cards),
+        image_of(0 * AIR + 9, "SKY", **cards),
+    )
+    return written(path, *hdus)
+
+
+def write_galah(path):
+    hdus = [
+        primary_of(FLUX, ORIGIN="GALAH SURVEY"),
+        image_of(0 * AIR + 0.5, "SIGMA"),
+        image_of(9 * FLUX, "UNREDUCED"),
+    ]
+    return written(path, *hdus, image_of(0 * AIR + 0.5, "UNREDUCED_SIGMA"), image_of(FLUX / 10, "NORMALISED"))
+
+
+def write_twoslaq(path):
+    return written(path, primary_of(np.array([[FLUX], [9 * FLUX]]), MSTITLE="2dF-SDSS LRG/QSO survey", CD1_1=2.0))
+
+
+def fibers_of(kinds, **columns):
+    names = [f"J{number:04d}" for number in range(len(kinds))]
+    cells = {"NAME": names, "RA": np.radians([150.0] * len(kinds)), "DEC": np.radians([-30.0] * len(kinds))}
+    return fits.BinTableHDU(Table(cells | {"TYPE": kinds} | columns), name="FIBRES")
+
+
+def write_aaomega(path):
+    data = rows_of(9 * FLUX, FLUX, 0, 9)
+    hdus = [primary_of(data, INSTRUME="AAOMEGA-2dF", CRVAL1=4000.0 + 2 * 99, CRPIX1=100.0)]
+    hdus += [image_of(rows_of(9, 0.25, 9, 9), "VARIANCE"), fibers_of(["S", "P", "F", "N"])]
+    return written(
+        path, *hdus, image_of(9 * data, "RWSS"), fits.BinTableHDU(Table({"A": ["x"]}), name="REDUCTION_ARGS")
+    )
+
+
+def write_marz(path):
+    hdus = [primary_of(rows_of(FLUX, 9), name="INTENSITY", BUNIT="count"), image_of(rows_of(0.25, 9), "VARIANCE")]
+    wavelength = fits.ImageHDU(AIR, name="WAVELENGTH")
+    return written(path, *hdus, image_of(rows_of(9, 9), "SKY"), wavelength, fibers_of(["P", "S"]))
+
+
+def write_gama_collected(path, survey="2QZ"):
+    hdus = [
+        primary_of(FLUX, GAMANAME="GAMAJ1", SURVEY=survey, CD1_1=2.0),
+        image_of(0 * AIR + 0.25, "VARIANCE", CD1_1=2.0),
+    ]
+    return written(path, *hdus, image_of(0 * AIR + 9, "SKY", CD1_1=2.0))
+
+
+def write_plate(path):
+    loglam = sdss_axis()
+    flux = model(10**loglam)
+    hdu = fits.PrimaryHDU(np.array([9 * flux, flux], np.float32))
+    hdu.header.update(COEFF0=3.6, COEFF1=1e-4, PLATEID=406, MJD=51869, TELESCOP="SDSS 2.5-M")
+    names = {"IVAR": 4.0, "ANDMASK": 0, "ORMASK": 1, "WAVEDISP": 1, "PLUGMAP": None, "SKY": 9}
+    cells = Table({"FIBERID": [1, 2], "OBJTYPE": ["SKY", "QSO"]})
+    return written(
+        path,
+        hdu,
+        *(
+            fits.BinTableHDU(cells, name=name) if value is None else fits.ImageHDU(np.full((2, 2000), value), name=name)
+            for name, value in names.items()
+        ),
+    )
+
+
+def write_apogee(path):
+    cards = {"CTYPE1": "LOG-LINEAR", "CRVAL1": 3.6, "CDELT1": 1e-4, "CRPIX1": 1, "CUNIT1": None}
+    flux = model(10 ** (3.6 + 1e-4 * np.arange(2000)))
+    head = fits.PrimaryHDU()
+    head.header.update(HISTORY="APOGEE Reduction Pipeline", SFILE1="apVisit-r12-1.fits")
+    stack = np.array([flux, flux, 9 * flux])
+    hdus = (
+        image_of(stack, "FLUX", **cards),
+        image_of(0 * stack + 0.5, "ERROR", **cards),
+        image_of(stack > 1e9, "MASK", **cards),
+    )
+    return written(path, head, *hdus)
+
+
+def write_deep2(path):
+    tables = []
+    for name, at in (("Bxspf-B", AIR < 6000), ("Bxspf-R", AIR > 6010), ("Horne-B", AIR < 6000)):
+        cells = {"SPEC": [FLUX[at]], "LAMBDA": [AIR[at]], "IVAR": [np.full(at.sum(), 4.0)], "SKYSPEC": [FLUX[at]]}
+        tables.append(fits.BinTableHDU(Table(cells), name=name))
+    return written(path, fits.PrimaryHDU(), *tables)
+
+
+def write_mwm(path, visits=1):
+    wave = 10 ** (3.6 + 1e-4 * np.arange(2000))
+    cells = {"flux": np.tile(model(wave), (visits, 1)), "ivar": np.full((visits, 2000), 4.0)}
+    cells |= {"wavelength": np.tile(wave, (visits, 1))} if visits == 1 else {"mjd": np.arange(visits)}
+    cells |= {"pixel_flags": np.zeros((visits, 2000), int), "snr": np.ones(visits)}
+    head, table = fits.PrimaryHDU(), fits.BinTableHDU(Table(cells), name="BOSS/APO")
+    head.header.update(V_ASTRA="0.6.0", SDSS_ID=114)
+    table.header.update(CRVAL=3.6, CDELT=1e-4, NPIXELS=2000)
+    empty = fits.BinTableHDU(Table({name: value[:0] for name, value in cells.items()}), name="BOSS/LCO")
+    return written(path, head, empty, table)
+
+
+def write_pypeit(path):
+    cells = {"OPT_WAVE": AIR, "OPT_FLAM": model(AIR), "OPT_FLAM_IVAR": 0 * AIR + 4, "OPT_MASK": AIR > 0}
+    return written(path, fits.PrimaryHDU(), fits.BinTableHDU(Table(cells | {"OPT_COUNTS": AIR}), name="SPAT0100"))
+
+
+def write_manga(path):
+    """The rows of a MaNGA bundle (RSS): log-linear, masks and wavelengths in extensions of their own."""
+    wave = 10 ** (3.6 + 1e-4 * np.arange(2000))
+    cards = {"CTYPE1": "WAVE-LOG", "CRVAL1": wave[0], "CDELT1": wave[0] * 1e-4 * np.log(10), "INSTRUME": "MaNGA"}
+    cards["BUNIT"] = "1E-17 erg/s/cm^2/Ang/fiber"
+    stack = np.array([model(wave), 2 * model(wave)])
+    hdus = [
+        image_of(stack, "FLUX", **cards),
+        image_of(0 * stack + 4, "IVAR"),
+        image_of(stack < 0, "MASK"),
+        image_of(stack, "DISP"),
+    ]
+    head = fits.PrimaryHDU()
+    head.header["TELESCOP"] = "SDSS 2.5-M"
+    return written(path, head, *hdus, fits.ImageHDU(wave, name="WAVE"))
+
+
+def write_eso(path, medium="air"):
+    """Phase 3 of ESO: one row of arrays, with UCDs that say which flux is meant, and the medium."""
+    wave = AIR if medium == "air" else to_vacuum(AIR)
+    cells = {"WAVE": [wave / 10], "FLUX": [FLUX * 1e-17], "ERR": [0 * AIR + 0.5e-17], "QUAL": [0 * AIR], "SNR": [AIR]}
+    table = fits.BinTableHDU(Table(cells), name="SPECTRUM")
+    ucds = ["em.wl;obs.atmos" if medium == "air" else "em.wl", "phot.flux.density;em.wl;src.net;meta.main"]
+    ucds += ["stat.error;phot.flux.density;meta.main", "meta.code.qual;meta.main", "stat.snr;meta.main"]
+    units = ["nm", *["erg.cm**(-2).s**(-1).angstrom**(-1)"] * 2, "", ""]
+    for number, (ucd, unit) in enumerate(zip(ucds, units, strict=True), 1):
+        table.header[f"TUCD{number}"], table.header[f"TUNIT{number}"] = ucd, unit
+    return written(path, fits.PrimaryHDU(), table)

@@ -76,6 +76,10 @@ def marz(path):
     fits.HDUList([hdu, fits.BinTableHDU(cells, name="FIBRES")]).writeto(path)
 
 
+def ozdes(path):
+    fits.delval(files.write_ozdes(path), "BUNIT")
+
+
 def hdf5(path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
@@ -147,6 +151,7 @@ CASES = {
     "marks of a survey": (renamed, "cards of 6dFGS"),
     "frame of no unit": (marz, "no unit that is understood"),
     "format that does not fit": (table(WAVES, FLUXES), "table of a spec file", {"format": "SDSS-III/IV spec"}),
+    "survey of no unit": (ozdes, "no unit that is understood"),
     "container of no unit": (hdf5, "neither a unit of its flux"),
     "multispec of nanometres": (multispec, "its multispec axis would be"),
     "impossible axis": (table(("wave", WAVE / 10, "Angstrom"), FLUXES), "is not ultraviolet"),
@@ -260,3 +265,16 @@ def test_data_changed_on_purpose_are_written_with_their_sum(tmp_path):
     with fits.open(path) as hdulist:
         hdulist.writeto(path, overwrite=True, checksum=True)
     assert len(read_spectra(path)) == 1
+
+
+@pytest.mark.parametrize("lost", ["TUCD1", "card"])
+def test_a_medium_in_doubt_is_asked_for(lost, tmp_path):
+    path = tmp_path / "a.fits"
+    if lost == "TUCD1":
+        fits.delval(files.write_eso(path), "TUCD1", ext=1)
+    else:
+        image(primary=True, CTYPE1="AWAV", AIRORVAC="vac")(path)
+    with pytest.raises(AgnsalError, match="Pass medium='air', or medium='vacuum'"):
+        read_spectra(path)
+    assert read_spectra(path, medium="air")[0].meta["medium_of_file"] == "air"
+    assert read_spectra(path, medium="vacuum")[0].meta["medium_of_file"] == "vacuum"

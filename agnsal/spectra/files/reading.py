@@ -267,6 +267,8 @@ def _standard(
         wavelength = wavelength * (1.0 + z)
     elif record.rest is not None and frame is None:
         raise AgnsalError(f"it is in the rest frame already: {record.rest}. Pass frame='rest', or frame='observed'.")
+    if record.doubt and medium is None:
+        raise AgnsalError(f"{record.doubt}. Pass medium='air', or medium='vacuum'.")
     of_file = medium or record.medium or "vacuum"
     if of_file == "air":
         wavelength = air_to_vacuum(wavelength * u.AA).to_value(u.AA)

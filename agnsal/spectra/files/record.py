@@ -38,6 +38,7 @@ class FileSpectrum:
     medium: str | None = None
     frame: str | None = None  # "rest" or "observed" where the file says so in as many words
     rest: str | None = None  # how its header betrays that its axis has been moved to the rest frame
+    doubt: str | None = None  # why its medium has to be asked for, though the file speaks of it
     redshift: float | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()  # extensions and columns that were not used

@@ -297,6 +297,14 @@ def medium_of(header: fits.Header, axis: int = 1) -> Literal["air", "vacuum"] | 
     return "air" if made_by_iraf else None
 
 
+def medium_in_doubt(header: fits.Header, axis: int = 1) -> str | None:
+    """How a header says two media: air by the type of its axis, and vacuum by a card."""
+    kind = str(header.get(f"CTYPE{axis}", "")).upper()
+    if kind.startswith("AWAV") and stated_medium(header) == "vacuum":
+        return f"its axis is in air by CTYPE{axis} = {clean(kind, 10)!r} and in vacuum by another card"
+    return None
+
+
 _NO_UNIT = "its wavelength axis has no unit (CUNIT, or units= in WAT1_001), so that Angstrom would be a guess"
 
 

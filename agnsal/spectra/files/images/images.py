@@ -115,6 +115,7 @@ def _spectra(
             medium=where.medium,
             rest=where.rest,
             redshift=where.redshift,
+            doubt=None if given else axes.medium_in_doubt(header, axis),
             meta={"header": header} if lines == 1 else {"header": header, "row": number},
         )
         record.ignored = tuple(ignored)

@@ -9,15 +9,18 @@ from collections.abc import Callable
 
 import astropy.units as u
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images.axes import spectral_axis
-from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.images.planes import is_image, part_of
+from agnsal.spectra.files.layout import Layout, Request, call
+from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role, understand
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
-from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum, clean, from_specutils, names_of_rest
+from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
+from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest
 
-#: How the SURVEY card of spectra collected by GAMA reads, and the specutils loader for each.
+#: How the SURVEY card of spectra collected by GAMA reads, and what specutils calls its loader for each.
 GAMA_COLLECTIONS = {
     "2QZ": "GAMA-2QZ",
     "2SLAQ-QSO": "GAMA-2SLAQ-QSO",
@@ -52,8 +55,10 @@ def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """The flux-calibrated spectrum of GAMA itself, or the spectrum of another survey that GAMA has collected."""
     header, data = hdulist[0].header, hdulist[0].data
     label = gama_label(header) or "GAMA"
+    if label in ("GAMA-MGC", "GAMA-2dFGRS"):
+        return read_rows(hdulist, label)
     if label != "GAMA":
-        return read_by_purpose(hdulist, label)[:1]
+        return read_extensions(hdulist, label, u.ct)
     if data is None or data.ndim != 2 or len(data) < 2:
         raise AgnsalError("HDU 0 was expected to be the image of a GAMA file: rows of flux, error, counts, sky.")
     wavelength = spectral_axis(header, data.shape[1], units=_ANGSTROM).wavelength
@@ -68,7 +73,7 @@ def read_gama(hdulist: fits.HDUList) -> list[FileSpectrum]:
 
 
 def gama_label(header: fits.Header) -> str | None:
-    """The specutils loader of a file of GAMA, or None."""
+    """What specutils calls the layout of a file of GAMA, or None."""
     if "GAMANAME" not in header:
         return None
     survey, origin = str(header.get("SURVEY", "")), str(header.get("ORIGIN", ""))
@@ -80,31 +85,67 @@ def gama_label(header: fits.Header) -> str | None:
     return "GAMA" if "GAMA" in origin else None
 
 
-def read_by_purpose(hdulist: fits.HDUList, label: str) -> list[FileSpectrum]:
-    """The reduced spectra that a loader of specutils finds: combined ones where there are some, never sky or errors.
+def read_extensions(
+    hdulist: fits.HDUList, label: str, unit: u.UnitBase | None, error: Role = "variance"
+) -> list[FileSpectrum]:
+    """A spectrum in the first image and its errors in another: called so, or the second where none has a name.
 
-    The axis is read anew: where a card of it is lacking, specutils takes a default.
+    `unit` is that of the flux where the header says none.
     """
-    from specutils import SpectrumList
+    flux = hdulist[0]
+    if flux.data is None or flux.data.size != max(flux.data.shape):
+        raise AgnsalError(f"the {label} layout was expected to begin with the image of one spectrum.")
+    images = [hdu for hdu in hdulist[1:] if is_image(hdu)]
+    named = [(hdu, role) for hdu in images for role in UNCERTAINTIES if part_of(hdu).role == role]
+    if not named and images and not any(hdu.name for hdu in images):
+        named = [(images[0], error)]
+    errors, role = named[0] if named else (None, error)
+    if errors is not None and errors.data.size != flux.data.size:
+        raise AgnsalError(f"its errors have {errors.data.size} pixels and its flux {flux.data.size}; they must agree.")
+    ivar = None if errors is None else inverse_variance(errors.data.ravel(), role)
+    ignored = names_of_rest(hdulist, flux, *(() if errors is None else (errors,)))
+    return [_record(flux.header, flux.data.ravel(), ivar, label, ignored, unit)]
 
-    loaded = SpectrumList.read(hdulist, format=label)
-    purposes = [str(spectrum.meta.get("purpose", "reduced")) for spectrum in loaded]
-    wanted = next((purpose for purpose in ("combined", "reduced") if purpose in purposes), None)
-    chosen = [spectrum for spectrum, purpose in zip(loaded, purposes, strict=True) if purpose == wanted]
-    if not chosen:
-        raise AgnsalError(
-            f"the {label} layout was expected to hold a reduced spectrum; it has {', '.join(purposes) or 'none'}."
-        )
-    used = [hdu for hdu in hdulist if any(hdu.header == spectrum.meta["header"] for spectrum in chosen)]
-    beside = [purpose for purpose in purposes if purpose != wanted]
-    records = [record for spectrum in chosen for record in from_specutils(spectrum)]
-    for record in records:
-        if label != "GAMA-LT":  # whose cards have no number of their axis
-            header = record.meta["header"]
-            record.wavelength = spectral_axis(header, record.flux.size, units=_ANGSTROM).wavelength
-        record.medium, record.meta["survey"] = "air", label
-        record.ignored = (*beside, *names_of_rest(hdulist, *used))
-    return records
+
+def read_rows(hdulist: fits.HDUList, label: str) -> list[FileSpectrum]:
+    """A spectrum and its errors in rows of one image, which cards ROW1, ... or ARRAY1, ... name."""
+    header, data = hdulist[0].header, hdulist[0].data
+    if data is None or data.ndim != 2:
+        raise AgnsalError(f"the {label} layout was expected to be an image with a row for each quantity.")
+    names = [clean(header.get(f"ROW{row}", header.get(f"ARRAY{row}", ""))) for row in range(1, len(data) + 1)]
+    roles = [understand(name).role for name in names]
+    if roles.count("flux") != 1:
+        raise AgnsalError(f"the {label} layout was expected to have one row of flux; its rows are {', '.join(names)}.")
+    kind = next((role for role in UNCERTAINTIES if role in roles), None)
+    ivar = None if kind is None else inverse_variance(data[roles.index(kind)], kind)
+    beside = [name or f"row {row}" for row, name in enumerate(names, 1) if roles[row - 1] not in ("flux", kind)]
+    ignored = (*beside, *names_of_rest(hdulist, hdulist[0]))
+    return [_record(header, data[roles.index("flux")], ivar, label, ignored, u.ct)]
+
+
+def _record(
+    header: fits.Header,
+    flux: NDArray,
+    ivar: NDArray | None,
+    label: str,
+    ignored: tuple[str, ...],
+    unit: u.UnitBase | None,
+) -> FileSpectrum:
+    """A spectrum in air, in the unit of its header, else in `unit`; refused where there is none."""
+    written = header.get("BUNIT")
+    known = flux_unit(written) or (None if str(written or "").strip() else unit)
+    if known is None:
+        problem = f"its flux has no unit that is understood (BUNIT = {written!r})"
+        raise AgnsalError(f"{problem}. {call(None, units={'flux': 'counts/Angstrom'})}")
+    if label == "GAMA-LT":  # whose cards have no number of their axis
+        header = header.copy()
+        header.update({f"{key}1": header[key] for key in ("CRVAL", "CDELT", "CRPIX") if key in header})
+    wavelength = spectral_axis(header, flux.size, units=_ANGSTROM).wavelength
+    record = FileSpectrum(wavelength, flux, known, ivar=ivar, medium="air")
+    record.meta.update(header=header, survey=label)
+    record.describe(header)
+    record.ignored = ignored
+    return record
 
 
 def read_twoslaq(hdulist: fits.HDUList) -> list[FileSpectrum]:
@@ -120,20 +161,24 @@ def read_twoslaq(hdulist: fits.HDUList) -> list[FileSpectrum]:
     return [record]
 
 
-def _has(key: str, *words: str) -> Callable[[fits.HDUList], bool]:
-    """Whether a card of the primary header speaks of one of the words."""
-    return lambda hdulist: any(word.lower() in str(hdulist[0].header.get(key, "")).lower() for word in words)
+def _has(key: str, word: str) -> Callable[[fits.HDUList], bool]:
+    """Whether a card of the primary header speaks of a word."""
+    return lambda hdulist: word.lower() in str(hdulist[0].header.get(key, "")).lower()
 
 
-def _by_purpose(label: str, key: str, word: str) -> Layout:
-    """A survey known by a word in a card of its primary header, and read by specutils' loader of that name."""
-    return Layout(label, _has(key, word), lambda hdulist, _: read_by_purpose(hdulist, label), f"{key} = {word}")
+def _survey(label: str, key: str, word: str, unit: u.UnitBase | None = None, error: Role = "variance") -> Layout:
+    """A survey known by a word in a card of its primary header, with its errors in an extension."""
+
+    def read(hdulist: fits.HDUList, request: Request) -> list[FileSpectrum]:
+        return read_extensions(hdulist, label, request.flux_unit() or unit, error)
+
+    return Layout(label, _has(key, word), read, f"{key} = {word}")
 
 
 LAYOUTS = (
-    _by_purpose("OzDES", "REFERENC", "ozdes"),
-    _by_purpose("WiggleZ", "REFCODE", "2018MNRAS.474.4151D"),
-    _by_purpose("GALAH", "ORIGIN", "GALAH"),
+    _survey("OzDES", "REFERENC", "ozdes"),
+    _survey("WiggleZ", "REFCODE", "2018MNRAS.474.4151D"),
+    _survey("GALAH", "ORIGIN", "GALAH", u.ct, "error"),
     Layout(
         "2SLAQ-LRG",
         _has("MSTITLE", "2dF-SDSS LRG/QSO survey"),

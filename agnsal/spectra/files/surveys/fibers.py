@@ -11,9 +11,10 @@ from astropy.io import fits
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.images.axes import spectral_axis
 from agnsal.spectra.files.layout import Layout
+from agnsal.spectra.files.meaning.roles import understand
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum, names_of_rest, object_id
+from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest, object_id
 
 _SKY = ("SKY", "SPECTROPHOTO_SKY")
 
@@ -33,6 +34,8 @@ def read_plate(hdulist: fits.HDUList) -> list[FileSpectrum]:
     if table is None:
         raise AgnsalError("it was expected to be an spPlate file: an image with COEFF0 and a table of its fibres.")
     ivar = hdulist["IVAR"] if "IVAR" in hdulist else hdulist[1]
+    if ivar.name not in ("", "IVAR"):
+        raise AgnsalError(f"its inverse variance is lacking: HDU 1 is {clean(ivar.name)}. Fetch the file again.")
     if ivar.shape != primary.shape:
         raise AgnsalError(f"its inverse variance has shape {ivar.shape}, its flux {primary.shape}; they must agree.")
     header, size = primary.header, primary.shape[1]
@@ -74,6 +77,12 @@ def is_apogee(hdulist: fits.HDUList) -> bool:
 def read_apogee(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """The combined spectrum: the first row of an apStar (its others are the visits), or the one of an aspcapStar."""
     flux, error = hdulist[1], hdulist[2]
+    for hdu, role in ((flux, "flux"), (error, "error")):
+        said = {understand(text).role for text in (hdu.name, str(hdu.header.get("BUNIT", "")).split("(")[0]) if text}
+        if said - {role, None}:
+            raise AgnsalError(
+                f"its images are not in their order: the {role} was expected, {clean(hdu.name)} is there."
+            )
     rows = np.atleast_2d(flux.data)
     visits = str(hdulist[0].header.get("SFILE1", "")) != ""
     axis = spectral_axis(flux.header, rows.shape[1], 1, units={"log10_wavelength": "Angstrom"})

@@ -22,7 +22,7 @@ from agnsal.spectra.files.meaning.units import flux_unit
 from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest
 from agnsal.spectra.files.tables.fits_tables import is_table
 
-_NO_TARGET = {"S", "SKY", "N", "F", "U", "PARKED", "DEAD", "GUIDE", "FIDUCIAL", "UNUSED"}
+_NO_TARGET = {"S", "SKY", "PARKED", "DEAD", "GUIDE", "FIDUCIAL", "UNUSED"}
 _KINDS = ("TYPE", "FIBRE")  # the columns that say what a fibre is on
 _SPECTROGRAPHS = ("AAOMEGA", "2DF", "HERMES", "SPIRAL")
 
@@ -69,9 +69,11 @@ def read_frame(hdulist: fits.HDUList, request: Request) -> list[FileSpectrum]:
     cells = table.data
     kinds = [str(value).strip().upper() for value in cells[_kind(table)]]
     ignored = names_of_rest(hdulist, *(hdu for hdu in (table, image, errors, *used) if hdu is not None))
+    letters = all(len(kind) <= 1 for kind in kinds)  # as 2dfdr writes them: P is a target
+    on_target = [kind == "P" if letters else kind not in _NO_TARGET for kind in kinds]
     records = []
     for row in range(count):
-        if kinds[row] in _NO_TARGET:
+        if not on_target[row]:
             continue
         record = FileSpectrum(
             wavelength[row if len(wavelength) > 1 else 0],
@@ -106,11 +108,22 @@ def _wavelengths(hdulist: fits.HDUList, image: Any) -> tuple[np.ndarray, tuple[A
     return 10.0**values if logarithmic else values, (listed,)
 
 
+def _marks(hdulist: fits.HDUList) -> bool:
+    """Whether a file has rows of INTENSITY and their VARIANCE, or comes from one of the spectrographs of 2dfdr."""
+    flux = _flux(hdulist)
+    if flux is None or flux.shape[0] < 2:
+        return False
+    named = {hdu.name for hdu in hdulist} >= {"INTENSITY", "VARIANCE"}
+    return named or any(name in str(hdulist[0].header.get("INSTRUME", "")).upper() for name in _SPECTROGRAPHS)
+
+
 LAYOUTS = (
     Layout(
         "AAOmega and Marz",
         fiber_table,
         read_frame,
         "a table FIBRES or DETAILS with the type of the fibre of each row of an image",
+        marks=_marks,
+        medium="air",
     ),
 )

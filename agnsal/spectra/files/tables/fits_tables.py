@@ -148,9 +148,20 @@ def _records(choice: _Choice, hdulist: fits.HDUList, request: Request, found: An
     known = known_of(header)
     numbers = {part.name: column_of(hdu, part.name) for part in choice.roles.values()}
     records = spectra_of(choice.roles, numbers, header, request, found, known)
+    for record in records:
+        record.doubt = None if record.medium else _lost_medium(hdu, choice.roles)
     if len(records) > 1 or np.ndim(numbers[choice.roles["flux"].name]) == 2:
         _describe_rows(records, hdu)
     return records
+
+
+def _lost_medium(hdu: Any, roles: Mapping[str, Part]) -> str | None:
+    """Why the medium is in doubt: columns of a table have UCDs (which tell air and vacuum), and its axis has none."""
+    ucds = {column.name: str(hdu.header.get(f"TUCD{number}", "")) for number, column in enumerate(hdu.columns, 1)}
+    axis = roles.get("wavelength") or roles["log10_wavelength"]
+    if not any(ucds.values()) or "em." in ucds[axis.name].lower():
+        return None
+    return f"its columns have UCDs, and that of its wavelengths ({axis.name}) does not say air or vacuum"
 
 
 def column_of(hdu: Any, name: str) -> NDArray:
