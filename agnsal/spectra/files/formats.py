@@ -63,11 +63,12 @@ def load(file: str, format: str | None, request: Request) -> tuple[list[FileSpec
 
 def _load(path: Path, format: str | None, request: Request) -> tuple[list[FileSpectrum], str]:  # noqa: A002
     known = None if format is None else by_name(format)
-    content = unpacked(path)
+    with path.open("rb") as stream:
+        start = stream.read(10)
+    content = unpacked(path, start)
     if format is not None and known is None and format not in _TEXT_FORMATS:
         return read_with_specutils(path, format)
-    with path.open("rb") as stream:
-        start = stream.read(10) if content is None else content[:10]
+    start = start if content is None else content[:10]
     if start.startswith((containers.HDF5, containers.PARQUET)):
         return _load_container(path, "HDF5" if start.startswith(containers.HDF5) else "parquet", request)
     if not start.startswith(b"SIMPLE"):
@@ -108,8 +109,10 @@ def _load_fits(
     for layout in [known] if known else [each for each in LAYOUTS if each.generic or not generic]:
         if not (known or layout.matches(hdulist)):
             continue
-        marked = next((each for each in LAYOUTS if each.marks and each.marks(hdulist)), None)
-        if marked and layout.generic and not (known or generic):
+        marked = (
+            next((each for each in LAYOUTS if each.marks and each.marks(hdulist)), None) if layout.generic else None
+        )
+        if marked and not (known or generic):
             raise _lost(marked, hdulist)
         try:
             records = layout.read(hdulist, request)
@@ -121,7 +124,7 @@ def _load_fits(
         edited = check_read(hdulist)
         for record in records:
             record.edited = edited
-            if layout.generic and marked:
+            if marked:
                 record.medium = record.medium or marked.medium
         return (records if layout.generic else told(records, layout.name, request)), layout.name, None
     return [], "", refused or _nothing_known(hdulist)

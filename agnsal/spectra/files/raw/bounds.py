@@ -42,13 +42,11 @@ def check_claims(path: Path) -> None:
             raise AgnsalError(f"it is no FITS file and has {size} bytes, too many for a text of spectra; split it.")
 
 
-def unpacked(path: Path) -> bytes | None:
+def unpacked(path: Path, start: bytes) -> bytes | None:
     """What a packed file holds, all of it: readers take the first part of one that is cut off for the whole.
 
-    None where the file is not packed. Only gzip and bzip2 are unpacked; of other ways nothing tells the size before.
+    None where the file, by its `start`, is not packed. Only gzip and bzip2 are unpacked.
     """
-    with path.open("rb") as file:
-        start = file.read(6)
     if start.startswith((b"PK\3\4", b"\xfd7zXZ", b"\x1f\x9d", b"\x28\xb5\x2f\xfd")):
         raise AgnsalError("it is packed (zip, xz, compress or zstd); unpack it and read what is in it.")
     if not start.startswith((b"\x1f\x8b", b"BZh")):

@@ -17,7 +17,8 @@ _COLUMNS = {"SPEC", "LAMBDA", "IVAR"}
 
 def _detectors(hdulist: fits.HDUList) -> list[fits.BinTableHDU]:
     """The tables of one extraction, blue before red."""
-    there = {hdu.name.upper(): hdu for hdu in hdulist if is_table(hdu) and set(hdu.columns.names) >= _COLUMNS}
+    named = [hdu for hdu in hdulist if hdu.name.upper().startswith(_EXTRACTIONS)]
+    there = {hdu.name.upper(): hdu for hdu in named if is_table(hdu) and set(hdu.columns.names) >= _COLUMNS}
     for kind in _EXTRACTIONS:
         if found := [there[f"{kind}-{side}"] for side in "BR" if f"{kind}-{side}" in there]:
             return found

@@ -24,17 +24,15 @@ _NO_REDSHIFTS = ("FIBERMAP", "EXP_FIBERMAP", "SCORES")
 Arm = tuple[NDArray, NDArray, NDArray]  # wavelength (m,), flux (n, m), inverse variance (n, m)
 
 
-def read_desi(hdulist: fits.HDUList, label: str = "DESI coadd") -> list[FileSpectrum]:
+def read_desi(hdulist: fits.HDUList) -> list[FileSpectrum]:
     """Every target of a coadd or spectra file; sky fibres are left out."""
-    from specutils import SpectrumList
-
-    # the resolution matrices are 11 times the size of all the rest, the tables have up to 81 columns: not for specutils
+    # the resolution matrices are 11 times the size of all the rest: they are not touched
     light = [hdu for hdu in hdulist if hdu.name.endswith(("PRIMARY", "_WAVELENGTH", "_FLUX", "_IVAR", "_MASK"))]
-    if "BRZ_FLUX" in hdulist:  # arms joined by the survey; specutils does not know these
-        arms = [tuple(np.array(hdulist[f"BRZ_{part}"].data, float) for part in ("WAVELENGTH", "FLUX", "IVAR"))]
-    else:
-        loaded = SpectrumList.read(fits.HDUList(light), format=label)
-        arms = [(np.asarray(arm.spectral_axis.value), arm.flux.value, arm.uncertainty.array) for arm in loaded]
+    joined = ("BRZ",) if "BRZ_FLUX" in hdulist else ("B", "R", "Z")  # by the survey, or here
+    names = [arm for arm in joined if f"{arm}_FLUX" in hdulist]
+    arms = [
+        tuple(np.asarray(hdulist[f"{arm}_{part}"].data) for part in ("WAVELENGTH", "FLUX", "IVAR")) for arm in names
+    ]
     if not arms:
         raise AgnsalError("it holds none of the arms b, r, z of DESI.")
     wavelength, flux, ivar = join_arms(arms)  # type: ignore[arg-type]

@@ -30,7 +30,6 @@ PIXEL_BITS = {
 
 #: The names of the extensions of single exposures: camera and number.
 _EXPOSURE = re.compile(r"[BR][12]-\d+")
-_UNIT = "1e-17 erg / (Angstrom cm2 s)"
 _CELLS = (
     "PLATE", "FIELD", "MJD", "FIBERID", "CATALOGID", "Z", "Z_ERR", "ZWARNING", "CLASS", "SUBCLASS", "SN_MEDIAN_ALL",
     "SN_MEDIAN", "SURVEY", "PLUG_RA", "PLUG_DEC", "RACAT", "DECCAT",
@@ -49,9 +48,7 @@ def pixel_bits(names: Iterable[str | int]) -> int:
 
 
 def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[FileSpectrum]:
-    """The coadded spectrum of a spec file, through specutils' loader, with what SPECOBJ or SPALL knows of it."""
-    from specutils import Spectrum
-
+    """The coadded spectrum of a spec file, with what SPECOBJ or SPALL knows of it."""
     try:
         table: Any = hdulist[1].data  # len() would read every header of the file
     except IndexError:
@@ -71,15 +68,7 @@ def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[File
         raise AgnsalError("its table of the coadded spectrum is empty.")
     header = hdulist[0].header
     written = hdulist[1].columns[names["flux"]].unit or header.get("BUNIT")
-    if "BUNIT" in header:
-        header["BUNIT"] = _UNIT  # as written, "1E-17 erg/cm^2/s/Ang", it costs a warning a file; it never differs
     flux, ivar = table[names["flux"]], table[names["ivar"]]
-    if label == "SDSS-V spec" and {"mask", "or_mask"} & set(names):
-        loaded = Spectrum.read(hdulist, format=label, hdu=1)
-        flux, ivar = loaded.flux.value, loaded.uncertainty.array
-    elif label != "SDSS-V spec" and "and_mask" in names:
-        loaded = Spectrum.read(hdulist, format=label)
-        flux, ivar = loaded.flux.value, loaded.uncertainty.array
     record = FileSpectrum(
         wavelength=log_axis(table[names["loglam"]], header.get("COEFF0"), header.get("COEFF1")),
         flux=flux,
@@ -102,18 +91,13 @@ def _not_used(names: dict[str, str], header: fits.Header, used: set[str]) -> tup
 
 def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
     """An spSpec file of SDSS-I/II: rows of flux, the same less continuum, error, mask; redshift in the header."""
-    from specutils import Spectrum
-
     data, header = hdulist[0].data, hdulist[0].header
     if data is None or data.ndim != 2 or len(data) < 4:
         raise AgnsalError("HDU 0 was expected to be the image of an spSpec file, at least 4 rows of pixels.")
-    if "BUNIT" in header:
-        header["BUNIT"] = _UNIT
-    loaded = Spectrum.read(hdulist, format="SDSS-I/II spSpec")
     first, step = header.get("COEFF0", header.get("CRVAL1")), header.get("COEFF1", header.get("CD1_1"))
     record = FileSpectrum(
         wavelength=10.0 ** (float(first) + float(step) * np.arange(data.shape[1])),
-        flux=loaded.flux.value,
+        flux=data[0],
         unit=FLAM17,
         ivar=inverse_variance(data[2], "error"),
         bad=(data[3].astype(np.int64) & bad_bits) != 0 if bad_bits else None,
