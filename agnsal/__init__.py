@@ -70,6 +70,8 @@ if TYPE_CHECKING:
         map_stability as map_stability,
         mean_maps as mean_maps,
     )
+    from agnsal.attribution.examples.influence import training_influence as training_influence
+    from agnsal.attribution.examples.terms import TrainingInfluence as TrainingInfluence
     from agnsal.attribution.populations.suspicion import suspicious_labels as suspicious_labels
     from agnsal.attribution.answer.exchange import from_arrays as from_arrays, from_shap as from_shap
     from agnsal.attribution.answer.export import to_quantus as to_quantus, to_shap as to_shap
@@ -156,6 +158,8 @@ _HOMES = {
     "spectra.editing.reference": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.populations.change": ("explain_change",),
     "attribution.answer.maps": ("MeanMaps", "cluster_maps", "map_stability", "mean_maps"),
+    "attribution.examples.influence": ("training_influence",),
+    "attribution.examples.terms": ("TrainingInfluence",),
     "attribution.populations.suspicion": ("suspicious_labels",),
     "attribution.answer.exchange": ("from_arrays", "from_shap"),
     "attribution.answer.export": ("to_quantus", "to_shap"),

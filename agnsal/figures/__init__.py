@@ -12,6 +12,7 @@ from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.gradients import plot_class_gradients
 from agnsal.figures.hierarchy import plot_hierarchy
 from agnsal.figures.importance import plot_line_importance
+from agnsal.figures.influence import plot_training_influence
 from agnsal.figures.maps import plot_mean_maps
 from agnsal.figures.population import plot_population_importance
 from agnsal.figures.saliency import plot_saliency
@@ -35,6 +36,7 @@ __all__ = [
     "plot_saliency",
     "plot_scores",
     "plot_spectra",
+    "plot_training_influence",
     "plot_transform_importance",
     "plot_truth_and_maps",
     "share_limits",

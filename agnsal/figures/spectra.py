@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: Share of the axis that a name may cover.
-_TEXT_WIDTH = 0.65
+TEXT_WIDTH = 0.65
 
 
 def plot_spectra(
@@ -74,7 +74,7 @@ def plot_spectra(
     labels = sample.labels
     places = {} if labels is None else class_places(labels)
     names = [_name(sample, i) for i in chosen]
-    levels = _levels(sample.flux[chosen], ax) if offset == "auto" else offset * np.arange(len(chosen))
+    levels = levels_apart(sample.flux[chosen], ax) if offset == "auto" else offset * np.arange(len(chosen))
     for number, (i, name, level) in enumerate(zip(chosen, names, levels, strict=False)):
         color = class_color(places[str(labels[i])] if labels is not None else number)
         if colors is not None and labels is not None:
@@ -84,7 +84,7 @@ def plot_spectra(
         if mask.any():
             ax.plot(center, np.where(mask, flux, np.nan), color=color, linewidth=0.8, alpha=0.3)
         if offset == "auto":
-            top = flux[: max(1, int(_TEXT_WIDTH * flux.size))].max()
+            top = flux[: max(1, int(TEXT_WIDTH * flux.size))].max()
             text = ax.text(edges[0], top, f"  {name}", color=color, va="bottom", fontsize="small", zorder=2.4)
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
     if offset == "auto":
@@ -100,11 +100,23 @@ def plot_spectra(
     return ax
 
 
-def _levels(flux: NDArray[np.float64], ax: Axes) -> NDArray[np.float64]:
-    """Offset of each spectrum that clears the one below and its name; one more for the top of the axes."""
+def levels_apart(flux: NDArray[np.float64], ax: Axes) -> NDArray[np.float64]:
+    """Offset of each spectrum that clears the one below and its name; one more for the top of the axes.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n, n_bins)
+        From the bottom up.
+    ax : Axes
+        Where they will be drawn.
+
+    Returns
+    -------
+    ndarray, shape (n + 1,)
+    """
     from matplotlib import rcParams
 
-    n, left = len(flux), max(1, int(_TEXT_WIDTH * flux.shape[1]))
+    n, left = len(flux), max(1, int(TEXT_WIDTH * flux.shape[1]))
     size = rcParams["font.size"]
     labels_and_axis = 8.0 * size  # above and below the axes, in points
     height = ax.get_window_extent().height * 72.0 / ax.figure.dpi - labels_and_axis

@@ -22,6 +22,28 @@ PRODUCT_KERNELS = ("linear", "rbf")
 
 
 @dataclass(frozen=True)
+class TrainingRows:
+    """Which training spectra the vectors of a kernel expansion are.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n_vectors,)
+        Their rows in the training set.
+    n : int
+        How many spectra there were.
+    ids : ndarray, shape (n_vectors,), or None
+        Their names, where the machine was fitted to a sample.
+    labels : ndarray, shape (n_vectors,), or None
+        Their classes.
+    """
+
+    rows: NDArray[np.intp]
+    n: int
+    ids: NDArray | None = None
+    labels: NDArray | None = None
+
+
+@dataclass(frozen=True)
 class Structure:
     """A kernel expansion (a linear function is one), with what comes before and after it.
 
@@ -41,6 +63,8 @@ class Structure:
         Platt's `a` and `b` of every pair.
     before : tuple of callable
         What is done to the spectra first, to every feature by itself.
+    training : TrainingRows or None
+        Which training spectra the vectors of the expansion are, where they are such.
 
     Examples
     --------
@@ -53,6 +77,7 @@ class Structure:
     exact: tuple[str, ...]
     sigmoids: tuple[NDArray, NDArray] | None = None
     before: tuple[Function, ...] = ()
+    training: TrainingRows | None = None
 
     @classmethod
     def linear(
@@ -79,7 +104,11 @@ class Structure:
 
     @classmethod
     def pairs(
-        cls, expansion: KernelExpansion, n_classes: int, sigmoids: tuple[NDArray, NDArray] | None = None
+        cls,
+        expansion: KernelExpansion,
+        n_classes: int,
+        sigmoids: tuple[NDArray, NDArray] | None = None,
+        training: TrainingRows | None = None,
     ) -> Structure:
         """A machine with a function for each pair of classes, and exactly coupled probabilities if it has sigmoids.
 
@@ -91,6 +120,8 @@ class Structure:
             How many classes.
         sigmoids : tuple of ndarray, optional
             Platt's `a` and `b`.
+        training : TrainingRows, optional
+            Which training spectra the vectors are.
 
         Returns
         -------
@@ -106,7 +137,7 @@ class Structure:
             links["log_odds"] = lambda F: class_log_odds(pair_log_odds(F, a, b))
             if n_classes == 2:
                 exact += ("log_odds",)
-        return cls(expansion, links, exact, sigmoids)
+        return cls(expansion, links, exact, sigmoids, training=training)
 
     @property
     def is_product(self) -> bool:

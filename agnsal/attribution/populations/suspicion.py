@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.errors import AgnsalError
 from agnsal.models.black_box import BlackBox, as_function
@@ -16,7 +17,9 @@ from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 
-def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | None = None, *, n: int = 20) -> QTable:
+def suspicious_labels(
+    model: Any, sample: SpectralSample, labels: ArrayLike | None = None, *, n: int = 20, n_contradicting: int = 3
+) -> QTable:
     """Rank spectra whose label the model finds hardest to believe, and say what in them speaks against it.
 
     A model that has seen the labels has partly learned their errors: use one fitted to other spectra, for instance
@@ -32,6 +35,8 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
         Their labels; by default the sample's own.
     n : int
         How many to list.
+    n_contradicting : int
+        How many training spectra to name against each label, where the model is a kernel machine.
 
     Returns
     -------
@@ -40,6 +45,8 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
         ``loss`` (its negative logarithm), ``line`` and ``part``: the core or wings whose departure from the mean of the
         class speaks most against the label - what to look at first. It is the gradient of the log-odds of the label
         times the departure, summed; of a model without gradient what giving that part the flux of the class changes.
+        Of a kernel machine also ``contradicted_by``: the training spectra that speak most against the label, strongest
+        first, with `agnsal.training_influence` on its log-odds ; look at these beside it.
 
     Raises
     ------
@@ -71,6 +78,10 @@ def suspicious_labels(model: Any, sample: SpectralSample, labels: ArrayLike | No
     strongest = names[np.stack(list(evidence.values()), axis=1).argmin(axis=1)]
     table["line"] = [name.rpartition(" ")[0] for name in strongest]
     table["part"] = [name.rpartition(" ")[2] for name in strongest]
+    if machine.structure is not None and machine.structure.training is not None:
+        influence = training_influence(model, chosen, labels[worst], "log_odds")
+        opponents = (influence.most(i, n_contradicting, side="against") for i in range(len(chosen)))
+        table["contradicted_by"] = [", ".join(map(str, each["training_id"])) for each in opponents]
     return table
 
 

@@ -17,7 +17,7 @@ from agnsal.models.machine.kernels import Kernel, KernelExpansion
 from agnsal.models.machine.libsvm import kernel_of, pair_functions
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.model import DifferentiableModel
-from agnsal.models.structure import Structure
+from agnsal.models.structure import Structure, TrainingRows
 
 _KERNEL_RIDGE_NAMES = {"linear": "linear", "rbf": "rbf", "poly": "poly", "polynomial": "poly", "sigmoid": "sigmoid"}
 
@@ -26,8 +26,12 @@ _KERNEL_RIDGE_NAMES = {"linear": "linear", "rbf": "rbf", "poly": "poly", "polyno
 def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
     """All four outputs; the decision of a class is the sum of its pairs."""
     sigmoids = (machine.sigmoid_a_, machine.sigmoid_b_)
+    training = None
+    if machine.n_landmarks is None and (machine.support_ >= 0).all():
+        labels = np.repeat(machine.classes_, machine.n_support_)  # libsvm orders support vectors by class
+        training = TrainingRows(machine.support_, machine.n_training_, machine.support_ids_, labels)
     return DifferentiableModel.of_structure(
-        Structure.pairs(machine.pair_functions_, machine.classes_.size, sigmoids),
+        Structure.pairs(machine.pair_functions_, machine.classes_.size, sigmoids, training),
         machine.classes_,
         baseline_mean=machine.training_mean_,
         predict=None if machine.predict_by == "probability" and machine.coupling == "exact" else machine.predict,
@@ -43,7 +47,8 @@ def svc(machine: SVC | NuSVC) -> DifferentiableModel:
     """
     a, b = getattr(machine, "_probA", None), getattr(machine, "_probB", None)
     sigmoids = (a, b) if a is not None and b is not None and a.size else None
-    structure = Structure.pairs(pair_functions(machine), machine.classes_.size, sigmoids)
+    training = replace(_rows(machine), labels=np.repeat(machine.classes_, machine.n_support_))
+    structure = Structure.pairs(pair_functions(machine), machine.classes_.size, sigmoids, training)
     if machine.classes_.size > 2 and machine.decision_function_shape == "ovr":
         links = {**structure.links, "decision": votes_and_confidence}
         structure = replace(structure, links=links, exact=("pairwise",))
@@ -56,7 +61,7 @@ def svr(machine: SVR | NuSVR) -> DifferentiableModel:
     expansion = KernelExpansion(
         kernel_of(machine), machine.support_vectors_, machine.dual_coef_.T, np.asarray(machine.intercept_)
     )
-    return _regression(expansion, machine)
+    return _regression(expansion, machine, _rows(machine))
 
 
 @register_estimator(KernelRidge)
@@ -72,12 +77,20 @@ def kernel_ridge(machine: KernelRidge) -> DifferentiableModel:
     coefficients = machine.dual_coef_.reshape(len(machine.X_fit_), -1)
     vectors = np.asarray(machine.X_fit_, dtype=np.float64)
     expansion = KernelExpansion(kernel, vectors, coefficients, np.zeros(coefficients.shape[1]))
-    return _regression(expansion, machine, baseline_mean=vectors.mean(axis=0))
+    training = TrainingRows(np.arange(len(vectors)), len(vectors))
+    return _regression(expansion, machine, training, baseline_mean=vectors.mean(axis=0))
+
+
+def _rows(machine: SVC | NuSVC | SVR | NuSVR) -> TrainingRows:
+    return TrainingRows(machine.support_, machine.shape_fit_[0])
 
 
 def _regression(
-    expansion: KernelExpansion, machine: BaseEstimator, baseline_mean: NDArray[np.float64] | None = None
+    expansion: KernelExpansion,
+    machine: BaseEstimator,
+    training: TrainingRows,
+    baseline_mean: NDArray[np.float64] | None = None,
 ) -> DifferentiableModel:
-    structure = Structure(expansion, {"prediction": lambda F: F}, ("prediction",))
+    structure = Structure(expansion, {"prediction": lambda F: F}, ("prediction",), training=training)
     outputs = np.arange(len(expansion.intercepts))
     return DifferentiableModel.of_structure(structure, outputs, baseline_mean=baseline_mean, predict=machine.predict)

@@ -95,6 +95,7 @@ def import_svc(cls: type, machine: SVC | NuSVC, *, coupling: str, predict_by: st
     imported.pair_functions_ = pair_functions(machine)
     imported.classes_, imported.n_features_in_ = machine.classes_.copy(), machine.n_features_in_
     imported.support_, imported.n_support_ = machine.support_.copy(), machine.n_support_.copy()
-    imported.training_mean_ = imported.learnt_from_ = None
+    imported.n_training_ = machine.shape_fit_[0]
+    imported.training_mean_ = imported.learnt_from_ = imported.support_ids_ = None
     imported.sigmoid_a_, imported.sigmoid_b_ = a.copy(), b.copy()
     return imported

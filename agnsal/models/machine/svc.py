@@ -107,6 +107,10 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         Rows of the training data that are support vectors, or landmarks; -1 for a weight vector.
     n_support_ : ndarray of int, shape (n_classes,)
         How many of each class.
+    n_training_ : int
+        How many spectra it was fitted to.
+    support_ids_ : ndarray of str, shape (n_support,), or None
+        Names of the support vectors, if it was fitted to a sample.
     pair_functions_ : KernelExpansion
         The decision functions of all pairs; its parts are also `kernel_`, `support_vectors_`, `pair_coefficients_` and
         `pair_intercepts_`.
@@ -136,6 +140,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
     """
 
     classes_: NDArray[Any]
+    n_training_: int
+    support_ids_: NDArray[Any] | None
     training_mean_: NDArray[np.float64] | None
     learnt_from_: Origin | None
 
@@ -198,6 +204,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             For units, masks, a single class, or a class with a single member.
         """
         self._check_choices()
+        ids = X.ids if isinstance(X, SpectralSample) else None
         origin, (X, y) = Origin.of(X), spectra_and_labels(X, y)
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", ensure_min_samples=2)
         check_classification_targets(y)
@@ -234,7 +241,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             machine, rows, values = trainer.fit_with_folds(folds, n_threads)
         self._take_sigmoids(trainer.sigmoids(rows, values))
         self._warn_of_dead_kernel(X, kernel)
-        self.support_ = machine.support
+        self.support_, self.n_training_ = machine.support, len(X)
+        self.support_ids_ = None if ids is None else ids[machine.support].astype(str)
         self.n_support_ = np.bincount(codes[machine.support], minlength=self.classes_.size)
         self.pair_functions_ = KernelExpansion(kernel, X[machine.support], machine.coefficients, machine.intercepts)
         self.training_mean_, self.learnt_from_ = weight @ X / weight.sum(), origin
@@ -322,6 +330,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         else:
             self._warn_of_dead_kernel(landmarks, kernel)
             coefficients = features.whitening @ solved[:-1]
+        self.n_training_, self.support_ids_ = len(y), None
         self.support_, self.pair_functions_ = rows, KernelExpansion(kernel, landmarks, coefficients, solved[-1].copy())
         self.n_support_ = np.bincount(codes[rows[rows >= 0]], minlength=self.classes_.size)
         self.training_mean_, self.learnt_from_ = seen.mean, origin
@@ -443,6 +452,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
     _arrays: ClassVar = {
         "classes_": Array("labels", "class"),
         "support_": Array("whole", "vector"),
+        "support_ids_": Array("text", "vector", optional=True),
         "n_support_": Array("whole", "class"),
         "support_vectors_": Array("real", "vector bin"),
         "pair_coefficients_": Array("real", "vector pair"),
@@ -456,6 +466,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         "parameters": dict,
         "kernel": {"name": frozenset(KERNEL_NAMES), "gamma": float, "coef0": float, "degree": float},
         "object_labels": bool,
+        "n_training": int,
         "feature_names_in": [str],
         "learnt_from": ORIGIN_HEADER,
     }
@@ -470,6 +481,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
             "parameters": pack_parameters(self.get_params(deep=False)),
             "kernel": {name: getattr(self.kernel_, name) for name in self._header["kernel"]},
             "object_labels": objects,
+            "n_training": self.n_training_,
             "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
         return arrays | edges, header | {"learnt_from": origin}
@@ -478,7 +490,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
     def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> ProbabilisticSVC:
         machine = cls(**unpack_parameters(header["parameters"]))
         machine.classes_ = unpack_labels(arrays["classes_"], header["object_labels"])
-        machine.training_mean_ = arrays.get("training_mean_")
+        machine.training_mean_, machine.support_ids_ = arrays.get("training_mean_"), arrays.get("support_ids_")
+        machine.n_training_ = header["n_training"]
         machine.learnt_from_ = Origin.unpack(arrays, header["learnt_from"])
         for name in ("support_", "n_support_", "sigmoid_a_", "sigmoid_b_"):
             setattr(machine, name, arrays[name])
