@@ -150,8 +150,8 @@ def _known(question: Question, structure: Structure | None) -> tuple[Structure, 
     if structure is None or structure.training is None:
         raise AgnsalError(
             f"{type(question.estimator).__name__} does not keep its training spectra, so none has a share in its "
-            "output; machines with a kernel do (ProbabilisticSVC without landmarks, SVC, NuSVC, SVR, NuSVR, KernelRidge), and networks "
-            "by their last layer (Network, torch modules, MLPClassifier)."
+            "output; machines with a kernel do (ProbabilisticSVC without landmarks, SVC, NuSVC, SVR, NuSVR, "
+            "KernelRidge), and networks by their last layer (Network, torch modules, MLPClassifier)."
         )
     if question.output not in structure.links:
         raise AgnsalError(f"this model has no output {question.output!r}; ask for {', '.join(structure.links)}.")
