@@ -28,6 +28,11 @@ VALUES = RANDOM.normal(size=(2, BINS))
 LINES = ["Hbeta"]
 
 
+class Sized(SimpleNamespace):
+    def __len__(self):
+        return 2
+
+
 def every_figure(text):
     """Each figure with the text wherever a user or a file may give one."""
     names = np.array([text, "other"], dtype=object).astype(str)
@@ -52,6 +57,11 @@ def every_figure(text):
         labels=np.array([[0, 1], [0, 0]]), n_levels=2, target=text, units=np.arange(BINS) // 20,
         component_scores=({0: 1.0, 1: -1.0}, {0: 0.5}), masks=np.ones((2, 2), bool), scores=np.ones((2, 2)),
     )  # fmt: skip
+    decided = QTable({"training_id": names[:1], "row": [0], "label": names[:1], "influence": [0.5]})
+    influence = Sized(
+        ids=names, target=names, output="log_odds", inputs=2 + VALUES, mask=None, explained=np.ones(2), exact=True,
+        grid=GRID, rows=np.array([0]), training_flux=2 + VALUES[:1], most=lambda *_, **__: decided,
+    )  # fmt: skip
     population = QTable({"line": ["Hbeta", text], **columns}, meta={"target": text})
     return {
         "plot_change": lambda ax: figures.plot_change(changed, epochs=(text, text), ax=ax, lines=LINES),
@@ -74,6 +84,7 @@ def every_figure(text):
         "plot_saliency": lambda ax: figures.plot_saliency(made, ax=ax, title=text),
         "plot_scores": lambda ax: figures.plot_scores(scores, ax=ax),
         "plot_spectra": lambda ax: figures.plot_spectra(sample, ax=ax),
+        "plot_training_influence": lambda ax: figures.plot_training_influence(influence, ax=ax, title=text),
         "plot_transform_importance": lambda ax: figures.plot_transform_importance(features, i=0, ax=ax),
         "plot_truth_and_maps": lambda ax: figures.plot_truth_and_maps(scores, 0, ax=ax),
     }
