@@ -147,7 +147,8 @@ class SpectralSample(Displayed, Stored):
         """Move spectra to the rest frame and put them on one grid.
 
         The redshift moves the wavelength axis only: flux density is not multiplied by (1 + z), which no shape of a
-        spectrum depends on. Neighbouring bins of a resampled spectrum are correlated; `ivar` is the diagonal.
+        spectrum depends on. Neighbouring bins of a resampled spectrum are correlated; `ivar` is the diagonal. Beside
+        the spectra it needs, for a moment, twice the memory of the sample.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """Errors of attributions: exact where linear, calibrated by simulation, with the correlation of bins kept."""
 
+import tracemalloc
 from functools import partial
 
 import astropy.units as u
@@ -299,3 +300,19 @@ def test_lines_of_agn_are_significant():
     table = result.by_line(["Hbeta"])
     table = table[table["line"] == "Hbeta"]
     assert (table["wings_significance"] > 2).sum() >= 3
+
+
+def test_little_more_than_the_draws_is_held(curved, labelled):
+    def work():
+        return attribution_uncertainty(
+            saliency, curved, labelled, target="line", output="log_odds", n_draws=200, random_state=0
+        ).uncertainty["flux"]
+
+    work()
+    tracemalloc.start()
+    try:
+        draws = work()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.3 * draws.nbytes

@@ -136,6 +136,23 @@ def test_sdss_meta_come_from_specobj(tmp_path):
     assert five["object_id"] == "112359-60086-27021598108289694"
 
 
+def test_headers_of_single_exposures_are_not_read(tmp_path, monkeypatch):
+    exposures = [fits.BinTableHDU(Table({"flux": np.ones(9)}), name=f"B1-{i:08d}-1") for i in range(8)]
+    paths = [files.write_spec(tmp_path / "bare.fits"), files.write_spec(tmp_path / "full.fits", extra=exposures)]
+    read_spectra(paths)
+    whole, counts = fits.Header.fromstring, []
+
+    def counted(*arguments, **keywords):
+        counts[-1] += 1
+        return whole(*arguments, **keywords)
+
+    monkeypatch.setattr(fits.Header, "fromstring", counted)
+    for path in paths:
+        counts.append(0)
+        read_spectra([path])
+    assert counts[0] == counts[1] > 0
+
+
 def test_sdss_informational_bits_mask_nothing_and_ivar_does(tmp_path):
     ivar = np.full(2000, 4.0)
     ivar[[3, 4, 5]] = 0.0, -1.0, np.nan

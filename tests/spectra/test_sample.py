@@ -419,10 +419,15 @@ def test_memory_does_not_grow_with_the_pixels_of_all_spectra():
         return [spectrum(ivar=np.ones(1200)) for _ in range(n)]
 
     peaks = []
+    grid = WavelengthGrid.linear(5000 * u.AA, 5400 * u.AA, 1000)
     for n in (100, 200):
         given = spectra(n)
         tracemalloc.start()
         SpectralSample.from_spectra(given, GRID)
         peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.reset_peak()
+        sample = SpectralSample.from_spectra(given, grid)
+        answer = sample.flux.nbytes + sample.ivar.nbytes + sample.mask.nbytes
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * answer
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 100 * 41 * 8 * 8  # a few times the matrix itself, a quarter of the pixels
