@@ -18,7 +18,7 @@ from agnsal.errors import AgnsalError
 from agnsal.store.replacing import checked_path, replacing
 
 _HEADER = "header.json"
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 #: A file may unpack to this many times its size, or to so many bytes; what compresses better is stored as it is.
 _MOST_UNPACKED, _UNPACKED_AT_WILL = 20, 2**26
 _LARGEST_HEADER = 2**24

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -145,6 +147,46 @@ def check_header(header: Any, expected: Any, where: str = "the header") -> None:
     elif not _is(header, expected):
         raise AgnsalError(f"{where} is {header!r:.80}, which cannot be")
     return None
+
+
+def digest(arrays: Mapping[str, NDArray], header: Mapping[str, Any]) -> str:
+    """SHA-256 of what a file holds, the same in every format.
+
+    It tells of what was changed after writing, in whatever member; whoever also changes the digest is not found out.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Without objects.
+    header : mapping
+        What JSON can hold.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AgnsalError
+        If the header is not JSON.
+
+    Examples
+    --------
+    >>> digest({"x": np.zeros(2)}, {})[:8], digest({"x": np.zeros(2)}, {"unit": "Jy"})[:8]
+    ('f22dfdf0', '4aeae328')
+    """
+    try:
+        as_read = json.loads(json.dumps(header))  # keys that are numbers become text
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AgnsalError(f"the header is not JSON: {error}") from error
+    found = hashlib.sha256(json.dumps(as_read, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), np.nan, array)  # text keeps no other NaN
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def _is(value: Any, expected: Any) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.store.arrays import existing, not_whole, read_arrays, write_arrays
-from agnsal.store.contents import Array, check_arrays, check_header
+from agnsal.store.contents import Array, check_arrays, check_header, digest
 from agnsal.store.replacing import checked_path
 
 Parts = tuple[dict[str, NDArray], dict[str, Any]]
@@ -76,6 +76,7 @@ class Stored:
         try:
             check_arrays(arrays, self._arrays)
             check_header(header, self._header)
+            header = {**header, "digest": digest(arrays, header)}
         except AgnsalError as error:
             raise AgnsalError(f"this {kind} cannot be stored: {error}.") from error
         form.write(place, kind, arrays, header)
@@ -107,9 +108,14 @@ class Stored:
         place = existing(path)
         arrays, header = form.read(place, cls.__name__)
         try:
+            written = header.pop("digest", None)
+            found = digest(arrays, header)
             check_arrays(arrays, cls._arrays)
             check_header(header, cls._header)
-            return cls._unpacked(arrays, header)
+            noun = cls._unpacked(arrays, header)
+            if found != written:
+                raise AgnsalError("something in it is not what was written")
+            return noun
         except Exception as error:  # what passes the checks of form may still be refused, by whoever notices
             raise not_whole(place, cls.__name__, error) from error
 

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 import zipfile
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import agnsal
 from agnsal import AgnsalError, Network, ProbabilisticSVC, SpectralEmbedding, SpectralSample
 from agnsal.store import read_arrays, write_arrays
+from agnsal.store.contents import digest
 from agnsal.store.stored import Stored
 
 GRID = agnsal.WavelengthGrid.linear(
@@ -71,7 +73,14 @@ def written(request, tmp_path_factory):
     noun = NOUNS[request.param]()
     path = tmp_path_factory.mktemp("noun") / "noun.npz"
     noun.write(path)
-    return type(noun), path, *read_arrays(path, type(noun).__name__)
+    arrays, header = read_arrays(path, type(noun).__name__)
+    assert header.pop("digest") == digest(arrays, header)
+    return type(noun), path, arrays, header
+
+
+def forge(path, cls, arrays, header):
+    """A file by somebody who knows how it is made, with a digest that is right."""
+    write_arrays(path, cls.__name__, arrays, header | {"digest": digest(arrays, header)})
 
 
 def test_every_noun_with_a_file_is_tried_here():
@@ -110,7 +119,7 @@ def wrong_arrays(array):
             yield str(value), spoilt
 
 
-#: What is no damage: an array that may be absent, an unknown redshift.
+#: What makes another file of its kind, if the digest is made anew: an array that may be absent, an unknown redshift.
 ALLOWED = {
     *(("ivar", "missing"), ("training_mean_", "missing"), ("classes", "missing")),
     *(("column_1", "nan"), ("column_1", "inf")),
@@ -139,11 +148,11 @@ def test_no_wrong_array_is_believed(written, tmp_path):
             ):
                 continue
             changed = {key: value for key, value in arrays.items() if key != name}
-            write_arrays(path, cls.__name__, changed if wrong is None else changed | {name: wrong}, header)
+            forge(path, cls, changed if wrong is None else changed | {name: wrong}, header)
             if not refused(cls, path):
                 believed.append((name, what))
     assert believed == []
-    write_arrays(path, cls.__name__, arrays | {"more": np.zeros(3)}, header)
+    forge(path, cls, arrays | {"more": np.zeros(3)}, header)
     with pytest.raises(AgnsalError, match=r"wrong\.npz.*'more' is not known"):
         cls.read(path)
 
@@ -193,7 +202,34 @@ def test_no_wrong_field_is_believed(written, tmp_path):
             may_be_absent = wrong is KeyError and ("parameters" in where or isinstance(where[-1], int))
             if type(wrong) is type(value) or other_number or may_be_absent or FREE & set(where):
                 continue
-            write_arrays(path, cls.__name__, arrays, with_field(header, where, wrong))
+            forge(path, cls, arrays, with_field(header, where, wrong))
+            if not refused(cls, path):
+                believed.append((where, wrong))
+    assert believed == []
+
+
+def test_nothing_that_was_changed_is_believed(written, tmp_path):
+    """By whoever does not make the digest anew: every array by every wrong thing, every field by every wrong one."""
+    cls, _, arrays, header = written
+    path, right = tmp_path / "wrong.npz", digest(arrays, header)
+    believed = []
+    for name, array in arrays.items():
+        one_more = array.copy()
+        if array.size:
+            one_more.flat[-1] = not array.flat[-1] if array.dtype == bool else "else" if array.dtype.kind == "U" else 77
+        for what, wrong in [("another value", one_more), *wrong_arrays(array)]:
+            changed = {key: value for key, value in arrays.items() if key != name}
+            changed |= {} if wrong is None else {name: wrong}
+            if digest(changed, header) == right:  # as it was
+                continue
+            write_arrays(path, cls.__name__, changed, header | {"digest": right})
+            if not refused(cls, path):
+                believed.append((name, what))
+    for where, value in fields_of(header):
+        for wrong in WRONG_FIELDS:
+            if wrong is not KeyError and type(wrong) is type(value) and wrong == value:
+                continue
+            write_arrays(path, cls.__name__, arrays, with_field(header, where, wrong) | {"digest": right})
             if not refused(cls, path):
                 believed.append((where, wrong))
     assert believed == []
@@ -221,7 +257,7 @@ def archive(path, members):
 
 
 def document(**changed):
-    return json.dumps({"agnsal": "0", "format_version": 2, "kind": "Thing", "arrays": [], "header": {}} | changed)
+    return json.dumps({"agnsal": "0", "format_version": 3, "kind": "Thing", "arrays": [], "header": {}} | changed)
 
 
 def npy(shape, dtype="<f8", data=b""):
@@ -312,6 +348,29 @@ def test_a_flipped_bit_of_a_fits_result_is_told(tmp_path):
             again = type(one).read(path)
             assert again.values.tobytes() == one.values.tobytes()
             assert again.ids.tolist() == one.ids.tolist()
+
+
+def test_a_changed_digit_of_an_ecsv_result_is_told(tmp_path):
+    one, path = attribution(), tmp_path / "a.ecsv"
+    one.write(path)
+    text = path.read_text()
+    rng = np.random.default_rng(0)
+    digits = [place for place, letter in enumerate(text) if letter.isdigit()]
+    for place in rng.choice(digits, size=100):
+        changed = str((int(text[place]) + rng.integers(1, 10)) % 10)
+        path.write_text(text[:place] + changed + text[place + 1 :])
+        if not refused(type(one), path):  # the 17th digit may not matter, nor the version of the format
+            again = type(one).read(path)
+            assert again.values.tobytes() == one.values.tobytes()
+            assert again.ids.tolist() == one.ids.tolist()
+            assert again.uncertainty["flux"].tobytes() == one.uncertainty["flux"].tobytes()
+
+
+def test_the_digest_does_not_depend_on_which_nan_it_is(tmp_path):
+    one = replace(attribution(), residual=np.frombuffer(b"\x01\x00\x00\x00\x00\x00\xf8\xff" * 5))
+    for ending in ("fits", "ecsv", "npz"):
+        one.write(tmp_path / f"a.{ending}")
+        assert np.isnan(type(one).read(tmp_path / f"a.{ending}").residual).all()
 
 
 @pytest.mark.parametrize("ending", ["fits", "ecsv", "npz"])
