@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -372,3 +373,25 @@ class TestFile:
         ):
             with pytest.raises(AgnsalError, match=message):
                 ProbabilisticSVC.read(tmp_path / name)
+
+
+def test_a_long_training_is_announced(monkeypatch, blobs):
+    """Before it begins; the two ways out that the message names are ways out."""
+    X, y = blobs(3, n_per_class=60)
+    machine = ProbabilisticSVC(max_memory=0.1, random_state=0)
+    plain = clone(machine).fit(X, y)  # short, so nothing is said
+    monkeypatch.setattr("agnsal.models.machine.training.TRIAL_ROWS", (30, 60))
+    monkeypatch.setattr("agnsal.models.machine.svc._LONG", 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(AgnsalWarning, match="kernel matrix of 180 spectra does not fit"):
+            machine.fit(X, y)
+        assert not hasattr(machine, "support_")
+        clone(machine).set_params(n_landmarks=50).fit(X, y)
+    with pytest.warns(AgnsalWarning, match="at a guess") as caught:
+        warned = clone(machine).fit(X, y)
+    assert_array_equal(warned.predict_proba(X), plain.predict_proba(X))
+    enough = float(re.search(r"max_memory=(\d+)", str(caught[0].message).split(";")[1])[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(machine).set_params(max_memory=enough).fit(X, y)

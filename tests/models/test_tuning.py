@@ -89,3 +89,19 @@ def test_refusals(blobs):
 def test_progress_bar(blobs, capsys):
     tune(*blobs(2), C=[1.0], refit=False, progress=True)
     assert "tuning" in capsys.readouterr().err
+
+
+def test_a_point_with_every_support_vector_at_its_bound_scores_as_it_predicts():
+    """Equal classes and a tiny C, which leave the offset of a machine open."""
+    rng = np.random.default_rng(3)
+    y = np.repeat([0, 1], 50)
+    X = rng.normal(size=(100, 20)) + y[:, None] * (np.arange(20) < 2)
+    y_new = np.repeat([0, 1], 1000)
+    X_new = rng.normal(size=(2000, 20)) + y_new[:, None] * (np.arange(20) < 2)
+    found = tune(X, y, kernels="linear", C=[1e-6, 1.0], random_state=0)
+    for row in found.table:
+        machine = ProbabilisticSVC("linear", C=row["C"], random_state=0).fit(X, y)
+        if row["C"] < 1:
+            assert len(machine.support_) == len(X)
+        p = machine.predict_proba(X_new)[np.arange(2000), y_new]
+        assert row["log_loss"] == pytest.approx(-np.log(p).mean(), abs=0.1)

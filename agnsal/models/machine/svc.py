@@ -30,6 +30,7 @@ from agnsal.models.machine.prediction import CoupledPrediction
 from agnsal.models.machine.training import (
     PairTrainer,
     Sigmoids,
+    enough_memory,
     gram_matrix,
     memory_plan,
     one_core_each,
@@ -45,6 +46,9 @@ Block = tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64]]  # spectra
 
 #: Kernel values, or differences between them, that no machine can learn from.
 _DEAD = 1e-9
+
+#: Seconds of training that are worth a warning.
+_LONG = 20.0
 
 
 class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator):
@@ -238,6 +242,8 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
                 tol=self.tol,
                 max_memory=self.max_memory / n_threads,
             )
+            if not fits:
+                self._warn_of_time(trainer.expected_seconds(folds, n_threads), len(X))
             machine, rows, values = trainer.fit_with_folds(folds, n_threads)
         self._take_sigmoids(trainer.sigmoids(rows, values))
         self._warn_of_dead_kernel(X, kernel)
@@ -347,6 +353,19 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
                 AgnsalWarning,
                 stacklevel=3,
             )
+
+    def _warn_of_time(self, seconds: float, n: int) -> None:
+        """Say beforehand that training will take long."""
+        if seconds < _LONG:
+            return
+        warnings.warn(
+            f"the kernel matrix of {n} spectra does not fit max_memory={self.max_memory:g} MiB, so libsvm evaluates "
+            f"kernel rows itself: at a guess {_duration(seconds)}, or a few times that. n_landmarks=500 trains on any "
+            f"number of spectra in little time and memory; max_memory={enough_memory(n)}, if the computer has as much, "
+            "holds the matrix.",
+            AgnsalWarning,
+            stacklevel=3,
+        )
 
     def _warn_of_dead_kernel(self, X: NDArray[np.float64], kernel: Kernel) -> None:
         """Warn where the kernel sees no difference between spectra, or nothing but differences."""
@@ -531,3 +550,7 @@ class _Blocks:
             check_classification_targets(y)
             yield X, y, np.ones(len(X))
         self._seen = True
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

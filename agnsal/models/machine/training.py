@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations_with_replacement
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ from agnsal.models.machine.kernels import Kernel, KernelExpansion
 
 #: Folds are solved to this multiple of the tolerance: a sigmoid does not notice, and it saves half of the iterations.
 FOLD_TOLERANCE = 30.0
+
+#: Rows of the two trials from which the time of a long training is guessed.
+TRIAL_ROWS = (500, 1000)
 
 #: Rows and columns of the blocks in which threads fill a kernel matrix.
 GRAM_BLOCK = 384
@@ -110,6 +114,26 @@ def memory_plan(n: int, n_threads: int, max_memory: float, n_matrices: int = 1) 
     matrix = 8 * n**2 / 2**20
     room = int((max_memory / matrix - n_matrices) / 1.5)
     return room >= 1, min(n_threads, room) if room >= 1 else n_threads
+
+
+def enough_memory(n: int) -> int:
+    """MiB with which `memory_plan` fits, for a single machine at a time.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the training data.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> memory_plan(20_000, 1, enough_memory(20_000))
+    (True, 1)
+    """
+    return int(2.5 * 8 * n**2 / 2**20) + 1
 
 
 @cache
@@ -308,6 +332,37 @@ class PairTrainer:
                 values = list(pool.map(test_fold, folds))
                 machine = final.result()
         return machine, np.concatenate([test for _, test in folds]), np.concatenate(values)
+
+    def expected_seconds(self, folds: Sequence[Fold], n_threads: int = 1) -> float:
+        """Guess how long `fit_with_folds` will take, from two trials on a few evenly spread rows.
+
+        Parameters
+        ----------
+        folds : sequence of (train, test)
+            Rows of the folds.
+        n_threads : int
+            Machines trained at the same time.
+
+        Returns
+        -------
+        float
+            Seconds, good to a factor of a few; 0 if there are hardly more rows than a trial has.
+        """
+        rows = np.flatnonzero(self.weight > 0)
+        few, many = TRIAL_ROWS
+        if rows.size < 2 * many:
+            return 0.0
+        seconds = []
+        for size in TRIAL_ROWS:
+            start = perf_counter()
+            self.fit(rows[np.linspace(0, rows.size - 1, size).astype(np.intp)])
+            seconds.append(perf_counter() - start)
+        # libsvm takes a time between the square and the cube of the number of rows, and more than the square once the
+        # rows leave the cache of the processor
+        power = float(np.clip(np.log(seconds[1] / seconds[0]) / np.log(many / few), 2.2, 3.0))
+        sizes = np.array([rows.size, *(len(train) for train, _ in folds)])
+        machines = (sizes / many) ** power * seconds[1]
+        return float(max(machines.sum() / n_threads, machines.max()))
 
     def sigmoids(self, rows: NDArray[np.intp], values: NDArray[np.float64]) -> Sigmoids:
         """Platt's sigmoid of every pair from out-of-fold decision values (see `pair_sigmoids`)."""
