@@ -225,6 +225,8 @@ def head_lost(content, rng):
 _ANYWHERE = (any_bytes, truncated, with_junk)
 MUTATIONS = {
     **dict.fromkeys(FITS, (*_ANYWHERE, card_deleted, card_nonsense, card_claims, data_bytes, packed, hdus_moved)),
+    # a velocity may be any number
+    "velocity": (*_ANYWHERE, card_deleted, card_claims, data_bytes, packed, hdus_moved),
     **dict.fromkeys(TEXT, (*_ANYWHERE, packed, cell_lost, cell_nonsense, head_lost)),
     **dict.fromkeys(CONTAINERS, _ANYWHERE),
 }

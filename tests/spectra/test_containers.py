@@ -146,3 +146,25 @@ def test_what_is_fixed_in_a_container_is_to_be_left_out(said, tmp_path):
     with pytest.raises(AgnsalError, match="Leave it out"):
         read_spectra(path, **said)
     assert len(read_spectra(path)) == N
+
+
+@pytest.mark.parametrize(("name", "value"), [("spectrum_std", 0.5), ("spectrum_error", 0.5), ("spectrum_var", 0.25)])
+def test_errors_of_every_name_and_what_is_not_used(name, value, tmp_path):
+    path = write_hdf5(tmp_path / "a.hdf5", more=SDSS | {name: np.full(FLUX.shape, value)}, leave_out=("spectrum_ivar",))
+    record = read_container(path)[0]
+    np.testing.assert_allclose(record.ivar, 4.0)
+    assert set(record.ignored) == {"spectrum_mask", "spectrum_lsf_sigma"}
+
+
+def test_errors_and_other_fields_of_structs(tmp_path):
+    rows = [{"flux": list(FLUX[0]), "error": [0.5] * M, "lambda": list(WAVE), "lsf_sigma": [1.0] * M}]
+    parquet.write_table(pa.table({"VDISP": [1.0], "Z_ERR": [1.0], "spectrum": rows}), tmp_path / "a.parquet")
+    (spectrum,) = read_spectra(tmp_path / "a.parquet")
+    np.testing.assert_allclose(spectrum.uncertainty.array, 4.0)
+    assert spectrum.meta["ignored"] == ["lsf_sigma"]
+
+
+def test_a_parquet_file_of_numbers_is_told(tmp_path):
+    parquet.write_table(pa.table({"wave": list(WAVE), "flux": list(FLUX[0])}), tmp_path / "a.parquet")
+    with pytest.raises(AgnsalError, match="pixel by pixel"):
+        read_spectra(tmp_path / "a.parquet")

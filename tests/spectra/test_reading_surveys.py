@@ -273,3 +273,20 @@ def test_cards_of_the_liverpool_telescope_have_no_number(tmp_path):
     hdu.header.update(GAMANAME="GAMAJ1", ORIGIN="Liverpool JMU", CRVAL=4000.0, CDELT=2.0, CRPIX=1.0)
     (spectrum,) = read_spectra(files.written(tmp_path / "a.fits", hdu))
     np.testing.assert_allclose(spectrum.spectral_axis.value, to_vacuum(AIR), atol=1e-4)
+
+
+def test_a_known_layout_whose_axis_is_no_light_is_at_fault(tmp_path):
+    path = files.write_deep2(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdulist:
+        for hdu in hdulist[1:]:
+            hdu.data["LAMBDA"] /= 10
+    with pytest.raises(AgnsalError, match="it is damaged, or was changed"):
+        read_spectra(path)
+
+
+def test_pypeit_without_the_flux_of_its_errors_gives_no_counts(tmp_path):
+    path = files.write_pypeit(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdulist:
+        hdulist[1].columns.change_name("OPT_FLAM", "X7")
+    with pytest.raises(AgnsalError, match="OPT_FLAM is lacking"):
+        read_spectra(path)

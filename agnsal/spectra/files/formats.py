@@ -26,7 +26,8 @@ from agnsal.spectra.files.tables.text import read_text
 
 _TEXT_FORMATS = ("ASCII", "ECSV", "IPAC")
 _FITS_NAMES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
-_GENERIC = ("wcs1d-fits", "tabular-fits", "iraf", *_TEXT_FORMATS)  # which the readers here have refused already
+#: Loaders of specutils whose files the readers here have refused already.
+_GENERIC = ("wcs1d-fits", "tabular-fits", "iraf", "MaNGA rss", "MaNGA cube", *_TEXT_FORMATS)
 #: Names of specutils loaders whose files the reader of another name takes as well.
 _SAME_AS = {
     "6dFGS-combined": "6dFGS-split",
@@ -97,7 +98,10 @@ def _load_container(path: Path, name: str, request: Request) -> tuple[list[FileS
             f"{given[0]} was given, and of {name} files of spectra it is known by fixed names (spectrum_flux, "
             "spectrum_lambda; spectrum). Leave it out; what has other names is to be written under these."
         )
-    return containers.read_container(path, request.units), name
+    records = containers.read_container(path, request.units)
+    for record in records:
+        record.known = True
+    return records, name
 
 
 def _load_fits(
@@ -161,6 +165,7 @@ def told(records: list[FileSpectrum], name: str, request: Request) -> list[FileS
         )
     unit = request.flux_unit()
     for record in records:
+        record.known = True
         record.unit = record.unit if unit is None else unit
     return records
 

@@ -260,7 +260,7 @@ def _standard(
     if wavelength.size and wavelength[0] > wavelength[-1]:
         wavelength, flux, bad = wavelength[::-1], flux[::-1], bad[::-1]
         ivar = None if ivar is None else ivar[::-1]
-    check_axis(wavelength)
+    check_axis(wavelength, record.known)
     if (frame or record.frame) == "rest":
         if z is None:
             raise AgnsalError("it is in the rest frame and its redshift is not known; pass redshift=.")

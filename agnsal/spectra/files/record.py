@@ -43,6 +43,7 @@ class FileSpectrum:
     meta: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()  # extensions and columns that were not used
     columns: tuple[Any, ...] = ()  # of text: every column as a `Part`
+    known: bool = False  # of a layout that is known: what the user can say of it is little
     edited: tuple[str, ...] = ()  # extensions whose header is not the one that was written, by CHECKSUM
     mask_name: str | None = None  # what the mask is called, where its sense is by custom only
 

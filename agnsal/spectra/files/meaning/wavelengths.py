@@ -33,8 +33,11 @@ def in_angstrom(values: ArrayLike, unit: AxisUnit) -> NDArray[np.float64]:
         return (numbers * unit.unit).to_value(u.AA, u.spectral())
 
 
-def check_axis(wavelength: NDArray[np.float64]) -> None:
-    """Refuse an ascending axis in Angstrom that is too short, not finite, repeats, goes to and fro, or is no light."""
+def check_axis(wavelength: NDArray[np.float64], known: bool = False) -> None:
+    """Refuse an ascending axis in Angstrom that is too short, not finite, repeats, goes to and fro, or is no light.
+
+    Of a `known` layout the unit is known as well, so that the file must be at fault.
+    """
     if wavelength.size < 2:
         raise AgnsalError(f"it has {wavelength.size} pixels; a spectrum needs at least 2.")
     if not np.isfinite(wavelength).all() or (wavelength <= 0).any():
@@ -55,10 +58,14 @@ def check_axis(wavelength: NDArray[np.float64]) -> None:
         )
     low, high = PLAUSIBLE
     if wavelength[0] < low or wavelength[-1] > high:
+        advice = (
+            "Its layout is known to be in another: it is damaged, or was changed. Fetch it again."
+            if known
+            else "Say what its numbers are in: read_spectra(path, units={'wavelength': 'nm'}), or 'log10(Angstrom)'."
+        )
         raise AgnsalError(
             f"its axis would run from {wavelength[0]:g} to {wavelength[-1]:g} A, which is not ultraviolet, optical or "
-            f"infrared light ({low:g} to {high:g} A): pixel numbers, a logarithm, or another unit than is stated? "
-            "Say what its numbers are in: read_spectra(path, units={'wavelength': 'nm'}), or 'log10(Angstrom)'."
+            f"infrared light ({low:g} to {high:g} A): pixel numbers, a logarithm, another unit than is stated? {advice}"
         )
 
 

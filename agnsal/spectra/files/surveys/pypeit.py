@@ -5,6 +5,7 @@ from __future__ import annotations
 import astropy.units as u
 from astropy.io import fits
 
+from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.meaning.roles import Part
 from agnsal.spectra.files.meaning.units import FLAM17
@@ -24,6 +25,8 @@ def read_pypeit(hdulist: fits.HDUList) -> list[FileSpectrum]:
                 break
         else:
             continue
+        if flux == "COUNTS" and f"{kind}_FLAM_IVAR" in names:
+            raise AgnsalError(f"its column {kind}_FLAM is lacking, and its errors are there. Fetch the file again.")
         wanted = {"wavelength": f"{kind}_WAVE", "flux": f"{kind}_{flux}", "ivar": f"{kind}_{flux}_IVAR"}
         roles = {role: Part(name, role) for role, name in (wanted | {"mask": f"{kind}_MASK"}).items() if name in names}
         numbers = {part.name: column_of(hdu, part.name) for part in roles.values()}

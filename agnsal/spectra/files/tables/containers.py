@@ -7,7 +7,7 @@ Needs the extra ``datasets`` (h5py, pyarrow).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import call
+from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role, understand
 from agnsal.spectra.files.meaning.statements import known_redshift
+from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
 from agnsal.spectra.files.surveys.desi import join_arms
@@ -39,6 +41,7 @@ class Block:
     spectra: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]
     table: dict[str, NDArray[Any]]
     first: int  # the number of the first row in the file
+    ignored: tuple[str, ...] = ()  # what stands beside the spectra, pixel by pixel, and is not used
 
     def __len__(self) -> int:
         return len(self.spectra)
@@ -97,6 +100,7 @@ def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[Fi
             medium="vacuum" if survey else None,
             redshift=known_redshift(next((cells[key] for key in ("Z", "z", "redshift") if key in cells), None)),
             meta=meta,
+            ignored=block.ignored,
         )
 
 
@@ -139,17 +143,20 @@ def _hdf5_blocks(path: Path, size: int) -> Iterator[Block]:
         if any(len(data) != count for data in plain.values()):
             raise AgnsalError(f"its columns are of different lengths; {count} rows were expected in each.")
         tables = {name: data for name, data in plain.items() if data.ndim == 1 and data.dtype.kind in "iufSOb"}
+        role, errors_in = _errors(name for name in plain if name.startswith("spectrum_"))
+        used = {"spectrum_lambda", "spectrum_flux", errors_in, *tables}
+        ignored = tuple(clean(name, 40) for name in file if name not in used)
         for first in range(0, count, size):
             rows = slice(first, first + size)
-            numbers = [
-                np.asarray(plain[name][rows], dtype=np.float64) if name in plain else None
-                for name in ("spectrum_lambda", "spectrum_flux", "spectrum_ivar")
-            ]
-            wavelength, flux, ivar = numbers
+            wavelength, flux, errors = (
+                None if name is None else np.asarray(plain[name][rows], dtype=np.float64)
+                for name in ("spectrum_lambda", "spectrum_flux", errors_in)
+            )
             if wavelength is None or flux is None or flux.ndim != 2 or wavelength.shape != flux.shape:
                 raise AgnsalError("its spectrum_lambda and spectrum_flux were expected to be matrices of one shape.")
+            ivar = None if errors is None or role is None else inverse_variance(errors, role)
             spectra = [(wavelength[i], flux[i], None if ivar is None else ivar[i]) for i in range(len(flux))]
-            yield Block(spectra, {name: data[rows] for name, data in tables.items()}, first)
+            yield Block(spectra, {name: data[rows] for name, data in tables.items()}, first, ignored)
 
 
 def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
@@ -163,6 +170,12 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
             names = file.schema_arrow.names
             arms = [name for name in _ARMS if name in names]
             sources = ["spectrum"] if "spectrum" in names else arms
+            flat = [name for name in names if not pa.types.is_nested(file.schema_arrow.field(name).type)]
+            if not sources and "flux" in flat and set(_AXES) & set(flat):
+                raise UnknownLayout(
+                    f"it is a parquet file of numbers ({clean(', '.join(names), 200)}): one spectrum, pixel by pixel, "
+                    "of which no unit is said. Write it as text with units, or as lists, one spectrum a row."
+                )
             if not sources and not ("flux" in names and set(_AXES) & set(names)):
                 raise UnknownLayout(
                     "it is a parquet file without a column of spectra (`spectrum`, `spectra_b`, or lists `flux` and "
@@ -186,7 +199,10 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
                     arrays[0][row] if len(arrays) == 1 else _joined([arm[row] for arm in arrays])
                     for row in range(len(batch))
                 ]
-                yield Block(spectra, table, first)
+                used = {"lambda", "wavelength", "wave", "loglam", "flux"}
+                beside = {name: _errors(part)[1] for part in parts for name in part}
+                ignored = tuple(clean(name, 40) for name, error in beside.items() if name not in {*used, error})
+                yield Block(spectra, table, first, ignored)
                 first += len(batch)
     except pa.ArrowException as error:
         raise AgnsalError(f"it is a damaged parquet file ({clean(error, 120)}).") from error
@@ -211,6 +227,12 @@ def _lists(column: Any) -> dict[str, list[NDArray[np.float64]]]:
     )
 
 
+def _errors(names: Iterable[str]) -> tuple[Role | None, str | None]:
+    """Which of the names are errors, and of which kind: as in any table, the most direct first."""
+    roles = {understand(name.removeprefix("spectrum_")).role: name for name in names}
+    return next(((role, roles[role]) for role in UNCERTAINTIES if role in roles), (None, None))
+
+
 def _rows(column: Any) -> list[NDArray[np.float64]]:
     """One array for each row of a column of lists; an empty one where there is none."""
     return [
@@ -227,7 +249,10 @@ def _named(
     if axis is None or "flux" not in fields:
         raise UnknownLayout(f"its spectra have no wavelength or no flux (they have: {clean(', '.join(fields), 120)}).")
     waves = fields[axis] if axis != "loglam" else [10.0**values for values in fields[axis]]
-    ivars = fields.get("ivar", [None] * count)
+    role, error = _errors(fields)
+    ivars: list[Any] = [None] * count
+    if error is not None and role is not None:
+        ivars = [inverse_variance(values, role) for values in fields[error]]
     return list(zip(waves, fields["flux"], ivars, strict=True))
 
 
