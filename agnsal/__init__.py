@@ -113,6 +113,9 @@ if TYPE_CHECKING:
     from agnsal.checks.report import check as check
     from agnsal.checks.benchmarks.spectral import SpectralBenchmark as SpectralBenchmark
     from agnsal.embedding import SpectralEmbedding as SpectralEmbedding
+    from agnsal.datasets.dataset import SpectralDataset as SpectralDataset, open_dataset as open_dataset
+    from agnsal.datasets.explaining import explain_dataset as explain_dataset
+    from agnsal.datasets.result import DatasetResult as DatasetResult
     from agnsal.explorer.classifier import (
         TrainedClassifier as TrainedClassifier,
         default_classifier as default_classifier,
@@ -186,6 +189,9 @@ _HOMES = {
     "checks.report": ("check",),
     "checks.benchmarks.spectral": ("SpectralBenchmark",),
     "embedding": ("SpectralEmbedding",),
+    "datasets.dataset": ("SpectralDataset", "open_dataset"),
+    "datasets.explaining": ("explain_dataset",),
+    "datasets.result": ("DatasetResult",),
     "explorer.classifier": ("TrainedClassifier", "default_classifier"),
     "explorer.explanation": ("SpectrumExplanation", "explain_spectrum"),
     "explorer.explorer": ("write_explorer",),

@@ -25,6 +25,7 @@ FLOORS = (
     "training",
     "checks",
     "embedding",
+    "datasets",
     "explorer",
     "command_line",
 )

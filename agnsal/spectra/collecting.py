@@ -46,6 +46,8 @@ class Collected(NamedTuple):
     mask: NDArray[np.bool_]
     unit: u.UnitBase
     table: QTable
+    rows: NDArray[np.intp]  # of the spectra that were kept
+    left_out: dict[int, str]  # the others, with their causes
 
 
 def collect(
@@ -60,7 +62,10 @@ def collect(
     frame: str,
     on_error: str,
 ) -> Collected:
-    """Do the work of `SpectralSample.from_spectra`, which documents it."""
+    """Do the work of `SpectralSample.from_spectra`, which documents it.
+
+    With ``on_error="note"`` what is left out is noted, without a warning, and nothing may be left.
+    """
     _check_options(grid, min_coverage, method, frame, on_error)
     if hasattr(spectra, "spectral_axis"):
         spectra = [spectra]
@@ -76,7 +81,7 @@ def collect(
     shape = (count, len(grid))
     flux, ivar, mask = np.empty(shape), np.full(shape, np.nan), np.empty(shape, dtype=bool)
     kept: list[_Kept] = []
-    refused: list[str] = []
+    refused: dict[int, str] = {}
     first = 0
     for place, (spectrum, n_rows) in enumerate(zip(spectra, counts, strict=True)):
         known = None if names is None else [str(name) for name in names[first : first + n_rows]]
@@ -89,7 +94,7 @@ def collect(
             except AgnsalError as error:
                 if on_error == "raise":
                     raise
-                refused.append(str(error))
+                refused[number] = str(error)
                 continue
             k = len(kept)
             flux[k], mask[k] = put.flux, put.mask
@@ -98,12 +103,11 @@ def collect(
             meta = tuple(str(row.meta.get(column) or "") for column in _META_COLUMNS)
             kept.append(_Kept(number, row.name, z, row.calibrated, put.ivar is not None, meta))
         first += n_rows
-    if refused:
-        warnings.warn(
-            f"{len(refused)} of {count} spectra left out:\n" + "\n".join(refused), AgnsalWarning, stacklevel=3
-        )
-    if not kept:
-        raise AgnsalError(f"none of the {count} spectra could be used:\n" + "\n".join(refused))
+    causes = "\n".join(refused.values())
+    if refused and on_error == "skip":
+        warnings.warn(f"{len(refused)} of {count} spectra left out:\n{causes}", AgnsalWarning, stacklevel=3)
+    if not kept and on_error == "skip":
+        raise AgnsalError(f"none of the {count} spectra could be used:\n{causes}")
 
     n = len(kept)
     calibrated = _all_calibrated(kept)
@@ -113,6 +117,8 @@ def collect(
         mask=mask[:n],
         unit=FLAM17 if calibrated else u.dimensionless_unscaled,
         table=_table(kept, mask[:n], None if classes is None else classes[[row.number for row in kept]]),
+        rows=np.array([row.number for row in kept], dtype=np.intp),
+        left_out=refused,
     )
 
 
@@ -136,7 +142,7 @@ def _n_rows(spectrum: Any) -> int:
 def _check_options(grid: WavelengthGrid, min_coverage: float, method: str, frame: str, on_error: str) -> None:
     if method not in _METHODS:
         raise AgnsalError(f"method must be one of {_METHODS}, got {method!r}.")
-    if on_error not in ("raise", "skip"):
+    if on_error not in ("raise", "skip", "note"):
         raise AgnsalError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     if frame not in ("observed", "rest"):
         raise AgnsalError(f"frame must be 'observed' or 'rest', got {frame!r}.")

@@ -136,7 +136,7 @@ def read_spectra(
             refused.append(_refused(file, error, on_error))
         for record in records:
             try:
-                spectra.append(_standard(record, file, name, z, frame, medium, request))
+                spectra.append(standard(record, file, name, z, frame, medium, request))
             except AgnsalError as error:
                 refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
                 continue
@@ -236,7 +236,7 @@ def _redshifts(redshift: Any, files: list[str]) -> list[Any]:
     return values
 
 
-def _standard(
+def standard(
     record: FileSpectrum,
     file: str,
     name: str,

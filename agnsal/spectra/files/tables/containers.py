@@ -64,11 +64,18 @@ def read_container(path: Path, units: Mapping[str, Any] | None = None) -> list[F
     return [record for block in blocks(path) for record in records(block, units)]
 
 
-def blocks(path: Path, size: int = 2048) -> Iterator[Block]:
-    """The rows of an HDF5 or parquet file, `size` at a time."""
+def blocks(path: Path, size: int = 2048, first: int = 0) -> Iterator[Block]:
+    """The rows of an HDF5 or parquet file from a row on, `size` at a time."""
     with path.open("rb") as stream:
         start = stream.read(8)
-    return _hdf5_blocks(path, size) if start == HDF5 else _parquet_blocks(path, size)
+    return _hdf5_blocks(path, size, first) if start == HDF5 else _parquet_blocks(path, size, first)
+
+
+def container_table(path: Path) -> dict[str, NDArray[Any]]:
+    """The columns beside the spectra of a container, without reading these; at least ``"row"``."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    return _hdf5_table(path) if start == HDF5 else _parquet_table(path)
 
 
 def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[FileSpectrum]:
@@ -119,7 +126,33 @@ def _survey(block: Block, units: Mapping[str, Any] | None) -> tuple[str | None, 
     return survey, FLAM17 if said is None else said
 
 
-def _hdf5_blocks(path: Path, size: int) -> Iterator[Block]:
+def _hdf5_table(path: Path) -> dict[str, NDArray[Any]]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        plain = {name: file[name] for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)}
+        count = len(plain["spectrum_flux"]) if "spectrum_flux" in plain else 0
+        table = {
+            name: np.asarray(data[:])
+            for name, data in plain.items()
+            if isinstance(data, h5py.Dataset) and data.ndim == 1 and len(data) == count and data.dtype.kind in "iufSOb"
+        }
+    return {"row": np.arange(count)} | table
+
+
+def _parquet_table(path: Path) -> dict[str, NDArray[Any]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        flat = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
+        columns = file.read(columns=flat)
+        count = file.metadata.num_rows
+        table = {name: columns[name].to_numpy(zero_copy_only=False) for name in flat}
+    return {"row": np.arange(count)} | table
+
+
+def _hdf5_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
     try:
         import h5py
     except ImportError as error:
@@ -146,7 +179,7 @@ def _hdf5_blocks(path: Path, size: int) -> Iterator[Block]:
         role, errors_in = _errors(name for name in plain if name.startswith("spectrum_"))
         used = {"spectrum_lambda", "spectrum_flux", errors_in, *tables}
         ignored = tuple(clean(name, 40) for name in file if name not in used)
-        for first in range(0, count, size):
+        for first in range(begin, count, size):
             rows = slice(first, first + size)
             wavelength, flux, errors = (
                 None if name is None else np.asarray(plain[name][rows], dtype=np.float64)
@@ -159,7 +192,7 @@ def _hdf5_blocks(path: Path, size: int) -> Iterator[Block]:
             yield Block(spectra, {name: data[rows] for name, data in tables.items()}, first, ignored)
 
 
-def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
+def _parquet_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -181,8 +214,8 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
                     "it is a parquet file without a column of spectra (`spectrum`, `spectra_b`, or lists `flux` and "
                     f"`wavelength`; it holds: {clean(', '.join(names), 200)})."
                 )
-            first = 0
-            for batch in file.iter_batches(batch_size=size):
+            first = begin
+            for batch in _batches(file, size, begin):
                 columns = dict(zip(batch.schema.names, batch.columns, strict=True))
                 table = {
                     name: column.to_numpy(zero_copy_only=False)
@@ -206,6 +239,30 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[Block]:
                 first += len(batch)
     except pa.ArrowException as error:
         raise AgnsalError(f"it is a damaged parquet file ({clean(error, 120)}).") from error
+
+
+def _batches(file: Any, size: int, begin: int) -> Iterator[Any]:
+    """Record batches of `size` rows from a row on, however the file is cut into groups of rows."""
+    import pyarrow as pa
+
+    ends = np.cumsum([file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)])
+    groups = [k for k, end in enumerate(ends) if end > begin]
+    if not groups:
+        return
+    skip = begin - (int(ends[groups[0] - 1]) if groups[0] else 0)
+    held: list[Any] = []
+    for batch in file.iter_batches(batch_size=size, row_groups=groups):
+        if skip >= len(batch):
+            skip -= len(batch)
+            continue
+        held.append(batch.slice(skip))
+        skip = 0
+        while sum(map(len, held)) >= size:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, size).combine_chunks().to_batches()[0]
+            held = table.slice(size).to_batches()
+    if held and sum(map(len, held)):
+        yield pa.Table.from_batches(held).combine_chunks().to_batches()[0]
 
 
 def _lists(column: Any) -> dict[str, list[NDArray[np.float64]]]:

@@ -1,0 +1,1 @@
+"""More spectra than fit in memory: read in blocks, explained block by block, answers on disk."""

@@ -1,0 +1,348 @@
+"""A data set classified and explained, block by block, into a folder of answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from agnsal.attribution import methods as _methods  # noqa: F401 - every method declares itself
+from agnsal.attribution.answer.attribution import versions
+from agnsal.attribution.question.methods import METHODS
+from agnsal.datasets.dataset import Block, SpectralDataset
+from agnsal.datasets.result import MANIFEST, DatasetResult, block_name
+from agnsal.errors import AgnsalError, one_of
+from agnsal.models.differentiable import as_differentiable
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.lines import SpectralLine
+from agnsal.spectra.regions import Regions
+from agnsal.store.replacing import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from agnsal.checks.familiarity import Familiarity
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with every block, complete in itself, so that it can be sent to a worker."""
+
+    model: Any
+    dataset: SpectralDataset
+    grid: WavelengthGrid
+    folder: Path
+    size: int
+    method: str
+    output: str
+    options: Mapping[str, Any]
+    regions: Regions
+    familiarity: Any
+    maps: bool
+    normalize: bool
+
+    def __call__(self, number: int) -> int:
+        """Do one block, with one thread of linear algebra, so that every worker finds the same digits."""
+        with threadpool_limits(1):
+            block = self.dataset.block(number, self.grid, self.size, normalize=self.normalize)
+            table = self.answers(block)
+        from pyarrow import parquet
+
+        with replacing(self.folder / block_name(number)) as side:
+            parquet.write_table(table, side, compression="zstd", write_page_checksum=True)
+        return number
+
+    def answers(self, block: Block) -> pa.Table:
+        """A row for each spectrum of the block, those that could not be used with their cause."""
+        import pyarrow as pa
+
+        start = block.number * self.size
+        rows = np.arange(start, min(start + self.size, len(self.dataset)))
+        place = {int(row): k for k, row in enumerate(block.rows)}
+        at = np.array([place.get(int(row), -1) for row in rows])
+        columns: dict[str, Any] = {
+            "row": rows,
+            "object_id": pa.array(self.dataset.ids[rows].tolist(), pa.string()),
+            "cause": pa.array([block.left_out.get(int(row), "") for row in rows], pa.string()),
+        }
+        for name, values in self._numbers(block).items():
+            kind = pa.string() if values.dtype.kind == "U" else pa.from_numpy_dtype(values.dtype)
+            columns[name] = pa.array([values[k].item() if k >= 0 else None for k in at], kind)
+        if self.maps:
+            for name, matrix in self._maps(block).items():
+                listed = [matrix[k] if k >= 0 else None for k in at]
+                columns[name] = pa.array(listed, pa.list_(pa.float32()))
+        return pa.table(columns)
+
+    def _numbers(self, block: Block) -> dict[str, np.ndarray]:
+        """Columns of a number or a text for each spectrum that could be used."""
+        differentiable = as_differentiable(self.model)
+        classes = [str(name) for name in differentiable.classes_]
+        if block.sample is None:
+            empty = np.zeros(0)
+            numbers = {"redshift": empty, "predicted": np.zeros(0, dtype="U1")}
+            numbers |= {f"P({name})": empty for name in classes}
+            if self.familiarity is not None:
+                numbers["familiarity p"] = empty
+            for region in self.regions:
+                numbers |= {region: empty, f"{region} bad": empty}
+            return numbers
+        sample = block.sample
+        probabilities = np.asarray(differentiable.outputs(sample, "probability"))
+        redshift = np.full(len(sample), np.nan) if sample.redshift is None else np.asarray(sample.redshift, float)
+        numbers = {"redshift": redshift, "predicted": np.array(classes)[probabilities.argmax(axis=1)]}
+        numbers |= {f"P({name})": probabilities[:, k] for k, name in enumerate(classes)}
+        if self.familiarity is not None:
+            numbers["familiarity p"] = np.asarray(self.familiarity.p_value(sample))
+        values, bad = self._attribution(block), sample.mask
+        sums = self.regions.sums(np.where(bad, 0.0, values))
+        shares = self.regions.means(bad.astype(float))
+        for k, region in enumerate(self.regions):
+            numbers |= {region: sums[:, k], f"{region} bad": shares[:, k]}
+        return numbers
+
+    def _attribution(self, block: Block) -> np.ndarray:
+        explain: Callable[..., Any] = METHODS[self.method].function
+        return np.asarray(explain(self.model, block.sample, output=self.output, **self.options).values)
+
+    def _maps(self, block: Block) -> dict[str, np.ndarray]:
+        if block.sample is None:
+            return {name: np.zeros((0, len(self.grid)), np.float32) for name in ("map", "flux")}
+        values = np.where(block.sample.mask, np.nan, self._attribution(block))
+        return {"map": values.astype(np.float32), "flux": block.sample.flux.astype(np.float32)}
+
+
+def explain_dataset(
+    model: Any,
+    dataset: SpectralDataset,
+    grid: WavelengthGrid,
+    folder: str | os.PathLike[str],
+    method: str = "saliency",
+    output: str = "log_odds",
+    *,
+    maps: bool = False,
+    lines: Iterable[str | SpectralLine] | None = None,
+    familiarity: Familiarity | None = None,
+    size: int = 2048,
+    normalize: bool = True,
+    n_jobs: int = 1,
+    client: Any = None,
+    progress: bool = False,
+    **options: Any,
+) -> DatasetResult:
+    """Classify and explain every spectrum of a data set, into a folder of parquet files.
+
+    Each block is one file, written aside and moved into place. Stopped at any instant, by a signal, a full disk or a
+    lost worker, the same call goes on where it was, and what comes out is equal bit for bit to an unbroken run.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted, and of spectra on this grid.
+    dataset : SpectralDataset
+        From `open_dataset`.
+    grid : WavelengthGrid
+        What the spectra are resampled on to.
+    folder : path
+        Of the answers; made if it is not there. One that holds answers to another question is refused.
+    method : str
+        Name of an attribution method (`saliency`, `input_x_gradient`, ...), asked of the predicted class.
+    output : {"log_odds", "probability", "decision"}
+        What is explained.
+    maps : bool
+        Whether to keep the map and the flux of every spectrum too (float32).
+    lines : iterable of str or SpectralLine, optional
+        Lines whose core and wings are summed; by default the common ones on the grid.
+    familiarity : Familiarity, optional
+        Fitted to the training sample; its p value is then given for each spectrum.
+    size : int
+        Spectra of a block.
+    normalize : bool
+        Divide each spectrum by its flux at 5100 Angstrom, as the model has seen them.
+    n_jobs : int
+        Processes, each with one thread of linear algebra. Not with `client`.
+    client : distributed.Client, optional
+        A dask cluster, whose workers see `folder` and the files of the data set.
+    progress : bool
+        Whether to show a progress bar.
+    **options
+        Of the method.
+
+    Returns
+    -------
+    DatasetResult
+
+    Raises
+    ------
+    AgnsalError
+        If the method is not known or needs more than a block, the folder answers another question, or pyarrow is
+        lacking.
+
+    See Also
+    --------
+    open_dataset : the data set.
+
+    Examples
+    --------
+    >>> import agnsal, tempfile
+    >>> sample = agnsal.simulate_agn(30, 30, 0, seed=0)
+    >>> machine = agnsal.ProbabilisticSVC("linear", C=0.07, random_state=0).fit(sample.normalize())
+    >>> dataset = agnsal.open_dataset(sample)
+    >>> result = explain_dataset(machine, dataset, agnsal.PERUZZI2021_GRID, tempfile.mkdtemp(), size=25)
+    >>> table = result.table(["object_id", "predicted", "P(type 1)", "Hbeta wings"])
+    >>> len(table), result.n_blocks
+    (60, 3)
+    """
+    if find_spec("pyarrow") is None:
+        raise AgnsalError("answers are parquet files, which need pyarrow: pip install 'agnsal[datasets]'.")
+    one_of("method", method, [name for name, known in METHODS.items() if not known.network])
+    if not len(dataset):
+        raise AgnsalError("the data set holds no spectrum.")
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AgnsalError(f"{folder}: cannot be made ({error.strerror or error}).") from None
+    given = None if lines is None else list(lines)
+    regions = Regions.from_lines(grid, given, split_wings=True, overlap=True)
+    work = Work(
+        model, dataset, grid, folder.resolve(), size, method, output, options, regions, familiarity, maps, normalize
+    )
+    _settle(folder, _question(work))
+    result = DatasetResult(folder)
+    missing = [number for number in range(dataset.n_blocks(size)) if not result.has_block(number)]
+    with tqdm(total=len(missing), desc="explaining", unit="block", disable=not progress) as bar:
+        for _ in _each(work, missing, n_jobs, client):
+            bar.update()
+    return result
+
+
+def _each(work: Work, missing: list[int], n_jobs: int, client: Any) -> Iterator[int]:
+    """Do the blocks, here, in processes or on a cluster; each is done and written by one of them."""
+    if client is not None:
+        from distributed import as_completed
+
+        sent = client.submit(_held, work, key=f"agnsal-{id(work)}")  # a task: made again where its worker is lost
+        futures = [client.submit(_do, sent, number, key=f"agnsal-{id(work)}-{number}") for number in missing]
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
+            yield future.result()
+    elif n_jobs == 1:
+        for number in missing:
+            yield work(number)
+    else:
+        from joblib import Parallel, delayed
+
+        jobs = (delayed(work)(number) for number in missing)
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(jobs)
+
+
+def _held(work: Work) -> Work:
+    return work
+
+
+def _do(work: Work, number: int) -> int:
+    return work(number)
+
+
+def _question(work: Work) -> dict[str, Any]:
+    """What is asked, so that answers to another question are not taken for these."""
+    return {
+        "model": fingerprint(work.model),
+        "familiarity": None if work.familiarity is None else fingerprint(work.familiarity),
+        "dataset": {"n": len(work.dataset), "ids": _sum(work.dataset.ids), "redshifts": _sum(work.dataset.redshift)},
+        "grid": _sum(work.grid.edges.value),
+        "method": work.method,
+        "output": work.output,
+        "options": {name: repr(value) for name, value in sorted(work.options.items())},
+        "regions": list(work.regions),
+        "classes": [str(name) for name in as_differentiable(work.model).classes_],
+        "size": work.size,
+        "maps": work.maps,
+        "normalize": work.normalize,
+        "versions": versions(),
+    }
+
+
+def _settle(folder: Path, question: dict[str, Any]) -> None:
+    """Write the manifest, or see that the one that is there asks the same."""
+    path = folder / MANIFEST
+    if not path.exists():
+        if any(folder.glob("block-*.parquet")):
+            raise AgnsalError(f"{folder} holds answers without {MANIFEST}; choose another folder.")
+        with replacing(path) as side:
+            side.write_text(json.dumps(question, indent=1), encoding="utf-8")
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
+        known = None
+    if not isinstance(known, dict):
+        raise AgnsalError(f"{path} is damaged; choose another folder, or remove this one.")
+    others = [name for name in question if known.get(name) != question[name]]
+    if others:
+        raise AgnsalError(
+            f"{folder} holds answers to another question: {', '.join(others)} differ. Choose another folder, or remove "
+            "this one."
+        )
+
+
+def fingerprint(model: Any) -> str:
+    """A sum over what a fitted model has learnt: equal for equal models, in any process.
+
+    Parameters
+    ----------
+    model : object
+        With arrays among its attributes, at any depth.
+
+    Returns
+    -------
+    str
+    """
+    digest = hashlib.sha256()
+    _feed(digest, model, set())
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, value: Any, seen: set[int]) -> None:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        digest.update(f"{value.dtype.str}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, (list, tuple, np.ndarray)):
+        digest.update(f"{type(value).__name__}{len(value)}".encode())
+        for each in value:
+            _feed(digest, each, seen)
+    elif isinstance(value, dict):
+        for name in sorted(value, key=str):
+            digest.update(str(name).encode())
+            _feed(digest, value[name], seen)
+    elif isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
+        digest.update(repr(float(value)).encode())  # a file makes 3.0 of 3
+    elif value is None or isinstance(value, (str, bytes, complex, np.generic)):
+        digest.update(repr(value).encode())
+    elif id(value) not in seen:
+        seen.add(id(value))
+        digest.update(type(value).__qualname__.encode())
+        if is_dataclass(value):  # what is kept beside its fields was worked out from them
+            state = {each.name: getattr(value, each.name) for each in fields(value) if each.compare}
+        else:
+            state = getattr(value, "__dict__", None)
+        if hasattr(value, "state_dict"):  # torch
+            state = {name: each.detach().cpu().numpy() for name, each in value.state_dict().items()}
+        _feed(digest, {} if state is None else state, seen)
+
+
+def _sum(values: Any) -> str:
+    if values is None:
+        return ""
+    array = np.asarray(values)
+    content = "\0".join(array.tolist()).encode() if array.dtype.kind == "U" else np.ascontiguousarray(array).tobytes()
+    return hashlib.sha256(content).hexdigest()
