@@ -331,6 +331,7 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
     elif id(value) not in seen:
         seen.add(id(value))
         digest.update(type(value).__qualname__.encode())
+        state: dict[str, Any] | None
         if is_dataclass(value):  # what is kept beside its fields was worked out from them
             state = {each.name: getattr(value, each.name) for each in fields(value) if each.compare}
         else:
