@@ -333,7 +333,7 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
         digest.update(type(value).__qualname__.encode())
         state: dict[str, Any] | None
         if is_dataclass(value):  # what is kept beside its fields was worked out from them
-            state = {each.name: getattr(value, each.name) for each in fields(value) if each.compare}
+            state = {each.name: getattr(value, each.name) for each in fields(value) if each.name[0] != "_"}
         else:
             state = getattr(value, "__dict__", None)
         if hasattr(value, "state_dict"):  # torch
