@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
 
 
 class AgnsalError(ValueError):
@@ -72,3 +74,68 @@ def same_option(name: str, value: Any, alias: str, other: Any) -> Any:
     if value is not None and other is not None:
         raise AgnsalError(f"{alias} is another name for {name}; give only one of the two.")
     return other if value is None else value
+
+
+def real_numbers(name: str, values: object) -> NDArray[np.float64]:
+    """Take an array of real numbers, and refuse everything else.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    values : object
+        What came.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    AgnsalError
+        If it is sparse, complex, ragged, or holds what is no number.
+
+    Examples
+    --------
+    >>> real_numbers("X", [[1, 2], [3]])
+    Traceback (most recent call last):
+        ...
+    agnsal.errors.AgnsalError: X is not an array of numbers: setting an array element with a sequence...
+    """
+    if hasattr(values, "toarray"):
+        raise AgnsalError(f"{name} is a sparse matrix, a dense one is needed: {name}.toarray().")
+    try:
+        array = np.asarray(values)
+        if not np.iscomplexobj(array):
+            return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise AgnsalError(f"{name} is not an array of numbers: {error}") from error
+    raise AgnsalError(f"{name} holds complex numbers; give their real part or their size.")
+
+
+def instance_of(name: str, value: object, kind: type) -> None:
+    """Refuse what is not of the kind that is needed.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        What came.
+    kind : type
+        What it should be.
+
+    Raises
+    ------
+    AgnsalError
+        If it is of another.
+
+    Examples
+    --------
+    >>> instance_of("labels", 3.5, list)
+    Traceback (most recent call last):
+        ...
+    agnsal.errors.AgnsalError: labels must be a list, got a float.
+    """
+    if not isinstance(value, kind):
+        raise AgnsalError(f"{name} must be a {kind.__name__}, got a {type(value).__name__}.")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.display import Displayed, Table
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, instance_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 from agnsal.spectra.simulation.instrument import SKY_LINES
@@ -114,6 +114,7 @@ def check_confounds(
     >>> check_confounds(simulate_agn(60, 60, 60, seed=0, redshift_confound=False)).confounds
     []
     """
+    instance_of("sample", sample, SpectralSample)
     if labels is None and sample.labels is None:
         raise AgnsalError("confounds are looked for between classes: the sample needs labels, or give labels=....")
     classes = np.asarray(sample.labels if labels is None else labels).astype(str)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, real_numbers
 from agnsal.figures.labels import PointLabels
 from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes, plain, rows, width_of
 
@@ -66,7 +66,7 @@ def plot_embedding(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['type 1 (25)', 'type 2 (25)']
     """
-    points = np.asarray(getattr(embedding_or_coordinates, "coordinates", embedding_or_coordinates), dtype=float)
+    points = real_numbers("the map", getattr(embedding_or_coordinates, "coordinates", embedding_or_coordinates))
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise AgnsalError(f"a map of shape (n, 2) is expected, got {points.shape}.")
     if not np.isfinite(points).all():

@@ -10,7 +10,7 @@ from autograd import make_vjp
 from autograd.tracer import isbox
 from numpy.typing import ArrayLike, NDArray
 
-from agnsal.errors import AgnsalError, one_of
+from agnsal.errors import AgnsalError, one_of, real_numbers
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import single_precision
 from agnsal.models.structure import Structure
@@ -367,7 +367,7 @@ class DifferentiableModel:
         position = {label: column for column, label in enumerate(self.classes_.tolist())}
         try:
             return np.array([position[label] for label in labels.tolist()], dtype=np.intp)
-        except KeyError as error:
+        except (KeyError, TypeError) as error:
             raise AgnsalError(
                 f"target {error.args[0]!r} is not a class of the model; its classes are {self.classes_.tolist()}."
             ) from None
@@ -387,7 +387,7 @@ class DifferentiableModel:
     def _checked(self, X: Any) -> NDArray[np.float64]:
         X = as_learnt(self, X)
         refuse_units_and_masks(X)
-        X = np.asarray(X, dtype=np.float64)
+        X = real_numbers("X", X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise AgnsalError(
                 f"X must have shape (n, {self.n_features}), as in training, got {X.shape}"

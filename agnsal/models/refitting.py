@@ -74,6 +74,8 @@ def bootstrapped(
     array([2.])
     """
     X, y = flux_of(X), np.asarray(spectra_and_labels(X, y)[1])
+    if len(X) != len(y) or not len(y):
+        raise AgnsalError(f"a bootstrap sample needs spectra with a label each; got {len(X)} spectra, {len(y)} labels.")
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_classifier(model) else [np.arange(len(y))]
     rows = np.concatenate([random.choice(members, size=len(members)) for members in strata])
     fresh = fresh_copy(model)

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, real_numbers
 from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
 from agnsal.spectra.sample import Normalization, SpectralSample
 
@@ -237,14 +237,7 @@ def flux_of(sample_or_X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         matrix = sample_or_X.flux
     else:
         refuse_units_and_masks(sample_or_X)
-        if hasattr(sample_or_X, "toarray"):
-            raise AgnsalError("the spectra are a sparse matrix, a dense one is needed: X.toarray().")
-        if np.iscomplexobj(sample_or_X):
-            raise AgnsalError("the spectra are complex numbers; give their real part or their size.")
-        try:
-            matrix = np.asarray(sample_or_X, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise AgnsalError(f"the spectra are not an array of numbers: {error}.") from error
+        matrix = real_numbers("X", sample_or_X)
     if matrix.ndim != 2:
         raise AgnsalError(f"spectra are expected as (n, n_features), got shape {matrix.shape}; one is x[None, :].")
     if not np.isfinite(matrix).all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,6 +69,8 @@ def collect(
     _check_options(grid, min_coverage, method, frame, on_error)
     if hasattr(spectra, "spectral_axis"):
         spectra = [spectra]
+    if not isinstance(spectra, Sized) or hasattr(spectra, "toarray"):
+        raise AgnsalError(f"a list of specutils.Spectrum was expected, got a {type(spectra).__name__}.")
     if len(spectra) == 0:
         raise AgnsalError("there are no spectra to collect.")
     counts = [_n_rows(spectrum) for spectrum in spectra]

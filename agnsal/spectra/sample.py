@@ -11,7 +11,7 @@ from astropy.table import QTable, vstack
 from numpy.typing import NDArray
 
 from agnsal.display import Displayed, Table, printable
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, real_numbers
 from agnsal.spectra.grid import (
     GRID_ARRAYS,
     GRID_HEADER,
@@ -107,7 +107,7 @@ class SpectralSample(Displayed, Stored):
             raise AgnsalError("flux came with a unit attached; pass flux.value and unit=flux.unit.")
         if isinstance(flux, np.ma.MaskedArray):
             raise AgnsalError("flux came as a masked array; pass flux.data and mask=flux.mask.")
-        flux = np.asarray(flux, dtype=np.float64)
+        flux = real_numbers("flux", flux)
         if flux.ndim != 2 or flux.shape[1] != len(grid):
             raise AgnsalError(
                 f"flux must have shape (n, {len(grid)}) as the grid has {len(grid)} bins, got {flux.shape}."
@@ -571,7 +571,7 @@ def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def _same_shape(values: Any, flux: NDArray[Any], what: str, dtype: Any) -> NDArray[Any]:
-    values = np.asarray(values, dtype=dtype)
+    values = np.asarray(values, dtype=bool) if dtype is bool else real_numbers(what, values)
     if values.shape != flux.shape:
         raise AgnsalError(f"{what} has shape {values.shape}, the flux {flux.shape}; they must agree.")
     return values

@@ -82,6 +82,11 @@ class MeanMaps(Displayed, Generic[Maps]):
         return Table(title, rows, ["group", "target", "spectra", "root mean square"])
 
 
+def _refuse_others(attribution: object) -> None:
+    if not hasattr(attribution, "observed_values"):
+        raise AgnsalError(f"an Attribution is needed, as saliency gives it; got a {type(attribution).__name__}.")
+
+
 def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Maps]:
     """Average the maps of each group of spectra, leaving bad bins out.
 
@@ -110,6 +115,7 @@ def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Ma
     >>> maps.groups.tolist(), maps.scatter.shape
     (['type 1', 'type 2'], (2, 1000))
     """
+    _refuse_others(attribution)
     names = attribution.target if groups is None else np.asarray(groups)
     if names.shape != (len(attribution),):
         raise AgnsalError(f"{names.size} groups given for {len(attribution)} maps; one for each is needed.")
@@ -184,6 +190,7 @@ def cluster_maps(
     """
     from sklearn.cluster import KMeans
 
+    _refuse_others(attribution)
     if not 1 <= n_clusters <= len(attribution):
         raise AgnsalError(f"{n_clusters} kinds of {len(attribution)} maps were asked for.")
     maps = np.nan_to_num(attribution.observed_values)  # bad bins tell no kind from another

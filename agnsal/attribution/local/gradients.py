@@ -12,7 +12,7 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask
 from agnsal.attribution.question.sampling import Moments
-from agnsal.errors import AgnsalError, one_of
+from agnsal.errors import AgnsalError, one_of, real_numbers
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.sample import SpectralSample
@@ -247,7 +247,7 @@ def _noise(question: Question, noise: Any) -> NDArray[np.float64]:
         if ivar is None:
             raise AgnsalError("the flux errors are not known: explain a SpectralSample with ivar, or give noise.")
         return noise_level(X, ivar)
-    sigma = np.asarray(noise, dtype=np.float64)
+    sigma = real_numbers("noise", noise)
     if sigma.shape not in ((), X.shape[1:], X.shape):
         raise AgnsalError(f"noise has shape {sigma.shape}; expected one number, {X.shape[1:]} or {X.shape}.")
     if not (sigma >= 0).all():

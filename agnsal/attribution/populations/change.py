@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.local.paths import integrated_gradients
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, real_numbers
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -73,8 +73,8 @@ def explain_change(
     elif isinstance(first, SpectralSample) or isinstance(second, SpectralSample):
         raise AgnsalError("give both epochs as samples, or both as arrays.")
     else:
-        start, before = np.asarray(first, dtype=np.float64), None
-        second = np.asarray(second, dtype=np.float64)
+        start, before = np.atleast_1d(real_numbers("first", first)), None
+        second = np.atleast_1d(real_numbers("second", second))
     if len(start) != len(second):
         raise AgnsalError(
             f"{len(start)} spectra of the first epoch and {len(second)} of the second; one each is needed."

@@ -12,7 +12,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
-from agnsal.errors import AgnsalError, AgnsalWarning, one_of, same_option
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of, real_numbers, same_option
 from agnsal.models.validation import flux_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -270,7 +270,7 @@ def _diverging(mu: NDArray[Any], V: NDArray[Any], projector: NDArray[Any], group
 
 
 def _moments(mean: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mu, V = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    mu, V = real_numbers("mean", mean), real_numbers("covariance", covariance)
     if mu.ndim != 1 or V.shape != (mu.size, mu.size):
         raise AgnsalError(f"mean must be (p,) and covariance (p, p), got {mu.shape} and {V.shape}.")
     if not (np.isfinite(mu).all() and np.isfinite(V).all()):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, instance_of
 from agnsal.models.black_box import BlackBox, as_function
 from agnsal.models.model import DifferentiableModel
 from agnsal.spectra.regions import Regions
@@ -53,6 +53,7 @@ def suspicious_labels(
     AgnsalError
         If there are no labels, or a label is not a class of the model.
     """
+    instance_of("sample", sample, SpectralSample)
     labels = sample.labels if labels is None else np.asarray(labels)
     if labels is None:
         raise AgnsalError("the sample has no labels; pass labels=.")

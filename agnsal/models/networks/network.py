@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -254,7 +255,8 @@ class Network(Stored):
         ndarray, shape (n, n_features)
         """
         X = self.shaped(X)
-        return pull_back(self.layers, X, weights).reshape(len(X), -1)
+        pulled = pull_back(self.layers, X, weights)
+        return pulled.reshape(len(X), math.prod(pulled.shape[1:]))  # also of no spectra
 
     def gradient(self, X: SpectralSample | ArrayLike, target: Any = None) -> NDArray[np.float64]:
         """Gradient of one output.

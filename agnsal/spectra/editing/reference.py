@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, real_numbers
 from agnsal.spectra.editing.editable import Editable
 from agnsal.spectra.editing.filling import neighbours, straight_line, stretches
 from agnsal.spectra.lines import emission_lines
@@ -163,9 +163,9 @@ def named_baseline(X: NDArray[np.float64], sample: Editable | None, baseline: An
     if isinstance(baseline, u.Quantity | np.ma.MaskedArray):
         raise AgnsalError("the baseline came with a unit or a mask; pass plain numbers in the unit of the spectra.")
     try:
-        values = np.asarray(baseline, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise AgnsalError(f"{baseline!r:.80} is not a baseline; give {_CHOICES}.") from None
+        values = real_numbers("the baseline", baseline)
+    except AgnsalError as error:
+        raise AgnsalError(f"{baseline!r:.80} is not a baseline; give {_CHOICES}. ({error})") from None
     if values.shape not in ((d,), (n, d)):
         raise AgnsalError(f"the baseline has shape {values.shape}, the spectra {X.shape}; give {_CHOICES}.")
     if not np.isfinite(values).all():
