@@ -8,6 +8,9 @@ from scipy.sparse import csr_array
 import agnsal
 from agnsal import AgnsalError, figures
 
+# a bootstrap sample of six spectra has few different ones
+pytestmark = pytest.mark.filterwarnings("ignore:class .* has . members:agnsal.AgnsalWarning")
+
 N, D = 12, 20
 GRID = agnsal.WavelengthGrid.linear(4800 * u.AA, 5050 * u.AA, D)
 RANDOM = np.random.default_rng(0)
