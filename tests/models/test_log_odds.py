@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import autograd.numpy as anp
 import mpmath
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from autograd.test_util import check_grads
 
 from agnsal import ProbabilisticSVC, as_differentiable
 from agnsal.models.machine.coupling import class_pairs, couple_iterated, sigmoid
-from agnsal.models.machine.log_odds import _log_many, class_log_odds, log_couple
+from agnsal.models.machine.elimination import LOG_ZERO, eliminated
+from agnsal.models.machine.log_odds import class_log_odds, log_couple
 
 
 def exact_log_probabilities(log_odds, n_classes):
@@ -71,7 +73,7 @@ def test_derivative(n_pairs, scale):
 
 def test_closed_form_and_general_solution_agree_for_three_classes():
     def general(g):
-        log_p = _log_many(g)
+        log_p = eliminated(g)
         return log_p - logsumexp(log_p, axis=1, keepdims=True)
 
     g = 4 * np.random.default_rng(5).normal(size=(10, 3))
@@ -155,3 +157,72 @@ def test_gradient_of_bright_spectra_stays_bounded(blobs):
     steepest = np.abs(model.gradient(X, model.classes_[0], "log_odds")).max()
     slopes = [np.abs(model.gradient(20 * X, label, "log_odds")).max() for label in model.classes_]
     assert max(slopes) < 20 * steepest
+
+
+def traced_elimination(g):
+    """The elimination written for autograd: slow, and the reference for the derivative by hand."""
+    n_classes, n = round((1 + np.sqrt(1 + 8 * g.shape[1])) / 2), len(g)
+    first, second = class_pairs(n_classes)
+    spread = np.zeros((first.size, n_classes, n_classes))
+    spread[np.arange(first.size), first, second], spread[np.arange(first.size), second, first] = 1.0, -1.0
+    g = anp.reshape(anp.dot(g, anp.reshape(spread, (first.size, -1))), (-1, n_classes, n_classes))
+    stiffness = -anp.logaddexp(0.0, g) - anp.logaddexp(0.0, -g)
+    weight, pull = np.full((n, n_classes), LOG_ZERO), np.zeros((n, n_classes))
+    eliminated = []
+    for t in range(n_classes - 1, 0, -1):
+        at, odds = stiffness[:, :t, t], g[:, :t, t]
+        everything = anp.concatenate([weight[:, t:], at + odds], axis=1)
+        omega = logsumexp(everything, axis=1, keepdims=True)
+        eliminated.append((pull[:, t:] - omega, at - omega))
+        pull = anp.logaddexp(pull[:, :t], at - omega + pull[:, t:])
+        weight = anp.logaddexp(weight[:, :t], at - odds + weight[:, t:] - omega)
+        new = at[:, :, None] + at[:, None, :] - omega[:, :, None]
+        stiffness, g, contradiction = traced_springs(
+            stiffness[:, :t, :t], g[:, :t, :t], new, odds[:, :, None] - odds[:, None, :]
+        )
+        weight = anp.logaddexp(weight, logsumexp(contradiction, axis=2))
+    log_p, nu = np.zeros((n, 1)), weight - pull
+    for own, others in reversed(eliminated):
+        log_p = anp.concatenate(
+            [log_p, logsumexp(anp.concatenate([nu + own, others + log_p], axis=1), axis=1, keepdims=True)], axis=1
+        )
+    return log_p
+
+
+def traced_springs(s, g, s_new, g_new):
+    total, difference = anp.logaddexp(s, s_new), g_new - g
+    share, rest = s_new - total, s - total
+    # log((1 - c) + c exp(difference)), exactly 0 where the two agree
+    small = anp.abs(difference) < 1.0
+    near = anp.log1p(anp.exp(share) * anp.expm1(anp.where(small, difference, 0.0)))
+    lean = anp.where(small, near, anp.logaddexp(rest, share + difference))
+    back = anp.swapaxes(lean, 1, 2)
+    joined = g + 0.5 * (lean - back)
+    apart = difference != 0
+    sinh = anp.where(apart, anp.sinh(0.5 * anp.where(apart, difference, 1.0)), 1.0)
+    squared = anp.where(apart, 2 * anp.log(2 * anp.abs(sinh)), LOG_ZERO)
+    size = s + s_new + squared - anp.logaddexp(total + 0.5 * (lean + back), total)
+    return total, joined, size - joined
+
+
+@pytest.mark.parametrize("n_classes", [3, 4, 7])
+@pytest.mark.parametrize("scale", [0.3, 3, 60])
+def test_the_derivative_by_hand_is_that_of_autograd(n_classes, scale):
+    rng = np.random.default_rng(n_classes)
+    g = scale * rng.normal(size=(5, n_classes * (n_classes - 1) // 2))
+    weights = rng.normal(size=(5, n_classes))
+    by_hand, values = make_vjp(eliminated)(g)
+    traced, expected = make_vjp(traced_elimination)(g)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(by_hand(weights), traced(weights), rtol=1e-9, atol=1e-10)
+
+
+def test_slopes_of_probabilities_at_wide_margins_keep_their_digits():
+    """Against many digits: also the slopes of probabilities of 1e-60."""
+    g = np.array([40.0, 80.0, 130.0, 41.0, 92.0, 50.0])
+    slopes = jacobian(class_log_odds)(g[None])[0, :, 0]
+    for pair in range(6):
+        step = 2.0**-12 * np.eye(6)[pair]
+        ends = [np.array(exact_log_odds(g + side * step, 4)) for side in (-1, 1)]
+        exact = np.array((ends[1] - ends[0]) / 2.0**-11, dtype=float)
+        np.testing.assert_allclose(slopes[:, pair], exact, atol=1e-7)
