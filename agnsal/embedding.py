@@ -38,7 +38,8 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     perplexity : float
         Number of neighbours each spectrum feels; there must be more than three times as many spectra.
     random_state : int, RandomState, Generator or None
-        Equal seeds give an equal map on one machine.
+        Equal seeds give an equal map on one machine with an equal number of BLAS threads; another number moves points,
+        since t-SNE amplifies rounding.
     n_jobs : int or None
         Threads; `None` is 1, which is often the fastest on small machines. Negative counts back from all cores.
     standardize : bool
