@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
+from agnsal.attribution.answer.attribution import Attribution
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.models.validation import require_fitted
+from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -92,6 +94,7 @@ class Familiarity(Displayed, BaseEstimator):
         self.whitening_: NDArray[np.float64] = vectors / np.sqrt(values) / scale[:, None]
         white = (raw - self.center_) @ self.whitening_
         self.neighbors_ = NearestNeighbors(n_neighbors=self.n_neighbors + 1).fit(white)
+        self.training_features_: NDArray[np.float64] = raw
         # of its own neighbours every training spectrum is the first
         self.training_distance_: NDArray[np.float64] = np.sort(self.neighbors_.kneighbors(white)[0][:, 1:].mean(axis=1))
         return self
@@ -113,12 +116,15 @@ class Familiarity(Displayed, BaseEstimator):
         AgnsalError
             If it is not fitted, or the sample is on another grid than the training set.
         """
+        white = (self._features(sample) - self.center_) @ self.whitening_
+        return self.neighbors_.kneighbors(white, n_neighbors=self.n_neighbors)[0].mean(axis=1)
+
+    def _features(self, sample: SpectralSample) -> NDArray[np.float64]:
         require_fitted(self)
         raw = _line_features(sample)
         if sample.grid != self.grid_:
             raise AgnsalError(f"the sample is on {sample.grid!r}, the training set on {self.grid_!r}.")
-        white = (raw - self.center_) @ self.whitening_
-        return self.neighbors_.kneighbors(white, n_neighbors=self.n_neighbors)[0].mean(axis=1)
+        return raw
 
     def p_value(self, sample: SpectralSample) -> NDArray[np.float64]:
         """Share of training spectra that are at least as far from the others as each spectrum.
@@ -152,6 +158,68 @@ class Familiarity(Displayed, BaseEstimator):
         ndarray of bool, shape (n,)
         """
         return self.p_value(sample) <= level
+
+    def explain(self, sample: SpectralSample) -> Attribution:
+        """Say which wavelengths and lines make spectra unlike the training set.
+
+        The mean squared distance to the nearest training spectra is a quadratic form of the strengths of the lines,
+        ``(x - t) M (x - t)``, and ``(x - t)_j (M (x - t))_j`` of every strength are exact shares of it. The share of a
+        strength is spread over the bins of its core or wings.
+
+        Parameters
+        ----------
+        sample : SpectralSample
+            See `distance`.
+
+        Returns
+        -------
+        Attribution
+            The values of a spectrum sum to its squared distance (in ``explained``); ``by_line`` says which lines it
+            is from. A negative value is a strength that agrees better than its correlation with others would have it.
+
+        Raises
+        ------
+        AgnsalError
+            See `distance`.
+
+        Examples
+        --------
+        >>> from agnsal import simulate_agn
+        >>> familiarity = Familiarity().fit(simulate_agn(0, 120, 0, seed=0).normalize())
+        >>> why = familiarity.explain(simulate_agn(3, 0, 0, seed=1).normalize())
+        >>> bool(abs(why.values.sum(axis=1) / why.explained - 1).max() < 1e-10)
+        True
+        """
+        raw = self._features(sample)
+        neighbors = self.neighbors_.kneighbors((raw - self.center_) @ self.whitening_, self.n_neighbors)[1]
+        apart = raw[:, None] - self.training_features_[neighbors]
+        white = apart @ self.whitening_
+        shares = (apart * (white @ self.whitening_.T)).mean(axis=1)
+        bins = _feature_bins(sample.grid)
+        values = shares @ (bins / bins.sum(axis=1, keepdims=True))
+        return Attribution(
+            values=values,
+            target=np.full(len(sample), "unlike the training set"),
+            method="familiarity",
+            output="squared distance",
+            explained=np.square(white).sum(axis=2).mean(axis=1),
+            inputs=sample.flux,
+            ids=sample.ids,
+            grid=sample.grid,
+            flux_unit=sample.unit,
+            mask=sample.mask,
+            provenance={"n_neighbors": self.n_neighbors},
+        )
+
+
+def _feature_bins(grid: WavelengthGrid) -> NDArray[np.bool_]:
+    """The bins each feature of `_line_features` is about: the core of a line above its wings, its wings elsewhere."""
+    core, wings, continuum = (
+        Regions.from_lines(grid, part=part, overlap=True).masks for part in ("core", "wings", "continuum")
+    )
+    some = [masks.any(axis=1) for masks in (core, wings, continuum)]
+    level = np.where(some[1][:, None], wings, core)
+    return np.concatenate([core[some[0] & some[1]], level[(some[0] | some[1]) & some[2]]])
 
 
 def _line_features(sample: SpectralSample) -> NDArray[np.float64]:

@@ -72,3 +72,26 @@ def test_real_galaxies_without_an_active_nucleus_are_strangers(real_spectra):
     assert roc_auc_score(strange, found.distance(sample)) >= 0.9
     flagged = found.flag(sample)
     assert flagged[~np.array(strange)].mean() < 0.15
+
+
+def test_the_shares_of_a_distance_sum_to_it(training):
+    familiarity = Familiarity().fit(training)
+    spectra = simulate_agn(4, 4, 4, seed=9).normalize()
+    why = familiarity.explain(spectra)
+    np.testing.assert_allclose(why.values.sum(axis=1), why.explained, rtol=1e-10)
+    # the mean of squares is above the square of the mean, and not by much
+    squared = familiarity.distance(spectra) ** 2
+    assert (why.explained >= squared - 1e-9).all()
+    assert (why.explained < 1.3 * squared).all()
+
+
+def test_a_line_made_strange_is_found(training):
+    familiarity = Familiarity().fit(training)
+    spectra = simulate_agn(0, 6, 0, seed=9).normalize()
+    strange = spectra.flux.copy()
+    line = np.abs(spectra.wavelength.to_value(u.AA) - 4686.0) < 6  # a strong He II without anything else
+    strange[:, line] += 3.0
+    table = familiarity.explain(spectra.with_flux(strange)).by_line()
+    n_rows = len(table) // len(spectra)
+    total = sum(np.nan_to_num(table[part].value) for part in ("core", "wings")).reshape(-1, n_rows)
+    assert (np.array(table["line"])[total.argmax(axis=1)] == "He II 4686").all()
