@@ -218,7 +218,7 @@ def _feature_bins(grid: WavelengthGrid) -> NDArray[np.bool_]:
         Regions.from_lines(grid, part=part, overlap=True).masks for part in ("core", "wings", "continuum")
     )
     some = [masks.any(axis=1) for masks in (core, wings, continuum)]
-    level = np.where(some[1][:, None], wings, core)
+    level = np.asarray(np.where(some[1][:, None], wings, core))
     return np.concatenate([core[some[0] & some[1]], level[(some[0] | some[1]) & some[2]]])
 
 
