@@ -217,8 +217,8 @@ def _feature_bins(grid: WavelengthGrid) -> NDArray[np.bool_]:
     core, wings, continuum = (
         Regions.from_lines(grid, part=part, overlap=True).masks for part in ("core", "wings", "continuum")
     )
-    some = [masks.any(axis=1) for masks in (core, wings, continuum)]
-    level = np.asarray(np.where(some[1][:, None], wings, core))
+    some = [np.asarray(masks.any(axis=1)) for masks in (core, wings, continuum)]
+    level = np.where(some[1][:, None], wings, core)
     return np.concatenate([core[some[0] & some[1]], level[(some[0] | some[1]) & some[2]]])
 
 
