@@ -290,3 +290,25 @@ def test_pypeit_without_the_flux_of_its_errors_gives_no_counts(tmp_path):
         hdulist[1].columns.change_name("OPT_FLAM", "X7")
     with pytest.raises(AgnsalError, match="OPT_FLAM is lacking"):
         read_spectra(path)
+
+
+@pytest.mark.parametrize("lost", ["R_FLUX", "Z_IVAR", "B_WAVELENGTH"])
+def test_an_arm_of_desi_that_lost_a_part_is_not_left_out(lost, tmp_path):
+    path = files.write_desi(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdulist:
+        hdulist[lost].name = "X7"
+    with pytest.raises(AgnsalError, match=f"{lost} is lacking"):
+        read_spectra(path)
+
+
+@pytest.mark.parametrize("writer", [files.write_plate, files.write_aaomega])
+def test_a_damaged_name_makes_no_target_of_the_sky(writer, tmp_path):
+    """With one byte that is no ASCII astropy gives all cells of a column as bytes."""
+    path = writer(tmp_path / "a.fits")
+    with fits.open(path) as hdulist:
+        place = next(hdu.fileinfo() for hdu in hdulist if hdu.name in ("PLUGMAP", "FIBRES"))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"QSO" if writer is files.write_plate else b"J0001", place["datLoc"])
+    content[at + 2] = 0xD1
+    path.write_bytes(content)
+    assert len(read_spectra(path)) == 1

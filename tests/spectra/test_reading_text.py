@@ -322,3 +322,27 @@ def test_a_text_that_lacks_a_unit_is_not_passed_over_in_a_folder(tmp_path):
     written(tmp_path, "wave flux err")
     with pytest.raises(AgnsalError, match="no unit that is understood"):
         read_spectra(tmp_path)
+
+
+CARDS = ["DC-FLAG =                    0", "CUNIT1  = 'nm      '           / unit of the axis", "BUNIT   = 'mJy'"]
+
+
+@pytest.mark.parametrize("mark", ["", "# "])
+def test_cards_of_fits_above_the_numbers_are_believed(mark, tmp_path):
+    """As IRAF's wspectext writes them, and others in comments."""
+    rows = [f"{w / 10:.8g} {f:.8g}" for w, f in zip(WAVE, FLUX, strict=True)]
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join([*(f"{mark}{card}" for card in [*CARDS, "REDSHIFT=  0.05", "END"]), *rows]))
+    spectrum = read(path)
+    np.testing.assert_allclose(spectrum.spectral_axis.value, WAVE, rtol=1e-6)
+    assert (spectrum.unit, spectrum.meta["redshift"]) == (u.mJy, 0.05)
+
+
+def test_units_of_some_columns_and_dashes(tmp_path):
+    path = written(tmp_path, "# wave flux err", "# (AA) (mJy) --")
+    assert_right(read(path), unit=u.mJy)
+
+
+def test_an_error_may_say_how_many_sigma_it_is(tmp_path):
+    path = written(tmp_path, "# Wavelength [A], Flux [mJy], 1-sigma error")
+    assert_right(read(path), unit=u.mJy)

@@ -154,4 +154,6 @@ def object_id(plate: Any, mjd: Any, fiber: Any) -> str:
 
 def clean(text: Any, length: int = 120) -> str:
     """Text from a file, printable and short, fit for a message, a table or a page."""
+    if isinstance(text, bytes):  # how astropy gives cells of which one is damaged
+        text = text.decode("ascii", "replace")
     return "".join(c for c in str(text) if c.isprintable()).strip()[:length]

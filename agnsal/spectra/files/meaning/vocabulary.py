@@ -61,6 +61,7 @@ _TOGETHER = {
     **dict.fromkeys(("data quality", "d q", "bad mask"), "dq"),
     **dict.fromkeys(("log10 lambda", "log lambda", "log lam", "log10 lam", "log wave", "log10 wave"), "loglam"),
     **dict.fromkeys(("log wavelength", "log10 wavelength", "loglam10", "log wl", "log10 wl"), "loglam"),
+    **dict.fromkeys(("1 sigma", "one sigma"), "sigma"),
     "s n": "snr",
     "good mask": "good",
 }

@@ -29,10 +29,12 @@ def read_desi(hdulist: fits.HDUList) -> list[FileSpectrum]:
     # the resolution matrices are 11 times the size of all the rest: they are not touched
     light = [hdu for hdu in hdulist if hdu.name.endswith(("PRIMARY", "_WAVELENGTH", "_FLUX", "_IVAR", "_MASK"))]
     joined = ("BRZ",) if "BRZ_FLUX" in hdulist else ("B", "R", "Z")  # by the survey, or here
-    names = [arm for arm in joined if f"{arm}_FLUX" in hdulist]
-    arms = [
-        tuple(np.asarray(hdulist[f"{arm}_{part}"].data) for part in ("WAVELENGTH", "FLUX", "IVAR")) for arm in names
-    ]
+    parts, there = ("WAVELENGTH", "FLUX", "IVAR"), {hdu.name for hdu in light}
+    names = [arm for arm in joined if there & {f"{arm}_{part}" for part in parts}]
+    lacking = {f"{arm}_{part}" for arm in names for part in parts} - there
+    if lacking:
+        raise AgnsalError(f"its {', '.join(sorted(lacking))} is lacking, and the rest of that arm is there.")
+    arms = [tuple(np.asarray(hdulist[f"{arm}_{part}"].data) for part in parts) for arm in names]
     if not arms:
         raise AgnsalError("it holds none of the arms b, r, z of DESI.")
     wavelength, flux, ivar = join_arms(arms)  # type: ignore[arg-type]

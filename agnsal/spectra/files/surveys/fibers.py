@@ -43,9 +43,9 @@ def read_plate(hdulist: fits.HDUList) -> list[FileSpectrum]:
     ignored = names_of_rest(hdulist, primary, ivar, table)
     records = []
     for row, (kind, fiber) in enumerate(zip(table.data["OBJTYPE"], table.data["FIBERID"], strict=True)):
-        if str(kind).strip().upper() in _SKY:
+        if clean(kind).upper() in _SKY:
             continue
-        meta = {"header": header, "survey": "SDSS", "row": row, "object_type": str(kind).strip()}
+        meta = {"header": header, "survey": "SDSS", "row": row, "object_type": clean(kind)}
         if "PLATEID" in header and "MJD" in header:
             meta["object_id"] = object_id(header["PLATEID"], header["MJD"], fiber)
         for key, names in (("ra", ("RA", "PLUG_RA")), ("dec", ("DEC", "PLUG_DEC"))):

@@ -67,7 +67,7 @@ def read_frame(hdulist: fits.HDUList, request: Request) -> list[FileSpectrum]:
         problem = f"its flux has no unit that is understood (BUNIT = {image.header.get('BUNIT')!r})"
         raise AgnsalError(asked(problem, [("images", [part_of(image)])], units={"flux": "counts"}))
     cells = table.data
-    kinds = [str(value).strip().upper() for value in cells[_kind(table)]]
+    kinds = [clean(value).upper() for value in cells[_kind(table)]]
     ignored = names_of_rest(hdulist, *(hdu for hdu in (table, image, errors, *used) if hdu is not None))
     letters = all(len(kind) <= 1 for kind in kinds)  # as 2dfdr writes them: P is a target
     on_target = [kind == "P" if letters else kind not in _NO_TARGET for kind in kinds]

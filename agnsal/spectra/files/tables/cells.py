@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.record import clean
-from agnsal.spectra.files.tables.headings import Heading
+from agnsal.spectra.files.tables.headings import CARD, Heading
 
 _NULLS = {"", "null", "none", "--", "-", "masked", "na", "n/a", "nan", "indef", "nil", "...", "*"}
 _TRUTH = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
@@ -19,6 +19,8 @@ _TRUTH = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
 def first_row(lines: list[str]) -> tuple[str | None, int | None]:
     """The delimiter, and the place of the first line that is numbers, for the most part."""
     for place, line in enumerate(lines):
+        if CARD.match(line):
+            continue
         delimiter = next((mark for mark in (";", "\t") if mark in line.strip()), None)
         words = line.split()
         if delimiter is None and "," in line and not (len(words) > 1 and all(map(is_number, words))):

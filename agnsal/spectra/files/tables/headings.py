@@ -13,6 +13,8 @@ from agnsal.spectra.files.meaning.units import axis_unit, flux_unit, medium_in
 _MOST_LINES = 200
 _RULE = re.compile(r"[\s\-=+|*#_]*")
 _KEYWORD = re.compile(r"\s*([A-Za-z_][\w .\-]{0,30}?)\s*[=:]\s*(\S.*)")
+#: A card of a FITS header.
+CARD = re.compile(r"\s*([A-Z][A-Z0-9_\-]{0,7} {0,7}= |(END|COMMENT|HISTORY)\b)")
 _NUMBERED = re.compile(
     r"(?i)\s*(?:col(?:umn)?s?[\s._]*)?(\d{1,2})\s*[).:=\-]*\s+(?=[^\W\d])(.*)|\s*col(?:umn)?[\s._]*(\d{1,2})\s*[).:=\-]+\s*(.*)"
 )
@@ -49,8 +51,9 @@ def heading_of(lines: Sequence[str], width: int, delimiter: str | None) -> Headi
     """
     lines = [line for line in lines if not _RULE.fullmatch(line)]
     lines = lines if len(lines) <= 2 * _MOST_LINES else [*lines[:_MOST_LINES], *lines[-_MOST_LINES:]]
-    facts = {match[1].strip().upper(): match[2].strip() for match in map(_KEYWORD.match, lines) if match}
+    facts = {match[1].strip().upper(): _value(match[2]) for match in map(_KEYWORD.match, lines) if match}
     text = " ".join(lines)
+    lines = [line for line in lines if not CARD.match(line)]  # no card of a FITS header names columns
     parts, row_numbers, place = _named(lines, width, delimiter)
     if parts:
         parts = _with_units(parts, lines[place + 1 :], delimiter)
@@ -64,6 +67,12 @@ def heading_of(lines: Sequence[str], width: int, delimiter: str | None) -> Headi
         medium=medium_in(text),
         frame="rest" if re.search(r"(?i)\brest[\s-]*frame", text) and not observed else None,
     )
+
+
+def _value(text: str) -> str:
+    """The value of a keyword; of a card of FITS without its quotes and its comment."""
+    quoted = re.match(r"'((?:[^']|'')*)'", text.strip())
+    return (quoted[1] if quoted else re.split(r"\s+/\s", text)[0]).strip()
 
 
 def _speaks_of_columns(line: str) -> bool:
@@ -183,7 +192,9 @@ def _with_units(parts: list[Part], below: Sequence[str], delimiter: str | None) 
     """The parts with the units of a line below that has a unit for each, or a dash."""
     for line in below:
         for cells in _cells(line, delimiter):
-            if len(cells) == len(parts) and sum(map(_is_unit, cells)) * 2 >= len(cells):
+            stated = sum(map(_is_unit, cells))
+            bare = sum(not cell.strip("-. ") for cell in cells)
+            if len(cells) == len(parts) and stated and (2 * stated >= len(cells) or stated + bare == len(cells)):
                 units = [re.sub(r"^[\[(](.*)[\])]$", r"\1", cell).strip() for cell in cells]
                 return [_given(part, unit) for part, unit in zip(parts, units, strict=True)]
     return parts

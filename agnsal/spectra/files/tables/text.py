@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Request, call, refusal, suggested
 from agnsal.spectra.files.meaning.roles import Part, Undecided, assign, understand
-from agnsal.spectra.files.meaning.units import FLAM17, AxisUnit
+from agnsal.spectra.files.meaning.units import FLAM17, AxisUnit, axis_unit
 from agnsal.spectra.files.meaning.wavelengths import survey_grid
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
 from agnsal.spectra.files.tables.cells import first_row, matrix, mostly_numbers, split, without_trailing
@@ -292,13 +292,14 @@ def _without_names(
             raise AgnsalError(f"its third column has no name and does not look like the error of its second. {example}")
     columns = dict(zip((part.name for part in parts), numbers, strict=True))
     axis = columns.get(given.get("wavelength", ""))
-    if request.axis_unit() is None and axis is not None and not _optical(axis):
+    stated = request.axis_unit() or axis_unit(heading.facts.get("CUNIT1", ""))
+    if stated is None and axis is not None and not _optical(axis):
         raise AgnsalError(
             "its first column has no name and no unit and does not look like Angstrom (from "
             f"{np.nanmin(axis):g} to {np.nanmax(axis):g}): nm? micrometres? {example}"
         )
-    grid = None if axis is None or request.axis_unit() is not None else survey_grid(axis)
-    known = Known(u.dimensionless_unscaled, _ANGSTROM, "vacuum" if grid else None)
+    grid = None if axis is None or stated is not None else survey_grid(axis)
+    known = Known(u.dimensionless_unscaled, stated or _ANGSTROM, "vacuum" if grid else None)
     if grid:
         columns[given["wavelength"]] = grid[1]
     return _stated(_spectra(parts, columns, heading.facts, replace(request, columns=given), known), heading)
