@@ -63,7 +63,7 @@ class BlackBox(DifferentiableModel):
             outputs,
             labels,
             estimator.n_features_in_ if hasattr(estimator, "n_features_in_") else X.shape[1],
-            predict=estimator.predict if hasattr(estimator, "classes_") else None,
+            predict=getattr(estimator, "predict", None) if hasattr(estimator, "classes_") else None,
         )
 
     def _batch_size(self, batch_size: int | None, max_memory: float) -> int:
