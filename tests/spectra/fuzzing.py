@@ -154,8 +154,8 @@ def card_claims(content, rng):
 
 def data_bytes(content, rng):
     with fits.open(io.BytesIO(content)) as hdulist:
-        # a letter of a plug map makes a target of the sky, and nobody can tell
-        rows = [h.fileinfo() | {"size": h.size} for h in hdulist if h.size and h.name != "PLUGMAP"]
+        # a letter of a table of fibres makes a target of the sky, and nobody can tell
+        rows = [h.fileinfo() | {"size": h.size} for h in hdulist if h.size and h.name not in ("PLUGMAP", "FIBRES")]
         spans = [(place["datLoc"], place["datLoc"] + place["size"]) for place in rows]
     begin, end = spans[rng.integers(len(spans))]
     changed = bytearray(content)

@@ -48,10 +48,11 @@ def read_spectra(
 
     Whatever the file, what comes back is in the observed frame and in vacuum, on an ascending axis in Angstrom
     (float64; the logarithmic axis of SDSS is rebuilt from its header), with `InverseVariance` where the file has
-    errors. Known by their content: spec files of SDSS-III to V and spSpec of SDSS-I/II, DESI coadds (arms joined,
-    all targets), 6dFGS, 2dFGRS, GAMA and what GAMA has collected, one-dimensional images (IRAF, Gemini, specutils'
-    wcs1d-fits), FITS tables, ECSV, IPAC, the text export of NED, CSV and plain columns; and whatever else a
-    specutils loader, also one of your own, recognises.
+    errors. Known by their content: spec files of SDSS-III to V, mwmStar and mwmVisit, spSpec and spPlate, apStar, DESI
+    coadds (arms joined, all targets), DEEP2, 6dFGS, 2dFGRS, GAMA and what GAMA has collected, OzDES, WiggleZ, GALAH,
+    2SLAQ, frames of AAOmega and for Marz, spec1d of PypeIt; HDF5 and parquet of the Multimodal Universe; images (IRAF,
+    Gemini, specutils' wcs1d-fits), FITS tables, ECSV, IPAC, VOTable, the text export of NED, CSV and plain columns, by
+    what they say they hold; and whatever else a specutils loader, also one of your own, recognises.
 
     Parameters
     ----------
