@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         line_groups as line_groups,
         line_units as line_units,
     )
+    from agnsal.attribution.networks.deep_lift import deep_lift as deep_lift
     from agnsal.attribution.networks.relevance import (
         layerwise_relevance as layerwise_relevance,
         relevance as relevance,
@@ -177,6 +178,7 @@ _HOMES = {
         "transformed_decomposition",
     ),
     "attribution.networks.group_tables": ("decomposition_table", "interaction_matrix", "line_groups", "line_units"),
+    "attribution.networks.deep_lift": ("deep_lift",),
     "attribution.networks.relevance": ("layerwise_relevance", "relevance"),
     "attribution.networks.hierarchy": ("Hierarchy", "agglomerate"),
     "attribution.networks.group_tree": ("join_groups",),

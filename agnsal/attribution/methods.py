@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from agnsal.attribution.local import gradients, paths, perturbation
-from agnsal.attribution.networks import decomposition, relevance
+from agnsal.attribution.networks import decomposition, deep_lift, relevance
 from agnsal.attribution.question.methods import METHODS, Method, find_method
 from agnsal.attribution.shapley import shapley
 
 __all__ = ["Method", "every_method", "find_method"]
 
-_MODULES = (gradients, paths, perturbation, shapley, decomposition, relevance)
+_MODULES = (gradients, paths, perturbation, shapley, decomposition, relevance, deep_lift)
 
 
 def every_method(*, network: bool = False) -> tuple[Method, ...]:

@@ -238,9 +238,15 @@ class MaxPool(Pool):
         return self._window(x, -np.inf)[0].max(axis=-1)
 
     def backward(self, x: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
-        size = x.shape[-1] if self.size is None else self.size
-        columns = np.where(np.arange(size) == self.choose(x)[..., None], gradient[..., None], 0.0)
-        return _scatter(columns, x.shape, self.stride or size, 1, (self.padding, self.padding))
+        return self.hand_back(self.choose(x), gradient, x.shape)
+
+    def hand_back(
+        self, places: NDArray[np.intp], gradient: NDArray[np.float64], shape: tuple[int, ...]
+    ) -> NDArray[np.float64]:
+        """Give what comes back for each window to one place in it, in an input of a shape."""
+        size = shape[-1] if self.size is None else self.size
+        columns = np.where(np.arange(size) == places[..., None], gradient[..., None], 0.0)
+        return _scatter(columns, shape, self.stride or size, 1, (self.padding, self.padding))
 
 
 class Elementwise(Layer):
