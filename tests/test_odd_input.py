@@ -3,6 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import QTable
 from scipy.sparse import csr_array
 
 import agnsal
@@ -86,3 +87,39 @@ def test_odd_input_is_refused_by_us(call, what, machine, network):
     else:
         with pytest.raises(AgnsalError):
             CALLS[call](ODD[what], machine, network)
+
+
+ODD_PATHS = {
+    "nothing": None,
+    "an empty name": "",
+    "a number": 3,
+    "a list": [],
+    "a zero byte": "a\0b",
+    "too long a name": "n" * 300,
+    "too long a path": "/".join(["n" * 200] * 30),
+    "half a letter": "\ud800.fits",
+    "below a file": "file/a",
+}
+TAKERS = {
+    "read_spectra": agnsal.read_spectra,
+    "read": agnsal.SpectralSample.read,
+    "write": SAMPLE.write,
+    "fetch_spectra": lambda path: agnsal.fetch_spectra(
+        QTable({"plate": [1], "mjd": [2], "fiberid": [3]}), path, "sdss", base_url="http://127.0.0.1:9"
+    ),
+    "fetch_catalogue": lambda path: agnsal.fetch_catalogue("vaona2012", path, base_url="http://127.0.0.1:9"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_PATHS)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_odd_paths_are_refused_by_us(taker, what, tmp_path, monkeypatch):
+    if taker.startswith("fetch"):
+        pytest.importorskip("requests")
+    if (taker, what) in {("fetch_catalogue", "nothing"), ("read_spectra", "a list")}:
+        pytest.skip("a catalogue need not be kept, and of no files there are no spectra")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AgnsalError):
+        TAKERS[taker](ODD_PATHS[what])
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

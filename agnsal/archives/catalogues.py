@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -18,7 +17,7 @@ from agnsal.archives.archive import check_whole
 from agnsal.archives.connection import Connection, base_address
 from agnsal.display import printable
 from agnsal.errors import AgnsalError
-from agnsal.store import replacing
+from agnsal.store import made_folder, replacing
 
 VIZIER = "https://tapvizier.cds.unistra.fr/TAPVizieR/tap"
 DESI_PUBLIC = "https://data.desi.lbl.gov/public"
@@ -94,7 +93,7 @@ def fetch_catalogue(
     >>> fetch_catalogue("vaona2012", "catalogues")  # doctest: +SKIP
     """
     connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes)
-    place = None if folder is None else _folder(folder)
+    place = None if folder is None else made_folder(folder)
     chosen = _chosen(columns)
     if name == "desi-agn":
         if place is None:
@@ -220,15 +219,6 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str]) -> None:
     for name in columns.values():
         if name not in names:
             raise AgnsalError(f"the catalogue has no column {name!r}; it has {', '.join(names)[:400]}.")
-
-
-def _folder(folder: Any) -> Path:
-    path = Path(os.fspath(folder))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AgnsalError(f"{path}: cannot be made ({error.strerror or error}).") from None
-    return path
 
 
 def _read_kept(path: Path) -> QTable:

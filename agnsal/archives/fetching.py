@@ -23,7 +23,7 @@ from agnsal.archives.manifest import Manifest
 from agnsal.archives.sdss import SDSS
 from agnsal.archives.sparcl import SPARCL
 from agnsal.errors import AgnsalError, AgnsalWarning, one_of
-from agnsal.store import replacing
+from agnsal.store import made_folder, replacing
 
 ARCHIVES: dict[str, Archive] = {archive.name: archive for archive in (SDSS(), DESI(), SPARCL())}
 _SAVED_EVERY = 10.0  # seconds between two writings of the manifest
@@ -118,9 +118,10 @@ def fetch_spectra(
     wanted = with_sums(wanted, table)
     connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes)
     connection.session()  # without requests nothing is touched
-    manifest = Manifest(Path(folder), table, wanted)
+    root = made_folder(folder)
+    manifest = Manifest(root, table, wanted)
     missing = manifest.missing()
-    place = partial(_place, Path(folder))
+    place = partial(_place, root)
     saved = time.monotonic()
     with ThreadPoolExecutor(max(1, int(n_jobs))) as pool:
         stopped = threading.Event()

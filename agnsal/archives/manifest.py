@@ -35,14 +35,10 @@ class Manifest:
     Raises
     ------
     AgnsalError
-        If the folder cannot be made, two rows want one file, or a manifest in the folder cannot be read.
+        If two rows want one file, or a manifest in the folder cannot be read.
     """
 
     def __init__(self, folder: Path, table: Table, wanted: Sequence[Wanted]) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AgnsalError(f"{folder}: cannot be made ({error.strerror or error}).") from None
         self.path, self._folder, self._wanted = folder / _FILE, folder, wanted
         self._given = table[[name for name in table.colnames if name not in _COLUMNS]] if table.colnames else table
         self._rows: dict[str, dict[str, object]] = self._known()

@@ -25,7 +25,7 @@ from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import SpectralLine
 from agnsal.spectra.regions import Regions
-from agnsal.store.replacing import replacing
+from agnsal.store.replacing import made_folder, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -207,11 +207,7 @@ def explain_dataset(
     one_of("method", method, [name for name, known in METHODS.items() if not known.network])
     if not len(dataset):
         raise AgnsalError("the data set holds no spectrum.")
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AgnsalError(f"{folder}: cannot be made ({error.strerror or error}).") from None
+    folder = made_folder(folder)
     given = None if lines is None else list(lines)
     regions = Regions.from_lines(grid, given, split_wings=True, overlap=True)
     work = Work(

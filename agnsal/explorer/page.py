@@ -19,7 +19,7 @@ from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.style import PALETTE, flux_label, hatch_bins, plain
 from agnsal.spectra.editing.reference import class_mean
-from agnsal.store.replacing import replacing
+from agnsal.store.replacing import made_folder, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,8 +75,7 @@ def write_spectrum_page(
     from matplotlib import pyplot as plt
     from matplotlib.transforms import Bbox
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(folder)
     stem = safe_name(str(explanation.sample.ids[0]) if name is None else name)
     paths = {ending: folder / f"{stem}.{ending}" for ending in ("pdf", "png", "html")}
     figure = draw_page(explanation)

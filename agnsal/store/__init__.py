@@ -10,7 +10,7 @@ from agnsal.store.arrays import (
     write_arrays,
 )
 from agnsal.store.contents import Array
-from agnsal.store.replacing import checked_path, replacing
+from agnsal.store.replacing import checked_path, made_folder, replacing
 from agnsal.store.stored import NPZ, Format, Stored
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Format",
     "Stored",
     "checked_path",
+    "made_folder",
     "not_whole",
     "pack_labels",
     "pack_table",

@@ -50,9 +50,44 @@ def checked_path(path: Any) -> Path:
         text = os.fsdecode(path)
     except TypeError as error:
         raise AgnsalError(f"the name of a file was expected, got {path!r:.80}.") from error
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = ""
     if not text or "\0" in text:
-        raise AgnsalError(f"{text!r} names no file.")
+        raise AgnsalError(f"{path!r:.80} names no file.")
     return Path(text)
+
+
+def made_folder(path: Any) -> Path:
+    """A folder that is made where it is not there.
+
+    Parameters
+    ----------
+    path : path
+        Text, bytes or anything with ``__fspath__``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    AgnsalError
+        If it is empty or no path, or the operating system refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> made_folder(Path(tempfile.mkdtemp()) / "a" / "b").is_dir()
+    True
+    """
+    folder = checked_path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AgnsalError(f"{folder}: this folder cannot be made ({error.strerror or error}).") from error
+    return folder
 
 
 @contextmanager
