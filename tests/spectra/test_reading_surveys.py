@@ -312,3 +312,21 @@ def test_a_damaged_name_makes_no_target_of_the_sky(writer, tmp_path):
     content[at + 2] = 0xD1
     path.write_bytes(content)
     assert len(read_spectra(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("writer", "table", "column"),
+    [
+        (files.write_deep2, 1, "LAMBDA"),
+        (files.write_mwm, 2, "ivar"),
+        (files.write_aaomega, 2, "TYPE"),
+        (files.write_plate, "PLUGMAP", "OBJTYPE"),
+        (files.write_spec, 1, "ivar"),
+    ],
+)
+def test_a_column_that_lost_its_name_costs_the_file_and_nothing_in_silence(writer, table, column, tmp_path):
+    path = writer(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdulist:
+        hdulist[table].columns.change_name(column, "X7")
+    with pytest.raises(AgnsalError):
+        read_spectra(path)

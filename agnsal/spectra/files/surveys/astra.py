@@ -9,7 +9,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Layout, Request
 from agnsal.spectra.files.meaning.roles import Part
 from agnsal.spectra.files.meaning.units import FLAM17
-from agnsal.spectra.files.record import FileSpectrum, names_of_rest
+from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest
 from agnsal.spectra.files.tables.columns import Known, spectra_of
 from agnsal.spectra.files.tables.fits_tables import ANGSTROM, column_of, is_table
 
@@ -23,6 +23,8 @@ def read_mwm(hdulist: fits.HDUList) -> list[FileSpectrum]:
         if not is_table(hdu) or hdu.header["NAXIS2"] == 0 or "flux" not in hdu.columns.names:
             continue
         names = set(hdu.columns.names)
+        if "ivar" not in names:
+            raise AgnsalError(f"the column ivar of its table {clean(hdu.name)} is lacking. Fetch the file again.")
         wanted = {"flux": "flux", "ivar": "ivar", "mask": "pixel_flags"}
         roles = {role: Part(name, role) for role, name in wanted.items() if name in names}
         numbers = {part.name: column_of(hdu, part.name) for part in roles.values()}

@@ -17,8 +17,7 @@ _COLUMNS = {"SPEC", "LAMBDA", "IVAR"}
 
 def _detectors(hdulist: fits.HDUList) -> list[fits.BinTableHDU]:
     """The tables of one extraction, blue before red."""
-    named = [hdu for hdu in hdulist if hdu.name.upper().startswith(_EXTRACTIONS)]
-    there = {hdu.name.upper(): hdu for hdu in named if is_table(hdu) and set(hdu.columns.names) >= _COLUMNS}
+    there = {hdu.name.upper(): hdu for hdu in hdulist if hdu.name.upper().startswith(_EXTRACTIONS) and is_table(hdu)}
     for kind in _EXTRACTIONS:
         if found := [there[f"{kind}-{side}"] for side in "BR" if f"{kind}-{side}" in there]:
             return found
@@ -30,6 +29,9 @@ def read_spec1d(hdulist: fits.HDUList) -> list[FileSpectrum]:
     tables = _detectors(hdulist)
     if not tables:
         raise AgnsalError("a spec1d file of DEEP2 was expected: tables Bxspf-B and Bxspf-R of SPEC, LAMBDA, IVAR.")
+    lacking = {f"{clean(hdu.name)}:{name}" for hdu in tables for name in _COLUMNS - set(hdu.columns.names)}
+    if lacking:
+        raise AgnsalError(f"its column {', '.join(sorted(lacking))} is lacking. Fetch the file again.")
     parts = [[np.ravel(hdu.data[name]).astype(float) for name in ("LAMBDA", "SPEC", "IVAR")] for hdu in tables]
     ends = [axis[np.isfinite(axis) & (axis > 0)] for axis, _, _ in parts]
     if len(ends) == 2 and ends[0].size and ends[1].size and ends[0].max() >= ends[1].min():

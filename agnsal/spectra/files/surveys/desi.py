@@ -30,7 +30,7 @@ def read_desi(hdulist: fits.HDUList) -> list[FileSpectrum]:
     light = [hdu for hdu in hdulist if hdu.name.endswith(("PRIMARY", "_WAVELENGTH", "_FLUX", "_IVAR", "_MASK"))]
     joined = ("BRZ",) if "BRZ_FLUX" in hdulist else ("B", "R", "Z")  # by the survey, or here
     parts, there = ("WAVELENGTH", "FLUX", "IVAR"), {hdu.name for hdu in light}
-    names = [arm for arm in joined if there & {f"{arm}_{part}" for part in parts}]
+    names = [arm for arm in joined if any(hdu.name.startswith(f"{arm}_") for hdu in hdulist)]
     lacking = {f"{arm}_{part}" for arm in names for part in parts} - there
     if lacking:
         raise AgnsalError(f"its {', '.join(sorted(lacking))} is lacking, and the rest of that arm is there.")

@@ -124,7 +124,8 @@ def suggestion(hdulist: fits.HDUList) -> tuple[dict[str, Any], dict[str, str]]:
             try:
                 return suggested(parts, assign(parts))
             except Undecided as error:
-                return suggested(parts, error.roles)
+                if {"wavelength", "log10_wavelength", "flux"} & set(error.roles):
+                    return suggested(parts, error.roles)
     return {}, {}
 
 
