@@ -264,12 +264,31 @@ def completeness(attribution: Attribution, trial: Trial) -> NDArray[np.float64] 
     -------
     ndarray, shape (n,), or None
         None for methods that promise no sum (gradients, occlusion), or without a baseline.
+
+    Notes
+    -----
+    The residual that a map was made with is believed, but for a map against a background, which is kept with it: there
+    the mean output of the background is evaluated anew.
     """
+    background = attribution.options.get("background")
+    if isinstance(background, np.ndarray) and background.shape[1:] == attribution.values.shape[1:]:
+        return _missing(attribution, trial.question.value - _mean_output(trial.question, background))
     if attribution.residual is not None:
         total = attribution.values.sum(axis=1) + attribution.residual
         return np.abs(attribution.residual) / np.maximum(np.abs(total), 1e-12)
     if attribution.baseline is None or attribution.answers != "shares":
         return None
     start = np.ascontiguousarray(np.broadcast_to(attribution.baseline, trial.question.X.shape))
-    difference = trial.question.value - trial.question.explained(start)
+    return _missing(attribution, trial.question.value - trial.question.explained(start))
+
+
+def _missing(attribution: Attribution, difference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of a difference that the values do not add up to."""
     return np.abs(difference - attribution.values.sum(axis=1)) / np.maximum(np.abs(difference), 1e-12)
+
+
+def _mean_output(question: Question, background: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean output of a background for what each spectrum is explained for, shape (n,)."""
+    _, first, again = np.unique(question.weights, axis=0, return_index=True, return_inverse=True)
+    means = [question.explained(background, np.full(len(background), row)).mean() for row in first]
+    return np.array(means)[again.ravel()]

@@ -1,10 +1,16 @@
 """Bases: there and back, adjoint, orthonormal, names that fit."""
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 import pytest
+import pywt
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 
 from agnsal import (
     PERUZZI2021_GRID,
@@ -20,6 +26,7 @@ from agnsal import (
     WavelengthGrid,
     Wavelet,
     simulate_agn,
+    transformed,
 )
 
 
@@ -267,3 +274,76 @@ def test_bad_input_is_refused():
         MatrixBasis(np.ones((4, 3)), names=["a", "b"])
     with pytest.raises(AgnsalError, match="finite"):
         MatrixBasis(np.ones(4))
+
+
+def test_given_eigenspectra_are_those_of_scikit_learn():
+    """`components_` and `mean_` of a PCA make the basis that would have been learnt, also in a copy."""
+    X = np.random.default_rng(0).normal(size=(40, 12))
+    pca = PCA(4, svd_solver="full").fit(X)
+    learnt = PCABasis(4).fit(X)
+    known = PCABasis(eigenspectra=pca.components_, origin=pca.mean_)
+    for basis in (known.fit(X), clone(known).fit(X[:3])):
+        np.testing.assert_allclose(basis.forward(X), pca.transform(X), atol=1e-12)
+        np.testing.assert_allclose(basis.inverse(basis.forward(X)), learnt.inverse(learnt.forward(X)), atol=1e-12)
+        assert basis.names.tolist() == learnt.names.tolist()
+    model = LogisticRegression().fit(X, X[:, 0] > 0)
+    values = [transformed(model, X[:3], basis, "saliency", True).values for basis in (clone(known), learnt)]
+    np.testing.assert_allclose(*values, atol=1e-12)
+    assert np.isnan(known.variance_share).all()
+    centred = PCABasis(eigenspectra=pca.components_).fit(X)
+    np.testing.assert_allclose(centred.forward(X), X @ pca.components_.T, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        ("not orthonormal; MatrixBasis", {"eigenspectra": 2 * np.eye(3)[:2]}),
+        ("finite, got shape", {"eigenspectra": np.ones(3)}),
+        ("one finite spectrum of 3 bins", {"eigenspectra": np.eye(3)[:2], "origin": np.zeros(2)}),
+    ],
+)
+def test_what_are_no_eigenspectra_is_refused(message, options):
+    with pytest.raises(AgnsalError, match=message):
+        PCABasis(**options).fit(np.zeros((2, 3)))
+    with pytest.raises(AgnsalError, match="the spectra have 5 bins"):
+        PCABasis(eigenspectra=np.eye(3)[:2]).fit(np.zeros((2, 5)))
+    # as the message says
+    assert MatrixBasis((2 * np.eye(3)[:2]).T).forward(np.ones((1, 3))).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("n_bins", [16, 37, 100, 101])
+@pytest.mark.parametrize("name", ["haar", "db4", "sym5"])
+def test_mirrored_ends(n_bins, name):
+    """PyWavelets' coefficients; exact there and back; the pullback is the transpose of the way back."""
+    X = np.random.default_rng(0).normal(size=(3, n_bins))
+    basis = Wavelet(name, 3, border="symmetric").fit(X)
+    S = basis.forward(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # three levels are many for few bins
+        trend, *details = pywt.wavedec(X, name, mode="symmetric", level=3)
+    np.testing.assert_allclose(S, np.concatenate([*details[::-1], trend], axis=1), atol=1e-12)
+    np.testing.assert_allclose(basis.inverse(S), X, atol=1e-11)
+    assert basis.groups.size == S.shape[1] >= n_bins
+    synthesis = basis.inverse(np.eye(S.shape[1]))
+    np.testing.assert_allclose(basis.pullback(S, X), X @ synthesis.T, atol=1e-12)
+    assert sorted(set(basis.group_names)) == ["2 bins", "4 bins", "8 bins", "trend"]
+
+
+def test_a_slope_makes_no_step_at_mirrored_ends():
+    X = np.linspace(0, 1, 128)[None]
+    finest = {}
+    for border in ("periodic", "symmetric"):
+        basis = Wavelet("db2", 2, border=border).fit(X)
+        finest[border] = np.abs(basis.forward(X)[0, basis.groups == "2 bins"]).max()
+    assert finest["symmetric"] < 0.05 * finest["periodic"]
+    with pytest.raises(AgnsalError, match="border must be one of"):
+        Wavelet(border="zero").fit(X)
+
+
+def test_a_machine_is_explained_behind_mirrored_ends():
+    X = np.random.default_rng(0).normal(size=(60, 33))
+    model = LogisticRegression().fit(X, X[:, 0] + X[:, 20] > 0)
+    basis = Wavelet("db3", 2, border="symmetric")
+    made = transformed(model, X[:3], basis, "integrated_gradients", True, "log_odds", baseline="zero")
+    assert np.abs(made.residual).max() < 1e-9
+    np.testing.assert_allclose(made.values.sum(axis=1), X[:3] @ model.coef_[0], atol=1e-9)

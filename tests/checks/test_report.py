@@ -286,3 +286,25 @@ def test_a_machine_that_has_learnt_from_a_normalised_sample_is_checked_as_one_of
         report = agnsal.check(result, machine, sample[:6], training=sample, random_state=0)
         reports.append(str(report))
     assert reports[0] == reports[1]
+
+
+def test_a_map_against_a_background_is_held_to_the_mean_output_of_the_background(tmp_path):
+    """Not to the output at the mean spectrum, and not to the residual it says it has."""
+    X = np.random.default_rng(0).normal(size=(80, 12))
+    y = np.where(X[:, 1] * X[:, 2] > 0, "up", "down")
+    model = agnsal.ProbabilisticSVC(C=10.0, random_state=0).fit(X, y)
+    made = agnsal.expected_gradients(
+        model, X[:12], output="log_odds", background=X[:20], n_samples=4000, random_state=0
+    )
+    made.write(tmp_path / "map.npz")
+    for each in (made, agnsal.Attribution.read(tmp_path / "map.npz")):
+        trial = make_trial(each, model, X[:12])
+        outputs = agnsal.as_differentiable(model)
+        column = [outputs.classes_.tolist().index(label) for label in each.target]
+        whole = outputs.outputs(X[:12], "log_odds")[np.arange(12), column]
+        whole = whole - outputs.outputs(X[:20], "log_odds").mean(axis=0)[column]
+        missing = np.abs(whole - each.values.sum(axis=1)) / np.abs(whole)
+        np.testing.assert_allclose(completeness(each, trial), missing, rtol=1e-6, atol=1e-9)
+    assert np.median(completeness(made, trial)) < 0.1
+    half = replace(made, values=0.5 * made.values)
+    assert np.median(completeness(half, trial)) > 0.4

@@ -46,12 +46,16 @@ class Basis(BaseEstimator, ABC):
     groups: NDArray[Any]
     by: Literal["coordinate", "group"] = "coordinate"
     linear = True
-    learns = False
     keeps_unit = False
 
     def __repr__(self) -> str:
         what = f"{self.n_features} bins, {len(self.names)} coordinates" if self.fitted else "not fitted"
         return f"<{type(self).__name__}: {what}>"
+
+    @property
+    def learns(self) -> bool:
+        """Whether `fit` learns from the spectra and not only their grid."""
+        return False
 
     @property
     def fitted(self) -> bool:

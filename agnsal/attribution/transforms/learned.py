@@ -13,6 +13,9 @@ from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
+#: Scalar products of given components may miss 0 and 1 by this: published ones have few digits.
+_ORTHONORMAL = 1e-3
+
 
 class PCABasis(Basis):
     """Principal components of a sample. The mean belongs to no component: it is kept fixed, as the residual is.
@@ -21,6 +24,11 @@ class PCABasis(Basis):
     ----------
     n_components : int
         How many components to keep.
+    eigenspectra : array_like, shape (m, n_features), optional
+        Orthonormal components that are known already, in place of learning any: published ones, or `components_` of
+        scikit-learn's `PCA`.
+    origin : array_like, shape (n_features,), optional
+        The mean spectrum that goes with them; by default zero.
 
     Attributes
     ----------
@@ -29,12 +37,12 @@ class PCABasis(Basis):
     directions : ndarray, shape (n_components, n_features)
         Orthonormal components, the one of largest variance first; the sign makes the largest bin positive.
     variance_share : ndarray, shape (n_components,)
-        Share of the variance of the sample in each.
+        Share of the variance of the sample in each; NaN of given ones.
 
     Raises
     ------
     AgnsalError
-        If the sample has no such number of components.
+        If the sample has no such number of components, or given ones are not orthonormal.
 
     Examples
     --------
@@ -42,18 +50,49 @@ class PCABasis(Basis):
     >>> basis = PCABasis(n_components=1).fit(X)
     >>> basis.directions.round(6), basis.forward(X).round(6)[-1]
     (array([[0.6, 0.8]]), array([5.]))
+    >>> PCABasis(eigenspectra=basis.directions, origin=basis.mean).fit(X).forward(X).round(6)[-1]
+    array([5.])
     """
 
-    learns = True
     keeps_unit = True
 
-    def __init__(self, n_components: int = 10) -> None:
+    def __init__(
+        self, n_components: int = 10, *, eigenspectra: ArrayLike | None = None, origin: ArrayLike | None = None
+    ) -> None:
         self.n_components = n_components
+        self.eigenspectra = eigenspectra
+        self.origin = origin
+
+    @property
+    def learns(self) -> bool:
+        """Whether `fit` learns components; of given ones it looks at the grid of the spectra only."""
+        return self.eigenspectra is None
+
+    def _take(self, eigenspectra: ArrayLike, origin: ArrayLike | None) -> None:
+        """Components that are known already."""
+        directions = np.asarray(eigenspectra, dtype=np.float64)
+        if directions.ndim != 2 or not np.isfinite(directions).all():
+            raise AgnsalError(f"eigenspectra are (m, n_features) and finite, got shape {directions.shape}.")
+        if np.abs(directions @ directions.T - np.eye(len(directions))).max(initial=0.0) > _ORTHONORMAL:
+            raise AgnsalError(
+                "the eigenspectra are not orthonormal; MatrixBasis(eigenspectra.T) takes any, by least squares."
+            )
+        mean = np.zeros(directions.shape[1]) if origin is None else np.asarray(origin, dtype=np.float64)
+        if mean.shape != directions.shape[1:] or not np.isfinite(mean).all():
+            raise AgnsalError(f"the origin is one finite spectrum of {directions.shape[1]} bins, got {mean.shape}.")
+        self.mean, self.directions, self.n_features = mean, directions, directions.shape[1]
+        self.variance_share = np.full(len(directions), np.nan)
+        self._name([f"component {k + 1}" for k in range(len(directions))])
 
     def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> PCABasis:  # noqa: ARG002
-        """Learn mean and components from a sample, usually the training one; see `Basis.fit`."""
+        """Learn mean and components from a sample, usually the training one, unless given; see `Basis.fit`."""
         from sklearn.decomposition import PCA
 
+        if self.eigenspectra is not None:
+            self._take(self.eigenspectra, self.origin)
+            self._flux(X)
+            self._learnt(X)
+            return self
         flux = self._learnt(X, min_samples=2)
         most = min(len(flux) - 1, flux.shape[1])
         if int(self.n_components) != self.n_components or not 1 <= self.n_components <= most:

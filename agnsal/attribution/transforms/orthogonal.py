@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.transforms.basis import Basis
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, one_of
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -138,9 +138,9 @@ class FourierBands(Orthonormal):
 class Wavelet(Orthonormal):
     """Orthogonal wavelets: importance by scale and place.
 
-    The spectrum is taken as periodic, which keeps the basis orthonormal with as many coordinates as bins. Where a
-    scale has an odd number of samples its last one is set aside as a coordinate of its own; padding, the usual way,
-    would add coordinates and lose the orthogonality. The groups are the scales, the finest first: ``"2 bins"``
+    By default the spectrum is taken as periodic, which keeps the basis orthonormal with as many coordinates as bins.
+    Where a scale has an odd number of samples its last one is set aside as a coordinate of its own; padding, the usual
+    way, would add coordinates and lose the orthogonality. The groups are the scales, the finest first: ``"2 bins"``
     holds details about two bins across, and ``"trend"`` what is coarser than the last scale.
 
     Parameters
@@ -149,6 +149,11 @@ class Wavelet(Orthonormal):
         An orthogonal wavelet of PyWavelets (``db``, ``sym`` and ``coif`` families, ``haar``).
     level : int, optional
         Number of scales; by default as many as the length of the wavelet allows.
+    border : {"periodic", "symmetric"}
+        What lies beyond the ends: the other end, or the spectrum mirrored. Mirrored a continuum that slopes makes no
+        step at the ends, but there are some more coordinates than bins, and they are no orthonormal basis: near the
+        ends they depend on each other. The way there and back is exact in either case, and gradients are those of
+        the way back.
 
     Raises
     ------
@@ -165,14 +170,18 @@ class Wavelet(Orthonormal):
     array([[ 1.,  2.,  4.,  8., 16.]])
     """
 
-    def __init__(self, name: str = "db4", level: int | None = None) -> None:
+    def __init__(
+        self, name: str = "db4", level: int | None = None, *, border: Literal["periodic", "symmetric"] = "periodic"
+    ) -> None:
         self.name = name
         self.level = level
+        self.border = border
 
     def fit(self, X: SpectralSample | ArrayLike, y: object = None) -> Wavelet:  # noqa: ARG002
         """Learn the number of bins; see `Basis.fit`."""
         import pywt
 
+        one_of("border", self.border, ("periodic", "symmetric"))
         d = self._learnt(X, min_features=2).shape[1]
         if self.name not in pywt.wavelist(kind="discrete"):
             raise AgnsalError(f"there is no wavelet named {self.name!r}; use for instance 'haar', 'db4' or 'sym5'.")
@@ -192,8 +201,9 @@ class Wavelet(Orthonormal):
         groups: list[str] = []
         rest = d
         for scale in range(1, level + 1):
-            self._odd.append(rest % 2 == 1)
-            rest //= 2
+            periodic = self.border == "periodic"
+            self._odd.append(periodic and rest % 2 == 1)
+            rest = rest // 2 if periodic else pywt.dwt_coeff_len(rest, wavelet.dec_len, "symmetric")
             self._sizes.append(rest)
             names += [f"{2**scale} bins [{k}]" for k in range(rest)]
             groups += [f"{2**scale} bins"] * rest
@@ -204,15 +214,24 @@ class Wavelet(Orthonormal):
 
     def forward(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Details from the finest scale on, then the trend; see `Basis.forward`."""
+        return self._decomposed(self._flux(X), "periodization" if self.border == "periodic" else "symmetric")
+
+    def pullback(self, S: ArrayLike, G: ArrayLike) -> NDArray[np.float64]:
+        """The coordinates of the gradient, with nothing beyond mirrored ends; see `Basis.pullback`."""
+        if self.border == "periodic":
+            return super().pullback(S, G)
+        # the way back adds filters up and drops what sticks out over the ends: its transpose sees zeros there
+        return self._decomposed(self._flux(G), "zero")
+
+    def _decomposed(self, rest: NDArray[np.float64], mode: str) -> NDArray[np.float64]:
         import pywt
 
-        rest = self._flux(X)
         parts, aside = [], []
         for odd in self._odd:
             if odd:
                 aside.append(rest[:, -1:])
                 rest = rest[:, :-1]
-            rest, detail = pywt.dwt(rest, self._wavelet, mode="periodization", axis=1)
+            rest, detail = pywt.dwt(rest, self._wavelet, mode=mode, axis=1)
             parts.append(detail)
         return np.concatenate([*parts, rest, *aside], axis=1)
 
@@ -224,8 +243,10 @@ class Wavelet(Orthonormal):
         details = np.split(S, np.cumsum(self._sizes), axis=1)
         rest = details[-1][:, : self._sizes[-1]]
         aside = list(details[-1][:, self._sizes[-1] :].T[:, :, None])
+        mode = "periodization" if self.border == "periodic" else "symmetric"
         for detail, odd in zip(details[-2::-1], self._odd[::-1], strict=True):
-            rest = pywt.idwt(rest, detail, self._wavelet, mode="periodization", axis=1)
+            # mirrored ends make one sample too many of an odd number
+            rest = pywt.idwt(rest[:, : detail.shape[1]], detail, self._wavelet, mode=mode, axis=1)
             if odd:
                 rest = np.concatenate([rest, aside.pop()], axis=1)
-        return rest
+        return rest[:, : self.n_features]
