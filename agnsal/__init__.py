@@ -72,6 +72,12 @@ if TYPE_CHECKING:
     )
     from agnsal.attribution.examples.influence import training_influence as training_influence
     from agnsal.attribution.examples.terms import TrainingInfluence as TrainingInfluence
+    from agnsal.attribution.counterfactual.edits import Edit as Edit
+    from agnsal.attribution.counterfactual.quantities import spectral_edits as spectral_edits
+    from agnsal.attribution.counterfactual.counterfactual import (
+        Counterfactuals as Counterfactuals,
+        counterfactual as counterfactual,
+    )
     from agnsal.attribution.populations.suspicion import suspicious_labels as suspicious_labels
     from agnsal.attribution.answer.exchange import from_arrays as from_arrays, from_shap as from_shap
     from agnsal.attribution.answer.export import to_quantus as to_quantus, to_shap as to_shap
@@ -165,6 +171,9 @@ _HOMES = {
     "attribution.answer.maps": ("MeanMaps", "cluster_maps", "map_stability", "mean_maps"),
     "attribution.examples.influence": ("training_influence",),
     "attribution.examples.terms": ("TrainingInfluence",),
+    "attribution.counterfactual.edits": ("Edit",),
+    "attribution.counterfactual.quantities": ("spectral_edits",),
+    "attribution.counterfactual.counterfactual": ("Counterfactuals", "counterfactual"),
     "attribution.populations.suspicion": ("suspicious_labels",),
     "attribution.answer.exchange": ("from_arrays", "from_shap"),
     "attribution.answer.export": ("to_quantus", "to_shap"),

@@ -8,6 +8,7 @@ from agnsal.figures.change import plot_change
 from agnsal.figures.checks import plot_removal
 from agnsal.figures.comparison import plot_comparison
 from agnsal.figures.confusion import plot_confusion
+from agnsal.figures.counterfactual import plot_counterfactual
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.gradients import plot_class_gradients
 from agnsal.figures.hierarchy import plot_hierarchy
@@ -26,6 +27,7 @@ __all__ = [
     "plot_class_gradients",
     "plot_comparison",
     "plot_confusion",
+    "plot_counterfactual",
     "plot_embedding",
     "plot_hierarchy",
     "plot_line_importance",

@@ -20,6 +20,8 @@ def main() -> None:
     model = agnsal.ProbabilisticSVC(random_state=0).fit(training)
     influence = agnsal.training_influence(model, spectra, "type 1", "log_odds")
     influence.plot(1).figure.savefig(HERE / "training_influence.png", dpi=110)
+    result = agnsal.counterfactual(model, spectra[2:3], "type 1", population=training[::4], random_state=0)
+    result.plot(0).figure.savefig(HERE / "counterfactual.png", dpi=110)
 
 
 if __name__ == "__main__":

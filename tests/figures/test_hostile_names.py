@@ -62,6 +62,10 @@ def every_figure(text):
         ids=names, target=names, output="log_odds", inputs=2 + VALUES, mask=None, explained=np.ones(2), exact=True,
         grid=GRID, rows=np.array([0]), training_flux=2 + VALUES[:1], most=lambda *_, **__: decided,
     )  # fmt: skip
+    edited = Sized(
+        before=sample, spectra=sample.with_flux(3 + VALUES), target=names, flipped=np.array([True, False]),
+        path=np.array([[0.1, 0.5]] * 2), words=lambda *_: text,
+    )  # fmt: skip
     population = QTable({"line": ["Hbeta", text], **columns}, meta={"target": text})
     return {
         "plot_change": lambda ax: figures.plot_change(changed, epochs=(text, text), ax=ax, lines=LINES),
@@ -70,6 +74,7 @@ def every_figure(text):
         ),
         "plot_comparison": lambda ax: figures.plot_comparison({text: made, "third": made}, ax=ax, title=text),
         "plot_confusion": lambda ax: figures.plot_confusion(names, names, ax=ax),
+        "plot_counterfactual": lambda ax: figures.plot_counterfactual(edited, ax=ax, title=text),
         "plot_embedding": lambda ax: figures.plot_embedding(
             VALUES[:, :2], names, marked=[0, 1], names=names[::-1], ax=ax
         ),

@@ -1,0 +1,1 @@
+"""The smallest change in named quantities that would change the class."""
