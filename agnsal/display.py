@@ -12,6 +12,9 @@ from numbers import Integral, Real
 #: Columns of a terminal.
 WIDTH = 80
 
+#: What means something in Markdown, or in the mathematics and HTML that may stand in it.
+_MARKS = frozenset("\\`*_<|$#~")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -102,6 +105,27 @@ def printable(text: object) -> str:
     'spec 1 [31m'
     """
     return "".join(letter if letter.isprintable() else " " for letter in str(text)).strip()
+
+
+def markdown_text(text: object) -> str:
+    r"""Text from outside as one line of Markdown that shows it as it is: nothing in it is a mark or a tag.
+
+    Parameters
+    ----------
+    text : object
+        An id, a label, a file name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(markdown_text("<b>a_b|[c](d)\n# e"))
+    \<b>a\_b\|[c]\(d) \# e
+    """
+    marked = "".join(f"\\{letter}" if letter in _MARKS else letter for letter in printable(text))
+    return marked.replace("](", "]\\(")  # else a link
 
 
 def _text(cell: object) -> str:

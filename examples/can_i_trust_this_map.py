@@ -26,6 +26,7 @@ from paper_data import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal
+from agnsal.display import markdown_text, printable
 from agnsal.store import replacing
 
 SEED = 0
@@ -107,7 +108,7 @@ def read(options: argparse.Namespace) -> agnsal.SpectralSample:
                     agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID, ids=names).normalize()
                 )
             except agnsal.AgnsalError as error:
-                left_out.append(f"{path.name}: {error}")
+                left_out.append(printable(f"{path.name}: {error}"))
     with replacing(options.output / "left_out.txt") as side:
         side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     if not parts:
@@ -141,7 +142,8 @@ def strangers(familiarity: agnsal.Familiarity, model, spectra: agnsal.SpectralSa
     lines = [f"{len(flagged)} of {len(table)} spectra are unlike the training set. An explanation of a stranger is", ""]
     lines[0] += " worth little, however faithful."
     return lines + [
-        f"* {row['object_id']}: called {row['predicted']} (P = {row['probability']:.2f})" for row in flagged
+        f"* {markdown_text(row['object_id'])}: called {row['predicted']} (P = {row['probability']:.2f})"
+        for row in flagged
     ]
 
 

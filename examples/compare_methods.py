@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.display import printable
 from agnsal.store import replacing
 
 SEED = 0
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
         lines.write(side)
     with replacing(options.output / "ablation.ecsv") as side:
         ablation.write(side)
-    print(f"{mine.ids[0]}, towards {asked['target']}. Spearman rank correlation of the maps, bin by bin:")
+    print(f"{printable(mine.ids[0])}, towards {asked['target']}. Spearman rank correlation of the maps, bin by bin:")
     agreement.pprint_all()
     print("Share of the absolute attribution in each line (core and wings):")
     lines.pprint_all()

@@ -12,6 +12,7 @@ from astropy.table import QTable
 from tqdm import tqdm
 
 import agnsal
+from agnsal.display import markdown_text, printable
 from agnsal.store import replacing
 
 SEED = 1055717  # the paper's
@@ -132,6 +133,7 @@ def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]
     left_out += [line for warning in caught for line in str(warning.message).splitlines()[1:]]
     prepared = prepare(sample)
     left_out += [f"{name}: no positive flux at 5100 Å" for name in sample.ids if name not in prepared.ids]
+    left_out = [printable(line) for line in left_out]
     with replacing(options.output / "left_out.txt") as side:
         side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     assumed = sum(bool(one.meta.get("assumed")) for one in spectra)
@@ -140,7 +142,7 @@ def read_files(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, str]
         f"Of {len(table)} files in the catalogue {len(wanted)} have one of the three labels; {len(prepared)} of those "
         f"could be put on the paper's grid. {(~prepared.has_errors).sum()} of them have no flux errors. {assumed} "
         "files do not say whether their wavelengths are of air or vacuum, and vacuum was taken. Left out "
-        "(`left_out.txt`):" + "".join(f"\n\n* {line}" for line in told or ["none"]) + "\n"
+        "(`left_out.txt`):" + "".join(f"\n\n* {markdown_text(line)}" for line in told or ["none"]) + "\n"
     )
     return prepared, story
 

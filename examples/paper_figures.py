@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.display import markdown_text
 from agnsal.store import replacing
 
 TASKS = {"two classes": CLASSES[:2], "three classes": CLASSES}
@@ -307,7 +308,7 @@ def markdown(table: QTable) -> str:
     def cell(value) -> str:
         value = getattr(value, "value", value)
         text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-        return text.replace("|", r"\|")
+        return markdown_text(text)
 
     lines = [" | ".join(table.colnames), " | ".join("---" for _ in table.colnames)]
     lines += [" | ".join(cell(value) for value in row) for row in table.iterrows()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 from astropy.table import QTable
 
 import agnsal
+from tests.figures.test_hostile_names import HOSTILE
 
+FLAM = u.Unit("1e-17 erg / (s cm2 Angstrom)")
 CLASSES = ("type 1", "type 2", "intermediate")
 
 
@@ -175,3 +178,56 @@ def test_an_interrupted_example_leaves_nothing_half_done(repository, monkeypatch
     for number in (signal.SIGINT, signal.SIGTERM):
         found = interrupted("compare_methods", number, 0.5 * seconds, writing=True)
         assert found.items() <= expected.items()
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A folder with a catalogue in which every name is hostile; as far as the system allows, those of files too."""
+    folder = tmp_path / "spectra"
+    folder.mkdir()
+    grid = agnsal.WavelengthGrid.linear(3600 * u.AA, 5500 * u.AA, 1100)
+    sample = agnsal.simulate_agn(3, 3, 3, grid=grid, seed=5)
+    rows = []
+    for number, text in enumerate(HOSTILE):
+        i, text = number % len(sample), text.encode(errors="replace").decode()  # noqa: PLW2901
+        allowed = re.sub(r"[/\x00\r]", "_", text[:40])  # ECSV makes one line break of two
+        name = f"{number}{allowed}.ecsv"
+        table = QTable({"wavelength": sample.wavelength * (1 + sample.redshift[i]), "flux": sample.flux[i] * FLAM})
+        table.write(folder / name)
+        known = {"label": sample.labels[i], "redshift": sample.redshift[i]}
+        rows.append({"file": name, "object_id": f"{text}{number}", **known})
+        rows.append({"file": f"missing {text}", "object_id": text, **known})
+    QTable(rows=rows).write(folder / "catalogue.ecsv")
+    (folder / os.fsdecode(b"caf\xe9.ecsv")).write_bytes((folder / name).read_bytes())
+    return folder
+
+
+@pytest.mark.slow
+def test_hostile_names_go_through_the_main_job_as_text(paper_data, hostile, tmp_path):
+    from paper_figures import save_table
+
+    output = tmp_path / "output"
+    (output / "tables").mkdir(parents=True)
+    options = options_for(hostile, output, catalogue=hostile / "catalogue.ecsv")
+    sample, story = paper_data.read_files(options)
+    assert len(sample) == len(HOSTILE)
+    assert len((output / "left_out.txt").read_text(encoding="utf-8").splitlines()) == len(HOSTILE)
+    assert len([line for line in story.splitlines() if line]) == 1 + paper_data.SHOWN + 1
+    assert "<" not in story.replace("\\<", "")
+    save_table(options, "ids", QTable({"id": sample.ids}))
+    rows = (output / "tables" / "ids.md").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 2 + len(HOSTILE)
+    assert all(row.startswith("| ") and row.replace(r"\|", "").count("|") == 2 for row in rows)
+
+
+def test_hostile_names_of_files_go_through_a_folder(paper_data, hostile, tmp_path):
+    import can_i_trust_this_map
+
+    (hostile / "catalogue.ecsv").unlink()
+    options = argparse.Namespace(spectra=hostile, catalogue=None, output=tmp_path, quiet=True)
+    with pytest.raises(SystemExit, match="none of"):  # they do not say their redshift
+        can_i_trust_this_map.read(options)
+    lines = (tmp_path / "left_out.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(list(hostile.iterdir()))
+    named = agnsal.read_spectra(hostile / os.fsdecode(b"caf\xe9.ecsv"), redshift=0.1, medium="vacuum")
+    assert named[0].meta["object_id"] == "caf\N{REPLACEMENT CHARACTER}.ecsv"

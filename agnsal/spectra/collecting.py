@@ -14,6 +14,7 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
+from agnsal.display import printable
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.files.meaning.units import FLAM17
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
@@ -96,7 +97,7 @@ def collect(
             except AgnsalError as error:
                 if on_error == "raise":
                     raise
-                refused[number] = str(error)
+                refused[number] = printable(error)
                 continue
             k = len(kept)
             flux[k], mask[k] = put.flux, put.mask

@@ -12,7 +12,7 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.spread import errors_of
-from agnsal.display import WIDTH, printable
+from agnsal.display import WIDTH, markdown_text, printable
 from agnsal.errors import AgnsalError, one_of
 from agnsal.figures.records import AttributionRecord
 from agnsal.spectra.grid import WavelengthGrid
@@ -27,15 +27,12 @@ ELSEWHERE = "elsewhere"
 DEFAULT_ROWS = tuple(sorted((*DEFAULT_LINES, "Fe II 4570"), key=lambda name: LINES[name].wavelength))
 
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon"}
-_ESCAPES = {
-    "latex": {
-        **{letter: f"\\{letter}" for letter in "_&%#${}"},
-        **{letter: rf"$\{word}$" for letter, word in _GREEK.items()},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-    },
-    "markdown": {letter: f"\\{letter}" for letter in "\\|_*`<"},
+_LATEX = {
+    **{letter: f"\\{letter}" for letter in "_&%#${}"},
+    **{letter: rf"$\{word}$" for letter, word in _GREEK.items()},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
 }
 
 
@@ -90,7 +87,7 @@ class LineTable(QTable):
         AgnsalError
             If the format is another, or there is no such column.
         """
-        one_of("format", format, tuple(_ESCAPES))
+        one_of("format", format, ("markdown", "latex"))
         until = self.colnames.index("bad_fraction") + 1 if "bad_fraction" in self.colnames else None
         names = self.colnames[:until] if columns is None else list(columns)
         for name in names:
@@ -118,7 +115,9 @@ class LineTable(QTable):
 
 
 def _escaped(text: str, format: str) -> str:  # noqa: A002
-    return "".join(_ESCAPES[format].get(letter, letter) for letter in printable(text))
+    if format == "markdown":
+        return markdown_text(text)
+    return "".join(_LATEX.get(letter, letter) for letter in printable(text))
 
 
 def line_sums(

@@ -276,7 +276,7 @@ def standard(
     meta: dict[str, Any] = {
         "source": file,
         "format": name,
-        "object_id": Path(file).name,
+        "object_id": os.fsencode(Path(file).name).decode("utf-8", "replace"),  # a name may be of any bytes
         "redshift": z,
         "medium_of_file": of_file,
     }
