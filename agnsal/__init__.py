@@ -119,6 +119,7 @@ if TYPE_CHECKING:
     from agnsal.checks.familiarity import Familiarity as Familiarity
     from agnsal.checks.benchmarks.piecewise import PiecewiseLinearBenchmark as PiecewiseLinearBenchmark
     from agnsal.checks.report import check as check
+    from agnsal.checks.retraining import remove_and_retrain as remove_and_retrain
     from agnsal.checks.benchmarks.spectral import SpectralBenchmark as SpectralBenchmark
     from agnsal.embedding import SpectralEmbedding as SpectralEmbedding
     from agnsal.datasets.dataset import SpectralDataset as SpectralDataset, open_dataset as open_dataset
@@ -200,6 +201,7 @@ _HOMES = {
     "checks.familiarity": ("Familiarity",),
     "checks.benchmarks.piecewise": ("PiecewiseLinearBenchmark",),
     "checks.report": ("check",),
+    "checks.retraining": ("remove_and_retrain",),
     "checks.benchmarks.spectral": ("SpectralBenchmark",),
     "embedding": ("SpectralEmbedding",),
     "datasets.dataset": ("SpectralDataset", "open_dataset"),
