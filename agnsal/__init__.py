@@ -78,6 +78,10 @@ if TYPE_CHECKING:
         Counterfactuals as Counterfactuals,
         counterfactual as counterfactual,
     )
+    from agnsal.attribution.populations.concepts import (
+        ConceptSensitivity as ConceptSensitivity,
+        concept_sensitivity as concept_sensitivity,
+    )
     from agnsal.attribution.populations.suspicion import suspicious_labels as suspicious_labels
     from agnsal.attribution.answer.exchange import from_arrays as from_arrays, from_shap as from_shap
     from agnsal.attribution.answer.export import to_quantus as to_quantus, to_shap as to_shap
@@ -175,6 +179,7 @@ _HOMES = {
     "attribution.counterfactual.edits": ("Edit",),
     "attribution.counterfactual.quantities": ("spectral_edits",),
     "attribution.counterfactual.counterfactual": ("Counterfactuals", "counterfactual"),
+    "attribution.populations.concepts": ("ConceptSensitivity", "concept_sensitivity"),
     "attribution.populations.suspicion": ("suspicious_labels",),
     "attribution.answer.exchange": ("from_arrays", "from_shap"),
     "attribution.answer.export": ("to_quantus", "to_shap"),
