@@ -117,7 +117,7 @@ def test_convolutions_and_encoders():
     x, y = torch.tensor(X, dtype=torch.float32), torch.tensor((used > 0).astype(np.int64))
     for module, layer, inputs in ((plain, "1", x[:, None, :]), (encoder, "encoder", x)):
         optimizer = torch.optim.Adam(module.parameters(), 1e-2)
-        for _ in range(50):
+        for _ in range(100):
             optimizer.zero_grad()
             nn.functional.cross_entropy(module(inputs), y).backward()
             optimizer.step()
