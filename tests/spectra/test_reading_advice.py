@@ -145,7 +145,7 @@ CASES = {
     "velocity without a line": (image(CTYPE1="VOPT", CUNIT1="km/s", CRVAL1=0.0), "line it is about"),
     "velocity without a unit": (image(CTYPE1="VOPT", CUNIT1=None, CRVAL1=0.0, RESTWAV=6.5e-7), "no unit"),
     "velocity of no standard": (image(CTYPE1="VELO-LSR", CUNIT1="km/s", CRVAL1=0.0, RESTWAV=6.5e-7), "does not define"),
-    "which axis disperses": (image(data=np.tile(FLUX, (N, 1)), CTYPE2="WAVE"), "which axis"),
+    "which axis disperses": (image(data=np.tile(FLUX, (3, 1)), CTYPE2="WAVE"), "which axis"),
     "decimal or natural": (image(CTYPE1="LOGLAM", CUNIT1="nm", CRVAL1=4.2, CDELT1=1e-4), "decimal or natural"),
     "detectors that overlap": (detectors, "overlap"),
     "marks of a survey": (renamed, "cards of 6dFGS"),
