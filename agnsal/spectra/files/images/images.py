@@ -66,7 +66,8 @@ def read_image(
         spectra = _spectra(flux, others, dict(units or {}), mask, hdulist)
         for record in spectra:
             record.describe(hdulist[0].header)
-            record.describe(flux.header)
+            if flux.header is not hdulist[0].header:
+                record.describe(flux.header)
             ignored = [plane.name for plane in planes if id(plane) not in used]
             record.ignored = (*ignored, *record.ignored, *rest)
         records += spectra

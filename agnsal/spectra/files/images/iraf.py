@@ -22,6 +22,8 @@ Vector = NDArray[np.float64]
 
 def joined(header: fits.Header, stem: str) -> str:
     """IRAF's long strings, cut into cards of 68 characters (``"WAT2"``: WAT2_001, WAT2_002, ...)."""
+    if f"{stem}_001" not in header:
+        return ""
     cards = sorted(key for key in header if key.startswith(f"{stem}_"))
     return "".join(str(header[key]).ljust(68) for key in cards)
 
