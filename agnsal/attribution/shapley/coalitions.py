@@ -16,6 +16,33 @@ from agnsal.spectra.regions import Regions
 MOST_REGIONS = 15
 
 
+def coalition_shares(n_regions: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Every coalition of some players, and what its value counts for each of them.
+
+    Parameters
+    ----------
+    n_regions : int
+        Number of players.
+
+    Returns
+    -------
+    inside : ndarray of bool, shape (2^n_regions, n_regions)
+    share : ndarray, shape (2^n_regions, n_regions)
+        For players inside the weight of the coalition without them, for the others minus its own.
+
+    Examples
+    --------
+    >>> coalition_shares(1)[1]
+    array([[-1.],
+           [ 1.]])
+    """
+    inside = (np.arange(2**n_regions)[:, None] >> np.arange(n_regions)) & 1 == 1
+    size = inside.sum(axis=1)
+    weight = np.array([1.0 / (n_regions * comb(n_regions - 1, s)) for s in range(n_regions)])
+    share = np.where(inside, weight[np.maximum(size - 1, 0), None], -weight[np.minimum(size, n_regions - 1), None])
+    return inside, share
+
+
 def all_coalitions(question: Question, start: NDArray[np.float64], regions: Regions) -> NDArray[np.float64]:
     """Exact Shapley values of at most 15 regions: every coalition is evaluated.
 
@@ -43,11 +70,7 @@ def all_coalitions(question: Question, start: NDArray[np.float64], regions: Regi
             f"{n_regions} regions have 2^{n_regions} coalitions; take at most {MOST_REGIONS} regions (groups), "
             'or method="permutations".'
         )
-    inside = (np.arange(2**n_regions)[:, None] >> np.arange(n_regions)) & 1 == 1
-    size = inside.sum(axis=1)
-    # v(S) counts for every player: with the weight of S without it where it is inside, against that of S elsewhere
-    weight = np.array([1.0 / (n_regions * comb(n_regions - 1, s)) for s in range(n_regions)])
-    share = np.where(inside, weight[np.maximum(size - 1, 0), None], -weight[np.minimum(size, n_regions - 1), None])
+    inside, share = coalition_shares(n_regions)
     values = np.zeros((len(question.X), n_regions))
     for rows, numbers in question.blocks(len(inside)):
         mixed = np.where(inside[numbers][:, regions.labels], question.X[rows], start[rows])

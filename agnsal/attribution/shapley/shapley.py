@@ -13,7 +13,8 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask
-from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
+from agnsal.attribution.shapley.coalitions import all_coalitions, coalition_shares, random_orders
+from agnsal.attribution.shapley.conditional import MOST_REGIONS, GaussianBackground, exact_values, sampled_values
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.errors import AgnsalError, one_of, same_option
 from agnsal.models.differentiable import DifferentiableModel
@@ -42,6 +43,10 @@ def shapley(
     n_permutations: int = 32,
     random_state: Seed = None,
     groups: Any = None,
+    conditional: Literal["gaussian"] | None = None,
+    background: SpectralSample | ArrayLike | None = None,
+    n_factors: int = 20,
+    n_samples: int = 200,
 ) -> Attribution:
     """Shapley values: the mean change of the output when a feature of the spectrum replaces that of the baseline.
 
@@ -77,6 +82,16 @@ def shapley(
         Seeds them; all spectra get the same orders.
     groups : object
         Another name for `regions`.
+    conditional : {"gaussian"}, optional
+        Values on the manifold: absent regions are not at a baseline, they are what `background` says of them given the
+        regions that are there. Needs `regions`, at most 12; has no baseline.
+    background : SpectralSample or array, shape (m, n_features), optional
+        The sample whose mean and covariance that is.
+    n_factors : int
+        Principal components of its covariance; the rest is a variance for each feature.
+    n_samples : int
+        Draws, where the conditional mean of the output is not known in closed form (it is for the outputs that are
+        exact above).
 
     Returns
     -------
@@ -93,12 +108,17 @@ def shapley(
 
     Notes
     -----
-    The players' absence is the baseline's flux, not a conditional expectation: these are baseline Shapley values.
+    Without `conditional` the absence of a player is the baseline's flux: baseline Shapley values, which say what the
+    model uses. With it absence is not knowing: conditional values, which say what each region tells, and so credit
+    regions that the model does not use but that tell of those it does (Frye et al. 2021). Ask which question is yours.
+    The mean of a Gaussian kernel over a Gaussian is known in closed form, and with the covariance of a few factors a
+    coalition costs no pass over the wavelengths.
 
     References
     ----------
     Shapley 1953; Owen 1972, Management Science 18, P64; Lundberg & Lee 2017, arXiv:1705.07874. Antithetic orders:
-    Mitchell et al. 2022, JMLR 23, 43.
+    Mitchell et al. 2022, JMLR 23, 43. On the manifold: Aas et al. 2021, Artificial Intelligence 298; Frye et al. 2021,
+    ICLR.
 
     Examples
     --------
@@ -117,9 +137,21 @@ def shapley(
         machine = None
     if pair_log_odds:
         question, machine = _of_log_odds(question, machine)
+    said = same_option("regions", regions, "groups", groups)
+    given = {
+        "target": target,
+        "baseline": baseline,
+        "regions": said,
+        "method": method,
+        "pair_log_odds": pair_log_odds,
+        "n_permutations": n_permutations,
+    }
+    if conditional is not None or background is not None:
+        one_of("conditional", conditional, ("gaussian",))
+        given |= {"conditional": conditional, "background": background, "n_factors": n_factors, "n_samples": n_samples}
+        return _conditional(question, machine, given, random_state)
     reference, name = resolve_baseline(question, baseline)
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))
-    said = same_option("regions", regions, "groups", groups)
     regions = question.regions(said)
     way = _chosen(method, machine, question.output, len(regions))
     found: dict[str, Any] = {"baseline": name, "shapley": way, "exact": way == "coalitions"}
@@ -141,16 +173,53 @@ def shapley(
         residual=question.residual(values, question.explained(start), 'ask for output="log_odds" or "decision"'),
         regions=None if said is None else regions,
         uncertainty=uncertainty,
-        options={
-            "target": target,
-            "baseline": baseline,
-            "regions": said,
-            "method": method,
-            "pair_log_odds": pair_log_odds,
-            "n_permutations": n_permutations,
-            "random_state": seed,
-        },
+        options=given | {"random_state": seed},
         found=found,
+    )
+
+
+def _conditional(
+    question: Question, machine: Structure | None, given: dict[str, Any], random_state: Seed
+) -> Attribution:
+    """Shapley values of regions of which the absent ones are drawn from the background, given the others."""
+    if given["baseline"] is not None or given["method"] != "auto":
+        raise AgnsalError("conditional values have no baseline and one method; leave both out.")
+    if given["background"] is None:
+        raise AgnsalError('conditional="gaussian" needs background=, a sample whose covariance says what is likely.')
+    if given["regions"] is None:
+        raise AgnsalError("conditional values are of regions; say which: regions=['Hbeta', '[O III] 5007'].")
+    regions = question.regions(given["regions"])
+    if len(regions) > MOST_REGIONS:
+        raise AgnsalError(f"{len(regions)} regions have 2^{len(regions)} coalitions; take at most {MOST_REGIONS}.")
+    drawn = ask(question.model, given["background"], "predicted", question.output, differentiable=False).X
+    exact = machine is not None and question.output in machine.exact
+    seed, uncertainty = None, None
+    if exact and machine is not None:
+        likely = GaussianBackground.of(machine.scaled(drawn), given["n_factors"])
+        link, (_, share) = machine.links[question.output], coalition_shares(len(regions))
+        values, empty = np.empty((len(question.X), len(regions))), np.empty(len(question.X))
+        for i, F in enumerate(exact_values(machine, likely, machine.scaled(question.X), regions)):
+            worth = np.asarray(link(F)) @ question.weights[i]
+            values[i], empty[i] = worth @ share, worth[0]
+    else:
+        seed = seed_of(random_state)
+        likely = GaussianBackground.of(drawn, given["n_factors"])
+        random = check_random_state(seed)
+        values, errors, empty, _ = sampled_values(question, likely, regions, given["n_samples"], random)
+        uncertainty = {"sampling": regions.spread(errors)}
+    return question.answer(
+        regions.spread(values),
+        method="shapley",
+        baseline=drawn.mean(axis=0),
+        residual=question.residual(values, empty, "take more samples"),
+        regions=regions,
+        uncertainty=uncertainty,
+        options=given | {"random_state": seed},
+        found={
+            "baseline": f"background of {len(drawn)}, given what is there",
+            "shapley": "conditional",
+            "exact": exact,
+        },
     )
 
 
