@@ -38,7 +38,12 @@ def settings(method, sample):
     rng = np.random.default_rng(0)
     whole = {"background": sample[3:9], "n_samples": 8, "n_permutations": 6, "n_steps": 5}
     plain = {name: value for name, value in whole.items() if method.takes(name)}
+    conditional = {**plain, "conditional": "gaussian", "regions": ["Hbeta", "[O III] 5007"]}
+    if method.takes("conditional"):  # its background goes with the condition only
+        del plain["background"], plain["n_samples"]
     found = [plain]
+    if method.takes("conditional"):
+        found.append(conditional)
     if method.takes("regions"):
         labels = np.repeat([0, 1, 2, 3], [100, 200, 300, 400])
         for regions in (["Hbeta", "[O III] 5007"], 100 * u.AA, labels, Regions.from_width(90, D, sample.grid), 125):

@@ -145,10 +145,13 @@ def shapley(
         "method": method,
         "pair_log_odds": pair_log_odds,
         "n_permutations": n_permutations,
+        "conditional": conditional,
+        "background": background,
+        "n_factors": n_factors,
+        "n_samples": n_samples,
     }
     if conditional is not None or background is not None:
         one_of("conditional", conditional, ("gaussian",))
-        given |= {"conditional": conditional, "background": background, "n_factors": n_factors, "n_samples": n_samples}
         return _conditional(question, machine, given, random_state)
     reference, name = resolve_baseline(question, baseline)
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))

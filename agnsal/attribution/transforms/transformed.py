@@ -112,7 +112,7 @@ def transformed(
     given = {"transform": basis, "by": by, "combine": combine, "baseline": None, **options}
     view = _View.of(question, basis)
     start, baseline_name = view.baseline(options.pop("baseline", None), needed=_takes(function, "baseline"))
-    if "background" in options:
+    if options.get("background") is not None:
         options["background"] = basis.forward(options["background"])
     if removing and by == "group":
         parts = [view.remove_groups(function, i, start, options) for i in range(len(question.X))]
