@@ -39,10 +39,9 @@ def settings(method, sample):
     whole = {"background": sample[3:9], "n_samples": 8, "n_permutations": 6, "n_steps": 5}
     plain = {name: value for name, value in whole.items() if method.takes(name)}
     conditional = {**plain, "conditional": "gaussian", "regions": ["Hbeta", "[O III] 5007"]}
+    found = [plain]
     if method.takes("conditional"):  # its background goes with the condition only
         del plain["background"], plain["n_samples"]
-    found = [plain]
-    if method.takes("conditional"):
         found.append(conditional)
     if method.takes("regions"):
         labels = np.repeat([0, 1, 2, 3], [100, 200, 300, 400])
@@ -59,9 +58,7 @@ def settings(method, sample):
         found += [{**plain, "noise": noise} for noise in ("flux errors", 0.1, rng.uniform(0, 0.1, (4, D)))]
     if method.takes("random_state"):
         found += [{**plain, "random_state": seed} for seed in (3, np.random.RandomState(3), np.random.default_rng(3))]
-    if method.takes("pair_log_odds"):
-        for way in ("permutations", "coalitions"):
-            found.append({**plain, "method": way, "regions": 200})
+        found += [{**plain, "method": way, "regions": 200} for way in ("permutations", "coalitions")]
     if method.takes("rule"):
         rules = {
             "integrated_gradients": "left",
