@@ -58,6 +58,7 @@ def settings(method, sample):
         found += [{**plain, "noise": noise} for noise in ("flux errors", 0.1, rng.uniform(0, 0.1, (4, D)))]
     if method.takes("random_state"):
         found += [{**plain, "random_state": seed} for seed in (3, np.random.RandomState(3), np.random.default_rng(3))]
+    if method.takes("pair_log_odds"):
         found += [{**plain, "method": way, "regions": 200} for way in ("permutations", "coalitions")]
     if method.takes("rule"):
         rules = {
