@@ -96,6 +96,21 @@ def test_the_main_job_remakes_every_item(repository, tmp_path):
     assert "0.942" in summary
 
 
+@pytest.mark.slow
+def test_what_a_referee_asks_is_answered(repository, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(repository / "examples"))
+    import beyond_maps
+
+    beyond_maps.main(["--quick", "--quiet", "--output", str(tmp_path)])
+    figures = {path.name for path in tmp_path.glob("*.png")}
+    assert figures == {"training_influence.png", "broad_hbeta.png", "least_change.png"}
+    words = (tmp_path / "beyond_maps.md").read_text(encoding="utf-8")
+    assert words.count("## ") == 3
+    assert "broad Hbeta flux" in words
+    quantities = QTable.read(tmp_path / "least_change.ecsv")["quantity"]
+    assert "continuum slope" in quantities
+
+
 def test_files_of_a_catalogue_are_tested_and_explained(paper_data, files, tmp_path):
     data = paper_data.load(options_for(files, tmp_path))
     assert list(data.tested) == ["simulated test set", "files"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import ELSEWHERE
+from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
 from agnsal.checks.scoring import row_correlation
@@ -107,6 +108,34 @@ class SpectrumExplanation(Displayed):
     def sentences(self) -> tuple[str, ...]:
         """What a reader must know, most important first, as plain sentences."""
         return tuple(_sentences(self))
+
+    @cached_property
+    def unlike(self) -> QTable:
+        """Lines that make it unlike the training sample, by their ``share`` of the squared distance."""
+        why = self.classifier.familiarity.explain(self.sample)
+        sums = why.by_line()
+        total = np.sum([np.nan_to_num(np.asarray(sums[part])) for part in ("core", "wings", "continuum")], axis=0)
+        table = QTable({"line": np.asarray(sums["line"]), "share": total / why.explained[0]})
+        table["share"].info.format = ".2f"
+        return table[np.argsort(-total, kind="stable")][:6]
+
+    @cached_property
+    def decided(self) -> QTable | None:
+        """Training spectra that speak most for the predicted class or against it, in its log-odds over a mean rival.
+
+        None for a machine that is no sum over its training spectra.
+        """
+        try:
+            return training_influence(
+                self.classifier.machine,
+                self.sample,
+                self.predicted,
+                "log_odds",
+                baseline=class_mean(self.classifier.training, self.rival),
+                training=self.classifier.training,
+            ).most(0, 6)
+        except AgnsalError:
+            return None
 
     def _display(self) -> Table:
         return Table(printable(f"{self.sample.ids[0]}: {self.predicted}"), [[sentence] for sentence in self.sentences])
@@ -389,8 +418,8 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
     own, next_one = rows[one.predicted], rows[one.rival]
     if one.stranger:
         yield (
-            f"{CARE} (p = {one.p_value:.2g}, distance {one.distance:.1f}): do not believe the "
-            "class. Everything below says how the classifier came to its answer, not what the object is."
+            f"{CARE} (p = {one.p_value:.2g}, distance {one.distance:.1f}, most of it by {_strangest(one)}): do not "
+            "believe the class. Everything below says how the classifier came to its answer, not what the object is."
         )
     errors = [
         f"{value:.2g} from {source}"
@@ -410,7 +439,8 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
     if not one.stranger and one.p_value <= DOUBTFUL:
         yield (
             f"Hardly like the training sample: only {one.p_value:.1%} of it is as far from the rest (distance "
-            f"{one.distance:.1f}). Doubt the class unless something else tells that it is one of these."
+            f"{one.distance:.1f}, most of it by {_strangest(one)}). Doubt the class unless something else tells that "
+            "it is one of these."
         )
     elif not one.stranger:
         yield f"Not unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f})."
@@ -432,6 +462,12 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
         yield f"It would be called {row['becomes']} with {row['line']}{part} at {row['factor']:.2f} of its strength."
     else:
         yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
+
+
+def _strangest(one: SpectrumExplanation) -> str:
+    """The lines that make up most of the distance from the training sample."""
+    until = int(np.searchsorted(np.cumsum(one.unlike["share"]), 0.5)) + 1
+    return ", ".join(map(str, one.unlike["line"][: min(until, 3)]))
 
 
 def _of_the_unobserved(one: SpectrumExplanation, filled: QTable) -> Iterator[str]:

@@ -233,6 +233,8 @@ def _html(explanation: SpectrumExplanation, picture: BytesIO) -> str:
             ("Class probabilities", explanation.probabilities),
             ("What each part of the spectrum adds", explanation.lines),
             ("What would change the class", explanation.changes),
+            ("What makes it unlike the training sample, by share of the squared distance", explanation.unlike),
+            ("Which training spectra decided", explanation.decided),
             ("Probabilities with the unobserved bins filled otherwise", explanation.filled),
         )
         if table is not None and len(table)
