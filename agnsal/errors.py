@@ -10,11 +10,18 @@ from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 
-class AgnsalError(ValueError):
+class _Printable(Exception):  # noqa: N818 - of errors and of warnings
+    """A message may hold names of files and objects: what a terminal would obey, or cannot show, becomes a blank."""
+
+    def __str__(self) -> str:
+        return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in super().__str__())
+
+
+class AgnsalError(_Printable, ValueError):
     """Anything agnsal refuses: the message says what came, what was expected and what to do."""
 
 
-class AgnsalWarning(AstropyUserWarning):
+class AgnsalWarning(_Printable, AstropyUserWarning):
     """Anything agnsal does but thinks you should know about."""
 
 

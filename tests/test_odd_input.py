@@ -123,3 +123,11 @@ def test_odd_paths_are_refused_by_us(taker, what, tmp_path, monkeypatch):
     with pytest.raises(AgnsalError):
         TAKERS[taker](ODD_PATHS[what])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_messages_give_no_orders_to_a_terminal(tmp_path):
+    for name in ("\x1b[31mred.fits", "\x07bell\r.fits", "\udce9.fits", "\u202eright to left.fits"):
+        with pytest.raises(AgnsalError) as caught:
+            agnsal.read_spectra(tmp_path / name)
+        assert str(caught.value).replace("\n", "").isprintable()
+    assert str(agnsal.AgnsalWarning("a\x1b[31m\nb")) == "a [31m\nb"
