@@ -72,6 +72,14 @@ def test_real_galaxies_without_an_active_nucleus_are_strangers(real_spectra):
     assert roc_auc_score(strange, found.distance(sample)) >= 0.9
     flagged = found.flag(sample)
     assert flagged[~np.array(strange)].mean() < 0.15
+    # and it is the narrow-line region that they lack
+    why = found.explain(sample[np.array(strange)])
+    np.testing.assert_allclose(why.values.sum(axis=1), why.explained, rtol=1e-10)
+    table = why.by_line()
+    names = np.array(table["line"]).reshape(len(why), -1)[0]
+    total = np.sum([np.nan_to_num(table[part].value) for part in ("core", "wings", "continuum")], axis=0)
+    first = names[total.reshape(len(why), -1).argmax(axis=1)]
+    assert np.isin(first, ["[O III] 5007", "[O III] 4959", "Hbeta"]).mean() > 0.6
 
 
 def test_the_shares_of_a_distance_sum_to_it(training):
