@@ -21,11 +21,11 @@ from specutils import Spectrum
 from specutils.io.registers import data_loader
 
 from agnsal import AgnsalError, AgnsalWarning, read_spectra
+from agnsal.spectra.files.meaning.arms import join_arms
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.units import flux_unit, wavelength_unit
 from agnsal.spectra.files.raw.fits_rows import first_row, rows_of
 from agnsal.spectra.files.record import object_id
-from agnsal.spectra.files.surveys.desi import join_arms
 from agnsal.spectra.files.surveys.sdss import log_axis, pixel_bits
 from tests.spectra import survey_files as files
 from tests.spectra.survey_files import LINE, Z, model

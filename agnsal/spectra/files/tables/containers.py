@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import call
+from agnsal.spectra.files.meaning.arms import join_arms
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role, understand
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
-from agnsal.spectra.files.surveys.desi import join_arms
 
 _NO_WAVELENGTH = 90000.0  # rows are padded with wavelengths of -1, or of 99999 (AION)
 _AXES = ("lambda", "wavelength", "wave", "loglam")
