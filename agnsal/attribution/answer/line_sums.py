@@ -68,6 +68,22 @@ class LineTable(QTable):
             said.append(f"more columns: {', '.join(self.colnames[len(shown) :])}")
         return "\n".join([*lines, *(part for each in said for part in textwrap.wrap(each, WIDTH))])
 
+    def round_for_readers(self) -> None:
+        """Print numbers with three digits; what is stored keeps all.
+
+        Examples
+        --------
+        >>> table = LineTable({"line": ["Hbeta"], "change": [0.123456789]})
+        >>> table.round_for_readers()
+        >>> print(table)
+         line change
+        ----- ------
+        Hbeta  0.123
+        """
+        for column in self.itercols():
+            if column.dtype.kind == "f":
+                column.info.format = ".3g"
+
     def text(self, format: Literal["markdown", "latex"] = "markdown", columns: Iterable[str] | None = None) -> str:  # noqa: A002
         r"""Write it for a paper or a README, with the digits that it prints.
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.attribution import Attribution, versions
+from agnsal.attribution.answer.line_sums import LineTable
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask, names_of
@@ -131,7 +131,7 @@ def line_ablation(
     fill: Any = "continuum",
     n_draws: int = 16,
     random_state: Seed = None,
-) -> QTable:
+) -> LineTable:
     """Fall of the output when named lines are removed, one at a time: the causal check beside every map.
 
     Parameters
@@ -172,8 +172,8 @@ def line_ablation(
     >>> sample = agnsal.simulate_agn(20, 20, 0, seed=1).normalize()
     >>> model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
     >>> table = line_ablation(model, sample[:2], "type 1", lines=["Hbeta", "[O III] 5007"], part="wings")
-    >>> len(table), table.colnames[-3:]
-    (4, ['before', 'after', 'change'])
+    >>> len(table), table.colnames[1:3]
+    (4, ['line', 'change'])
     """
     question = ask(model, _sample(sample), target, output, differentiable=False)
     X = question.X
@@ -196,20 +196,21 @@ def line_ablation(
     observed = np.stack([ablation.observed for ablation in ablations.values()], axis=1)
     change = np.where(observed, change, np.nan)
     width = sample.grid.widths
-    table = QTable()
+    table = LineTable()  # the answer first
     table["object_id"] = np.repeat(sample.ids, len(names))
-    table["target"] = np.repeat(names_of(question.target), len(names))
     table["line"] = np.tile(names, len(X))
-    table["wavelength"] = np.tile([LINES[name].wavelength for name in names], len(X)) * sample.wavelength.unit
-    table["part"] = part
-    table["n_bins"] = np.tile([int(ablation.removed.sum()) for ablation in ablations.values()], len(X))
-    integrals = [(X[:, a.removed] - a.filled) @ width[a.removed] for a in ablations.values()]
-    table["removed"] = np.stack(integrals, axis=1).ravel() * sample.unit
-    table["before"] = np.repeat(question.value, len(names))
-    table["after"] = table["before"] - change.ravel()
     table["change"] = change.ravel()
     if errors is not None:
         table["error"] = errors.ravel()
+    table["target"] = np.repeat(names_of(question.target), len(names))
+    table["before"] = np.repeat(question.value, len(names))
+    table["after"] = table["before"] - change.ravel()
+    integrals = [(X[:, a.removed] - a.filled) @ width[a.removed] for a in ablations.values()]
+    table["removed"] = np.stack(integrals, axis=1).ravel() * sample.unit
+    table["part"] = part
+    table["n_bins"] = np.tile([int(ablation.removed.sum()) for ablation in ablations.values()], len(X))
+    table["wavelength"] = np.tile([LINES[name].wavelength for name in names], len(X)) * sample.wavelength.unit
+    table.round_for_readers()
     described = fill if isinstance(fill, str | tuple) else "given"
     table.meta.update(
         method="line_ablation",

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.answer.line_sums import LineTable
 from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.attribution.populations.population import effect_sizes, rate
 from agnsal.attribution.populations.posterior import PredictionPosterior
@@ -33,7 +33,7 @@ def line_importance(
     attribution: Attribution | None = None,
     n_permutations: int = 5,
     random_state: Seed = None,
-) -> QTable:
+) -> LineTable:
     """Rank lines by effect size, RATE, permutation and mean absolute attribution over a sample.
 
     The four answer different questions. The effect size is how the output goes with the strength of a line over the
@@ -63,7 +63,7 @@ def line_importance(
 
     Returns
     -------
-    QTable
+    LineTable
         A row a line: ``line``; ``effect`` (of one standard deviation of the line's strength), ``effect_error`` and
         ``rate`` (NaN without posterior); ``permutation`` (root mean square change of the output) with
         ``permutation_error``; ``attribution`` (mean of the absolute sum over core and wings) with
@@ -102,7 +102,7 @@ def line_importance(
         raise AgnsalError(f"the attribution has shape {attribution.values.shape}, the sample {sample.flux.shape}.")
     regions = Regions.from_lines(sample.grid, names, overlap=True)
     sums = np.abs(regions.sums(np.nan_to_num(attribution.observed_values)))
-    table = QTable()
+    table = LineTable()
     table["line"] = names
     table["effect"], table["effect_error"], table["rate"] = effect, error, central
     change = np.stack(_permuted(question, regions, n_permutations, np.random.default_rng(seed_of(random_state))))
@@ -110,6 +110,7 @@ def line_importance(
     table["permutation_error"] = change.std(axis=0, ddof=1) if n_permutations > 1 else np.nan
     table["attribution"], table["attribution_error"] = sums.mean(axis=0), sums.std(axis=0) / np.sqrt(len(sums))
     table.meta.update(target=str(target), output=output, method=attribution.method, n=len(sample))
+    table.round_for_readers()
     return table
 
 
