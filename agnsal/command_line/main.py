@@ -87,8 +87,10 @@ def _explore(options: argparse.Namespace) -> int:
         ).normalize()
     if not len(sample):
         raise AgnsalError(f"{options.source} holds no spectrum that can be used.")
+    familiarity = None if classifier is None else classifier.familiarity
     embedding = classifier.embedding if classifier is not None and len(sample) < _OWN_MAP else None
-    path = agnsal.write_explorer(options.output, sample, model, embedding, title=options.title or options.source.name)
+    title = options.title or options.source.name
+    path = agnsal.write_explorer(options.output, sample, model, embedding, familiarity=familiarity, title=title)
     print(f"{len(sample)} spectra are in {path}")
     return 0
 

@@ -26,6 +26,7 @@ from agnsal.store.replacing import replacing
 
 if TYPE_CHECKING:
     from agnsal.attribution.answer.attribution import Attribution
+    from agnsal.checks.familiarity import Familiarity
 
 _MOST_SPECTRA = 50_000  # more make a page that no browser opens well
 _PERPLEXITY = 50.0
@@ -39,6 +40,7 @@ def write_explorer(
     *,
     attribution: Attribution | None = None,
     lines: Iterable[str | SpectralLine] | None = None,
+    familiarity: Familiarity | None = None,
     title: str = "Spectra and their classifier",
 ) -> Path:
     """Write one HTML file in which a sample, its map and its classifier can be looked through without a network.
@@ -64,6 +66,8 @@ def write_explorer(
         Of the sample, a row for each spectrum; by default the gradient of the log-odds of the predicted class.
     lines : iterable of str or SpectralLine, optional
         Lines in table and figure; by default the common ones on the grid.
+    familiarity : Familiarity, optional
+        Fitted to the training sample: the page says which spectra are unlike it, and points can be coloured by it.
     title : str
         Of the page.
 
@@ -108,6 +112,8 @@ def write_explorer(
             f"a page holds 1 to {_MOST_SPECTRA} spectra, the sample has {len(sample)}; take a part of it."
         )
     document, figures = _document(sample, model, embedding, attribution, lines, str(title))
+    if familiarity is not None:
+        document["columns"]["familiarity p"] = _numbers(familiarity.p_value(sample))
     assets = files("agnsal.explorer") / "assets"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # bokeh refers back to what came before

@@ -325,6 +325,18 @@ def test_a_given_attribution_is_shown(opened):
         agnsal.write_explorer("x.html", SAMPLE[:50], model, attribution=given)
 
 
+def test_what_is_unlike_the_training_sample_is_said(opened):
+    flux = SAMPLE.flux.copy()
+    flux[0] = np.linspace(0.1, 2, 1000)
+    sample = labelled(SAMPLE.labels)
+    odd = sample.with_flux(flux)
+    page = opened(odd, machine("linear", sample), familiarity=agnsal.Familiarity().fit(sample))
+    assert "doubt the class" in shown(page, "about")
+    page.click("[data-test=next]")
+    assert "doubt the class" not in shown(page, "about")
+    page.select_option("[data-test=color-by]", label="familiarity p")
+
+
 def test_a_map_of_other_spectra_places_these(tmp_path):
     embedding = agnsal.SpectralEmbedding(10, random_state=0).fit(SAMPLE)
     path = agnsal.write_explorer(tmp_path / "a.html", SAMPLE[:5], machine(), embedding)

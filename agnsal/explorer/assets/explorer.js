@@ -346,6 +346,11 @@ function choose(row, keep = false) {
   const p = Math.max(...page.probabilities[state.row]);
   $("about").textContent = `${state.row + 1} of ${page.n}; ${said}classified as ${page.classes[page.predicted[state.row]]}`
     + ` (P = ${p.toFixed(3)})${redshift === null ? "" : `; z = ${redshift}`}`;
+  const familiar = page.columns["familiarity p"]?.[state.row];
+  $("about").classList.toggle("care", familiar !== undefined && familiar !== null && familiar <= 0.05);
+  if (familiar !== undefined && familiar !== null && familiar <= 0.05) {
+    $("about").textContent += `; hardly like anything the classifier was trained on (p = ${digits(familiar)}): doubt the class`;
+  }
   source("ring", { x: [page.map[state.row][0]], y: [page.map[state.row][1]] });
   showVerdict();
   try {
