@@ -38,9 +38,8 @@ def names() -> list[str]:
 
 def collect() -> None:
     """Put pages, their figures and a reference page beside this file, for sphinx reads one folder."""
-    pages, figures = HERE / "pages", HERE / "figures"
-    for folder in (pages, HERE / "pages" / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
+    pages = HERE / "pages"
+    (pages / "figures").mkdir(parents=True, exist_ok=True)
     for page in sorted(
         set(DOCS.glob("*.md")) - {DOCS / "README.md"}
     ):  # links that leave the documents lead to the repository
@@ -49,8 +48,6 @@ def collect() -> None:
         (pages / page.name).write_text(text, encoding="utf-8")
     for figure in sorted((DOCS / "figures").glob("*.png")):
         shutil.copy(figure, pages / "figures" / figure.name)
-    figures.mkdir(exist_ok=True)
-    shutil.copy(DOCS / "figures" / "why.png", figures / "why.png")
     from agnsal import figures as drawing
 
     drawn = sorted(name for name in drawing.__all__ if name.startswith("plot_"))

@@ -103,7 +103,7 @@ def test_again_is_the_same_bit_for_bit(method, sample, models):
         made = ask(method, model, spectra, target=target, **settings(method, sample)[0])
         same(made.again(model, spectra), made)
     without = {name: value for name, value in settings(method, sample)[0].items() if name != "background"}
-    if method.takes("background") and not method.takes("conditional"):
+    if method.needs("background"):
         without["background"] = sample.flux[:5]
     if method.takes("baseline"):
         without["baseline"] = "zero"

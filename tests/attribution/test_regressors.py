@@ -58,7 +58,7 @@ def fitted(regressor, sample, values):
 def test_every_method_explains_every_regressor_with_the_defaults(name, method, sample, values, tmp_path):
     model = fitted(REGRESSORS[name], sample, values)
     options = {option: value for option, value in SMALL.items() if method.takes(option)}
-    if method.takes("background"):
+    if method.needs("background"):
         options["background"] = sample[5:10]
     if method.takes("baseline"):
         options["baseline"] = "zero"

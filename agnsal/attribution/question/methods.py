@@ -70,6 +70,21 @@ class Method:
         """
         return option in self.options
 
+    def needs(self, option: str) -> bool:
+        """Whether it has an option that must be given, such as the ``"background"`` of expected gradients.
+
+        Parameters
+        ----------
+        option : str
+            Name of the option.
+
+        Returns
+        -------
+        bool
+        """
+        given = inspect.signature(self.function).parameters
+        return self.takes(option) and given[option].default is inspect.Parameter.empty
+
 
 #: Every method whose module has been imported; `agnsal.attribution.methods` imports all of them.
 METHODS: dict[str, Method] = {}

@@ -77,9 +77,9 @@ def _map(asked: Explanation, method: Method, given: Mapping[str, object]) -> NDA
     }
     if method.answers == "experiments":
         options["regions"] = asked.regions
-    if method.takes("conditional"):  # its background goes with that condition
-        del options["background"]
     taken = {name: value for name, value in options.items() if method.takes(name)}
+    if not method.needs("background"):  # that of Shapley values goes with a condition
+        taken.pop("background", None)
     output = "decision" if method.network else asked.output
     with warnings.catch_warnings():  # how incomplete it is gets measured where it matters
         warnings.simplefilter("ignore", AgnsalWarning)
