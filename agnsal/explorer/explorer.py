@@ -88,7 +88,7 @@ def write_explorer(
 
     Notes
     -----
-    Flux is rounded to a 32nd of the median error of its spectrum (a quarter for more than 5,000 spectra), errors are
+    Flux is rounded to a 32nd of the median error of its spectrum (a 16th for more than 5,000 spectra), errors are
     shared by eight bins, support vectors are rounded to 16 bits. The page loads nothing: the drawing library (bokeh) is
     inside, arrays are unpacked by the browser's own DecompressionStream. Names from outside are text wherever they are
     shown.

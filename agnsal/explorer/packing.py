@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Flux is rounded to this fraction of the median error of its spectrum: coarser for so many that size counts.
-_FINE, _COARSE, _MANY = 1 / 32, 1 / 4, 5000
+_FINE, _COARSE, _MANY = 1 / 32, 1 / 16, 5000
 _MOST = 32000  # steps an int16 counts, with room for the differences of neighbours
 _EVERY = 8  # bins that share one error
 
@@ -68,7 +68,7 @@ class Rounded:
 
 
 def rounded_flux(flux: NDArray[np.float64], ivar: NDArray[np.float64] | None) -> Rounded:
-    """Flux rounded to a 32nd of the median error of its spectrum; of more than 5,000 spectra to a quarter of it."""
+    """Flux rounded to a 32nd of the median error of its spectrum; of more than 5,000 spectra to a 16th of it."""
     if ivar is None:
         return Rounded.of(flux / 1.0, np.abs(flux).max(axis=1, initial=0.0) / 4000)
     known = np.where(ivar > 0, ivar, np.nan)

@@ -686,7 +686,7 @@ async function start() {
   $("small").textContent = machine
     ? `The classifier in this page (${machine.kernel} kernel, ${machine.n_vectors} vectors, rounded) differs from the original by at most `
       + `${machine.error.probability.toPrecision(2)} in any probability of these spectra; gradients correlate with the original ones to ${machine.error.gradient.toFixed(5)} or better. `
-      + `Flux is rounded to ${page.n > 5000 ? "a quarter" : "a 32nd"} of its median error. Edits are experiments on the classifier: whether a spectrum like the edited one exists, they do not say.`
+      + `Flux is rounded to ${page.n > 5000 ? "a 16th" : "a 32nd"} of its median error. Edits are experiments on the classifier: whether a spectrum like the edited one exists, they do not say.`
     : "This classifier cannot travel in a page: probabilities and attributions were computed when it was written, and spectra cannot be edited.";
   colorBy($("color-by").value);
   listen();
