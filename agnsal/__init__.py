@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__: str  # that of the installed package, which has it from the tag
 
 if TYPE_CHECKING:
     # isort: off
@@ -224,8 +224,13 @@ __all__ = ["__version__", "figures", *_HOME_OF]
 if not TYPE_CHECKING:  # to a type checker a module with __getattr__ has every name
 
     def __getattr__(name):
-        from importlib import import_module
+        from importlib import import_module, metadata
 
+        if name == "__version__":
+            try:
+                return metadata.version("agnsal")
+            except metadata.PackageNotFoundError:  # a source tree that was never installed
+                return "0+unknown"
         if name == "figures":
             return import_module("agnsal.figures")
         if name not in _HOME_OF:

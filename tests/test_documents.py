@@ -75,9 +75,12 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
-def test_the_version_is_said_once():
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert re.search(r"^version: (.*)$", citation, flags=re.M)[1] == agnsal.__version__
+def test_the_version_is_that_of_the_changelog():
+    """The tag says it; where a released version is installed, it is the one to cite."""
+    cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), flags=re.M)[1]
+    assert cited == re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)[1]
+    if re.fullmatch(r"\d+\.\d+\.\d+", agnsal.__version__):
+        assert agnsal.__version__ == cited
 
 
 def test_the_readme_has_its_two_commands_first():

@@ -71,6 +71,9 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _explore(options: argparse.Namespace) -> int:
+    from agnsal.explorer.explorer import drawing_libraries
+
+    drawing_libraries()  # refused before anything is read or trained
     classifier = None if options.model else _classifier(options)
     model = agnsal.ProbabilisticSVC.read(options.model) if options.model else classifier.machine  # type: ignore[union-attr]
     sample = _stored(options.source)

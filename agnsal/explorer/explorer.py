@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -25,6 +26,8 @@ from agnsal.spectra.sample import SpectralSample
 from agnsal.store.replacing import replacing
 
 if TYPE_CHECKING:
+    from bokeh.resources import Resources
+
     from agnsal.attribution.answer.attribution import Attribution
     from agnsal.checks.familiarity import Familiarity
 
@@ -102,11 +105,7 @@ def write_explorer(
     >>> path.stat().st_size < 4e6
     True
     """
-    try:
-        import jinja2
-        from bokeh.resources import Resources
-    except ImportError as error:
-        raise AgnsalError("the explorer needs bokeh and jinja2: pip install 'agnsal[explorer]'.") from error
+    jinja2, Resources = drawing_libraries()
     if not 0 < len(sample) <= _MOST_SPECTRA:
         raise AgnsalError(
             f"a page holds 1 to {_MOST_SPECTRA} spectra, the sample has {len(sample)}; take a part of it."
@@ -130,6 +129,22 @@ def write_explorer(
     with replacing(path) as side:
         side.write_text(page, encoding="utf-8")
     return Path(path)
+
+
+def drawing_libraries() -> tuple[ModuleType, type[Resources]]:
+    """jinja2 and what bokeh puts into a page; ask for them before anything long is begun.
+
+    Raises
+    ------
+    AgnsalError
+        If one is lacking, with the command that installs them.
+    """
+    try:
+        import jinja2
+        from bokeh.resources import Resources
+    except ImportError as error:
+        raise AgnsalError("the explorer needs bokeh and jinja2: pip install 'agnsal[explorer]'.") from error
+    return jinja2, Resources
 
 
 def _document(

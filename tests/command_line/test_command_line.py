@@ -64,6 +64,14 @@ def test_explore_takes_a_sample_and_a_model_of_ones_own(tmp_path, capsys):
     assert "<title>Mine</title>" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
+def test_explore_asks_for_bokeh_before_it_trains(repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "bokeh.resources", None)
+    monkeypatch.setattr(agnsal, "default_classifier", lambda *_, **__: pytest.fail("trained"))
+    assert main(["explore", str(repository / "data"), "--output", str(tmp_path / "page.html")]) == 1
+    said = capsys.readouterr().err
+    assert said == "agnsal: the explorer needs bokeh and jinja2: pip install 'agnsal[explorer]'.\n"
+
+
 def test_fetch_takes_a_table(httpserver, tmp_path, capsys):
     write_spec(tmp_path / "original.fits")
     place = "/dr17/sdss/spectro/redux/26/spectra/lite/0406/spec-0406-51869-0374.fits"
