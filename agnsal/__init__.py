@@ -119,7 +119,7 @@ if TYPE_CHECKING:
     from agnsal.training.wavelet_distillation import WaveletDistillation as WaveletDistillation
     from agnsal.training.learned_wavelet import learn_wavelet as learn_wavelet
     from agnsal.checks.conformal import PredictionSets as PredictionSets, prediction_sets as prediction_sets
-    from agnsal.checks.confounds import check_confounds as check_confounds, matched_pairs as matched_pairs
+    from agnsal.checks.nuisances.confounds import check_confounds as check_confounds, matched_pairs as matched_pairs
     from agnsal.checks.familiarity import Familiarity as Familiarity
     from agnsal.checks.benchmarks.piecewise import PiecewiseLinearBenchmark as PiecewiseLinearBenchmark
     from agnsal.checks.report import check as check
@@ -202,7 +202,7 @@ _HOMES = {
     "training.wavelet_distillation": ("WaveletDistillation",),
     "training.learned_wavelet": ("learn_wavelet",),
     "checks.conformal": ("PredictionSets", "prediction_sets"),
-    "checks.confounds": ("check_confounds", "matched_pairs"),
+    "checks.nuisances.confounds": ("check_confounds", "matched_pairs"),
     "checks.familiarity": ("Familiarity",),
     "checks.benchmarks.piecewise": ("PiecewiseLinearBenchmark",),
     "checks.report": ("check",),

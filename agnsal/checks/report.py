@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.local.paths import integrated_gradients
-from agnsal.checks.confounds import check_confounds
 from agnsal.checks.faithfulness import (
     RemovalCurves,
     Trial,
@@ -23,6 +22,7 @@ from agnsal.checks.faithfulness import (
     removal_curves,
 )
 from agnsal.checks.familiarity import Familiarity
+from agnsal.checks.nuisances.confounds import check_confounds
 from agnsal.checks.sanity import explainer_of, randomized, refitted, similarity
 from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
@@ -338,7 +338,7 @@ def _familiarity(training: Any, part: Any) -> Finding:
 
 
 def _confounds(training: Any) -> Finding:
-    """Whether redshift or signal-to-noise alone tells the classes of the training set."""
+    """Whether redshift, signal-to-noise or coverage alone tells the classes of the training set."""
     if not isinstance(training, SpectralSample) or training.labels is None:
         return Finding(CONFOUNDS, "not done", "give the training set as a SpectralSample with labels: training=...")
     try:

@@ -5,7 +5,7 @@ import pytest
 
 import agnsal
 from agnsal import AgnsalError, ProbabilisticSVC, check_confounds, matched_pairs, simulate_agn
-from agnsal.checks.confounds import edge_excess, sky_excess
+from agnsal.checks.nuisances.confounds import edge_excess, sky_excess
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,23 @@ def test_edges():
     assert edge_excess(flat) == pytest.approx(1)
     flat[:, :2] = 50
     assert edge_excess(flat) > 10
+
+
+def test_coverage_that_tells_the_class_is_found_and_vanishes_when_masks_are_exchanged():
+    rng = np.random.default_rng(0)
+    sample = simulate_agn(0, 80, 80, seed=3, redshift_confound=False).normalize()[:, 400:500]
+    start = rng.integers(0, 40, 160) + 20 * (sample.labels == "type 2")
+    windows = np.abs(np.arange(100) - 20 - start[:, None]) > 20  # as many bins for each, but elsewhere
+
+    def found(mask):
+        gappy = agnsal.SpectralSample(sample.flux, sample.grid, mask=mask, table=sample.table)
+        return check_confounds(gappy)
+
+    assert found(windows).confounds == ["which bins were observed"]
+    assert found(windows[rng.permutation(160)]).confounds == []
+    fewer = rng.uniform(size=windows.shape) < np.where(sample.labels == "type 2", 0.3, 0.1)[:, None]
+    assert "observed fraction" in found(fewer).confounds
+    assert "observed" not in str(found(np.repeat(fewer[:1], 160, axis=0)))
 
 
 def test_what_cannot_be_examined_is_refused(explained):

@@ -1,4 +1,4 @@
-"""Does the explanation sit on what the class should not depend on: redshift, noise, sky lines, the detector's edges?"""
+"""Does the explanation sit on what the class should not depend on: redshift, noise, coverage, sky lines, edges?"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
+from agnsal.checks.nuisances.coverage import mask_scores
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, instance_of
 from agnsal.seeds import Seed, seed_of
@@ -83,11 +84,12 @@ def check_confounds(
     Parameters
     ----------
     sample : SpectralSample
-        With labels; redshift and signal-to-noise are taken from its table or its errors.
+        With labels; redshift, signal-to-noise and coverage are taken from its table, its errors and its mask. Which
+        bins were observed is judged by what a classifier that sees the mask alone makes of it, in cross-validation.
     attribution : Attribution, optional
         Maps of the same spectra, in the same order.
     nuisances : mapping of str to array_like, shape (n,), optional
-        What else the class should not depend on; in place of the two above if their names are given.
+        What else the class should not depend on; in place of those above if their names are given.
     labels : array_like, shape (n,), optional
         Classes; by default those of the sample.
     predicted : array_like, shape (n,), optional
@@ -123,14 +125,19 @@ def check_confounds(
     if attribution is not None and attribution.values.shape != sample.flux.shape:
         raise AgnsalError(f"the maps have shape {attribution.values.shape}, the spectra {sample.flux.shape}.")
     rng = np.random.default_rng(seed_of(random_state))
-    found = {**_known_nuisances(sample), **{name: np.asarray(v, float) for name, v in (nuisances or {}).items()}}
+    found = {
+        **_known_nuisances(sample, classes),
+        **{name: np.asarray(v, float) for name, v in (nuisances or {}).items()},
+    }
     bands = None if attribution is None else _band_shares(attribution.values)
     right = None
     if predicted is not None:
         right = np.asarray(predicted).astype(str) == classes
     rows = [_examined(name, values, classes, bands, right, n_shuffles, rng) for name, values in found.items()]
     if not rows:
-        raise AgnsalError("no nuisance is known: the sample has neither redshift nor errors; give nuisances=....")
+        raise AgnsalError(
+            "no nuisance is known: the sample has neither redshifts nor errors nor gaps; give nuisances=...."
+        )
     sky: dict[str, float] = {}
     edges = float("nan")
     if attribution is not None:
@@ -235,7 +242,7 @@ def edge_excess(values: NDArray[np.float64]) -> float:
     return float(mass / max(size.sum(), 1e-300) / (2 * width / d))
 
 
-def _known_nuisances(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
+def _known_nuisances(sample: SpectralSample, classes: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:
     found = {}
     if "redshift" in sample.table.colnames:
         redshift = np.asarray(sample.table["redshift"], dtype=np.float64)
@@ -244,6 +251,12 @@ def _known_nuisances(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
     if sample.ivar is not None and sample.has_errors.all():
         noise = np.where(sample.mask, np.nan, np.abs(sample.flux) * np.sqrt(sample.ivar))
         found["signal to noise"] = np.nanmedian(noise, axis=1)
+    if (sample.mask != sample.mask[0]).any():
+        found["observed fraction"] = 1.0 - sample.mask.mean(axis=1)
+        if np.unique(classes, return_counts=True)[1].min() > 1:
+            scores = mask_scores(sample.mask, classes)
+            told = [_telling(scores[:, k], classes == label)[0] for k, label in enumerate(np.unique(classes))]
+            found["which bins were observed"] = scores[:, int(np.argmax(told))]
     return found
 
 

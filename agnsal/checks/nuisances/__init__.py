@@ -1,0 +1,1 @@
+"""What the class should not depend on."""
