@@ -83,6 +83,13 @@ def test_the_version_is_that_of_the_changelog():
         assert agnsal.__version__ == cited
 
 
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_workflows_are_yaml_with_jobs(workflow):
+    yaml = pytest.importorskip("yaml")  # comes with bokeh
+    read = yaml.safe_load(workflow.read_text(encoding="utf-8"))
+    assert all(job["steps"] and job["runs-on"] for job in read["jobs"].values())
+
+
 def test_the_readme_has_its_two_commands_first():
     """The first two fenced shell blocks set everything up and run the main job, and the tests."""
     commands = blocks(ROOT / "README.md", "sh")
