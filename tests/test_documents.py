@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,14 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("data", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
+    code = blocks(page, "python")
+    for peer in ("torch", "captum", "shap"):
+        if re.search(rf"^(?:import|from) {peer}\b", "\n".join(code), flags=re.M):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what they use of others may be deprecated; that is theirs
+                pytest.importorskip(peer)
     space = {"__name__": "__document__"}
-    for number, block in enumerate(blocks(page, "python")):
+    for number, block in enumerate(code):
         exec(compile(block, f"{page.name} block {number + 1}", "exec"), space)
     plt.close("all")
 
