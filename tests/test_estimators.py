@@ -100,6 +100,7 @@ class OnAnyGrid(agnsal.FluxNormalizer):
 
     window = None
     at = 5100 * u.AA
+    by = "window"
 
     def __init__(self):
         pass

@@ -20,6 +20,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.collecting import collect
 from agnsal.spectra.files.tables.containers import HDF5, PARQUET
 from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.normalization import USUAL, divisors
 from agnsal.spectra.sample import SpectralSample
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -129,7 +130,8 @@ class SpectralDataset(Displayed):
         n_jobs : int
             Processes that read ahead; what comes out is the same.
         normalize : bool
-            Divide each spectrum by its flux at 5100 Angstrom (`SpectralSample.normalize`).
+            Divide each spectrum by its flux at 5100 Angstrom (`SpectralSample.normalize`); those that were not observed
+            there are left out with that cause.
 
         Yields
         ------
@@ -218,7 +220,15 @@ class SpectralDataset(Displayed):
         left_out: dict[int, str],
         normalize: bool,
     ) -> Block:
-        sample = sample.normalize() if normalize else sample[:]
+        if normalize:
+            _, refused = divisors(sample.flux, sample.mask, sample.grid, USUAL)
+            left_out = left_out | {int(rows[place]): cause for place, cause in refused.items()}
+            kept = np.setdiff1d(np.arange(len(sample)), list(refused)).astype(np.intp)
+            if not kept.size:
+                return Block(number, rows[:0], None, left_out)
+            rows, sample = rows[kept], sample[kept].normalize()
+        else:
+            sample = sample[:]
         sample.table["row"] = rows
         return Block(number, rows, sample, left_out)
 

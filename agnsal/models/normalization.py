@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import astropy.units as u
 import autograd.numpy as anp
@@ -15,13 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from agnsal.errors import AgnsalError
 from agnsal.models.adapters.registry import Step, register_step
 from agnsal.models.validation import refuse_units_and_masks
-from agnsal.spectra.grid import WavelengthGrid, to_angstrom
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.normalization import how_to_normalize, median_bins
 
 
 class FluxNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Divide every spectrum by the median flux in a window: `SpectralSample.normalize` as a transformer.
+    """Divide every spectrum by the median of a window or of all bins: `SpectralSample.normalize` as a transformer.
 
-    Inside a pipeline the gradient is that over the flux as observed, before the division.
+    Inside a pipeline the gradient is that over the flux as observed, before the division. An array does not say which
+    of its bins were observed, so that a window that was not is divided by what was put there; spectra with gaps are
+    normalised by `SpectralSample.normalize`, which refuses them.
 
     Parameters
     ----------
@@ -31,11 +34,17 @@ class FluxNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Centre of the window.
     window : Quantity or None
         Its full width; None takes the single nearest bin.
+    by : {"window", "median"}
+        Whether to divide by the median of that window or of the whole spectrum.
 
     Attributes
     ----------
     bins_ : ndarray of int
-        The bins of the window.
+        The bins whose median is taken.
+
+    See Also
+    --------
+    agnsal.SpectralSample.normalize : Knows which bins were observed, and divides by a continuum too.
 
     Examples
     --------
@@ -45,11 +54,17 @@ class FluxNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, grid: WavelengthGrid, at: u.Quantity = 5100 * u.AA, window: u.Quantity | None = 50 * u.AA
+        self,
+        grid: WavelengthGrid,
+        at: u.Quantity = 5100 * u.AA,
+        window: u.Quantity | None = 50 * u.AA,
+        *,
+        by: Literal["window", "median"] = "window",
     ) -> None:
         self.grid = grid
         self.at = at
         self.window = window
+        self.by = by
 
     def fit(self, X: Any, y: Any = None) -> FluxNormalizer:  # noqa: ARG002 (scikit-learn's signature)
         """Find the bins of the window.
@@ -75,14 +90,10 @@ class FluxNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64)
         if X.shape[1] != len(self.grid):
             raise AgnsalError(f"the spectra have {X.shape[1]} bins, the grid {len(self.grid)}.")
-        centers, edges = self.grid.centers.value, self.grid.edges.value
-        position = float(to_angstrom(self.at, "at"))
-        if not edges[0] <= position <= edges[-1]:
-            raise AgnsalError(f"cannot normalise at {self.at}: the grid covers {edges[0]:.1f} to {edges[-1]:.1f} A.")
-        distance = np.abs(centers - position)
-        half = 0.0 if self.window is None else 0.5 * float(to_angstrom(self.window, "window"))
-        near = distance <= max(half, distance.min())
-        self.bins_ = np.flatnonzero(near) if self.window is not None else np.array([distance.argmin()])
+        how = how_to_normalize(self.grid, self.by, self.at, self.window)
+        if how.by == "continuum":
+            raise AgnsalError('a pipeline divides by a "window" or the "median"; for a continuum normalise the sample.')
+        self.bins_ = np.flatnonzero(median_bins(self.grid, how))
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
@@ -108,7 +119,7 @@ class FluxNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         level = median_of(X, self.bins_)
         if (level <= 0).any():
             raise AgnsalError(
-                f"{int((level <= 0).sum())} spectra have no positive flux to normalise by at {self.at}; "
+                f"{int((level <= 0).sum())} spectra have no positive flux to normalise by; "
                 "leave them out or normalise elsewhere."
             )
         return X / level

@@ -17,11 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError, real_numbers
 from agnsal.spectra.grid import GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
-from agnsal.spectra.sample import Normalization, SpectralSample
+from agnsal.spectra.normalization import NORMALIZATION_HEADER, Normalization
+from agnsal.spectra.sample import SpectralSample
 
 #: What a stored model says of what it has learnt from; see `agnsal.store.contents.check_header`.
 ORIGIN_HEADER = (
-    {"unit": str, "grid": GRID_HEADER[0], "normalization": ({"at": float, "window": (float, None)}, None)},
+    {"unit": str, "grid": GRID_HEADER[0], "normalization": NORMALIZATION_HEADER},
     None,
 )
 
@@ -66,7 +67,7 @@ class Origin:
         for what in ("grid", "unit", "normalization"):
             learnt, given = (getattr(one, what) for one in (self, sample))
             if learnt != given:
-                names = [repr(one) if what == "grid" else str(one) or "dimensionless" for one in (learnt, given)]
+                names = [str(one) or "dimensionless" if what == "unit" else repr(one) for one in (learnt, given)]
                 raise AgnsalError(
                     f"the model has learnt from spectra whose {what} is {names[0]}, that of "
                     f"these is {names[1]}; prepare them as it has seen spectra, or pass their "
@@ -76,7 +77,7 @@ class Origin:
     def pack(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and JSON header."""
         edges, grid = pack_grid(self.grid)
-        done = None if self.normalization is None else self.normalization._asdict()
+        done = None if self.normalization is None else self.normalization.pack()
         return edges, {"unit": self.unit.to_string(), "grid": grid, "normalization": done}
 
     @classmethod

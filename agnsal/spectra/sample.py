@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 import astropy.units as u
 import numpy as np
-from astropy.table import QTable, vstack
+from astropy.table import QTable, TableMergeError, vstack
 from numpy.typing import NDArray
 
 from agnsal.display import Displayed, Table, printable
-from agnsal.errors import AgnsalError, real_numbers
+from agnsal.errors import AgnsalError, AgnsalWarning, real_numbers
 from agnsal.spectra.grid import (
     GRID_ARRAYS,
     GRID_HEADER,
     Frame,
     WavelengthGrid,
     pack_grid,
-    to_angstrom,
     unpack_grid,
+)
+from agnsal.spectra.normalization import (
+    NORMALIZATION_HEADER,
+    Divisor,
+    Normalization,
+    divisors,
+    how_to_normalize,
+    window_observed,
 )
 from agnsal.spectra.pixels import bad_pixels
 from agnsal.store import Array, Stored, pack_table, unpack_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-class Normalization(NamedTuple):
-    """By what every spectrum has been divided: its flux at a wavelength.
-
-    Attributes
-    ----------
-    at : float
-        The wavelength in Angstrom.
-    window : float or None
-        Full width in Angstrom over which the median was taken; None for the nearest bin.
-    """
-
-    at: float
-    window: float | None
 
 
 class SpectralSample(Displayed, Stored):
@@ -66,7 +59,7 @@ class SpectralSample(Displayed, Stored):
         One row per spectrum: ``object_id``, ``redshift``, ``label`` and whatever else is known. Missing ids are made.
     truth : object, optional
         What a simulation knows about its spectra: anything that can be indexed as the sample is, with a method
-        ``scaled(factor)`` for `normalize`, as `SimulationTruth` is.
+        ``scaled(factor)``, of shape (n, 1) or (n, n_bins), for `normalize`, as `SimulationTruth` is.
 
     Attributes
     ----------
@@ -236,8 +229,7 @@ class SpectralSample(Displayed, Stored):
             ["unit", self.unit.to_string() or "relative flux"],
         ]
         if self.normalization is not None:
-            at, window = self.normalization
-            rows.append(["normalised at", f"{at:g} Angstrom, " + (f"{window:g} wide" if window else "nearest bin")])
+            rows.append(["normalised", str(self.normalization)])
         if self.labels is not None:
             counts = zip(*np.unique(self.labels, return_counts=True), strict=True)
             rows.append(["classes", ", ".join(f"{count} {printable(name)}" for name, count in counts)])
@@ -374,8 +366,17 @@ class SpectralSample(Displayed, Stored):
 
         return remove_lines(self, lines, **options)
 
-    def normalize(self, at: u.Quantity = 5100 * u.AA, window: u.Quantity | None = 50 * u.AA) -> SpectralSample:
-        """Divide every spectrum by its flux at one wavelength.
+    def normalize(
+        self,
+        at: u.Quantity = 5100 * u.AA,
+        window: u.Quantity | None = 50 * u.AA,
+        *,
+        by: Divisor = "window",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> SpectralSample:
+        """Divide every spectrum by its flux at one wavelength, its median or its continuum.
+
+        Only observed bins count: a spectrum that was not observed where it is to be divided is refused.
 
         Parameters
         ----------
@@ -384,48 +385,67 @@ class SpectralSample(Displayed, Stored):
         window : Quantity or None
             Full width over which the median of the good bins is taken; `None` takes the single nearest bin, as in
             Peruzzi et al. 2021.
+        by : {"window", "median", "continuum"}
+            What to divide by: that window; the median of all good bins; or a smooth continuum, a cubic in the logarithm
+            of wavelength through the good bins outside the cores of emission lines, clipped. The last two need no
+            window common to all spectra; after division by the continuum its colour is no longer in the flux, and the
+            level no longer depends on which wavelengths were observed.
+        on_error : {"raise", "skip"}
+            What to do about spectra that cannot be divided: raise, or leave them out with one warning that names them.
 
         Returns
         -------
         SpectralSample
-            A new one, dimensionless, with the divisors in ``table["normalization"]``.
+            A new one, dimensionless, with the divisors (of a continuum their median over the good bins) in
+            ``table["normalization"]``.
 
         Raises
         ------
         AgnsalError
-            If `at` is off the grid, or a spectrum has no good bin or no positive flux there.
+            If `at` is off the grid, a spectrum has no good bin or no positive flux there (with the window that most
+            spectra have), or none is left.
+
+        Examples
+        --------
+        >>> from agnsal import simulate_agn
+        >>> sample = simulate_agn(2, 2, 0, seed=0)
+        >>> sample.normalize().normalization
+        Normalization(at=5100.0, window=50.0, by='window')
+        >>> bool(abs(np.median(sample.normalize(by="continuum").flux) - 1) < 0.1)
+        True
         """
-        center = self.grid.centers.value
-        edges = self.grid.edges.value
-        position = float(to_angstrom(at, "at"))
-        if not edges[0] <= position <= edges[-1]:
-            raise AgnsalError(f"cannot normalise at {at}: the grid covers {edges[0]:.1f} to {edges[-1]:.1f} A.")
-        near = np.abs(center - position)
-        if window is None:
-            chosen = np.arange(center.size) == near.argmin()
-            level = self.flux[:, chosen][:, 0]  # bridged where bad, as good a value as there is
-        else:
-            chosen = near <= max(0.5 * float(to_angstrom(window, "window")), near.min())
-            inside = np.where(self.mask[:, chosen], np.nan, self.flux[:, chosen])
-            level = np.full(len(self), np.nan)
-            some = ~np.isnan(inside).all(axis=1)
-            level[some] = np.nanmedian(inside[some], axis=1)
-        unusable = ~(level > 0)
-        if unusable.any():
-            raise AgnsalError(
-                f"no positive flux to normalise by at {at} in {_name_some(self.ids[unusable])}; "
-                "leave these spectra out or normalise elsewhere."
-            )
+        if on_error not in ("raise", "skip"):
+            raise AgnsalError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+        how = how_to_normalize(self.grid, by, at, window)
+        level, refused = divisors(self.flux, self.mask, self.grid, how)
+        if refused:
+            rows = np.array(sorted(refused))
+            if on_error == "raise" or len(rows) == len(self):
+                causes = "; ".join(sorted(set(refused.values())))
+                raise AgnsalError(f"{causes} in {_name_some(self.ids[rows])}; {self._normalize_elsewhere(how)}")
+            told = "\n".join(f"{printable(self.ids[row])}: {refused[row]}" for row in rows)
+            warnings.warn(f"{len(rows)} of {len(self)} spectra left out:\n{told}", AgnsalWarning, stacklevel=2)
+            return self[np.setdiff1d(np.arange(len(self)), rows)].normalize(at, window, by=by)
         table = self.table.copy()
-        table["normalization"] = u.Quantity(level, self.unit)
+        typical = np.nanmedian(np.where(self.mask, np.nan, level), axis=1)
+        table["normalization"] = u.Quantity(typical, self.unit)
         return self._changed(
-            flux=self.flux / level[:, None],
-            ivar=None if self.ivar is None else self.ivar * level[:, None] ** 2,
+            flux=self.flux / level,
+            ivar=None if self.ivar is None else self.ivar * level**2,
             unit=u.dimensionless_unscaled,
             table=table,
             truth=None if self.truth is None else self.truth.scaled(1.0 / level),
-            normalization=Normalization(position, None if window is None else float(to_angstrom(window, "window"))),
+            normalization=how,
         )
+
+    def _normalize_elsewhere(self, how: Normalization) -> str:
+        """Advice for spectra that cannot be divided as asked."""
+        advice = 'on_error="skip" leaves these spectra out'
+        if how.by != "window":
+            return f"{advice}."
+        place, n = window_observed(self.mask, self.grid, how)
+        who = "all were" if n == len(self) else f"{n} of {len(self)} spectra were"
+        return f'{advice}, at={place:.0f} * u.AA is where {who} observed, and by="median" needs no window in common.'
 
     def to_spectrum(self, i: int | None = None) -> Any:
         """Give the spectra to specutils, jdaviz and the like.
@@ -466,7 +486,7 @@ class SpectralSample(Displayed, Stored):
         "unit": str,
         "grid": GRID_HEADER[0],
         "table": [{"name": str, "unit": str, "dtype": str}],
-        "normalization": ({"at": float, "window": (float, None)}, None),
+        "normalization": NORMALIZATION_HEADER,
     }
 
     def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -475,7 +495,7 @@ class SpectralSample(Displayed, Stored):
         arrays = {"flux": self.flux, "mask": self.mask, **edges, **columns}
         if self.ivar is not None:
             arrays["ivar"] = self.ivar
-        done = None if self.normalization is None else self.normalization._asdict()
+        done = None if self.normalization is None else self.normalization.pack()
         return arrays, {"unit": self.unit.to_string(), "grid": grid, "table": header, "normalization": done}
 
     @classmethod
@@ -491,7 +511,10 @@ class SpectralSample(Displayed, Stored):
             arrays["flux"], grid, ivar=arrays.get("ivar"), mask=arrays["mask"], unit=header["unit"], table=table
         )
         done = header["normalization"]
-        return sample if done is None else sample._changed(normalization=Normalization(**done))
+        return sample._changed(
+            flux=arrays["flux"],  # bad bins as they were, not bridged anew
+            normalization=None if done is None else Normalization(**done),
+        )
 
 
 #: What there is one number of per spectrum and bin.
@@ -538,8 +561,24 @@ def concatenate(samples: Sequence[SpectralSample]) -> SpectralSample:
     }
     ivar = [np.full(sample.flux.shape, np.nan) if sample.ivar is None else sample.ivar for sample in samples]
     part["ivar"] = None if all(sample.ivar is None for sample in samples) else np.concatenate(ivar)
-    table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
+    try:
+        table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
+    except (u.UnitsError, TableMergeError, TypeError, ValueError) as error:
+        raise AgnsalError(
+            f"the columns of the tables cannot be joined: {error}. Convert them, or remove what is not needed: "
+            f"{_columns_that_differ(samples)}."
+        ) from error
     return first._changed(**part, table=table, truth=None)
+
+
+def _columns_that_differ(samples: Sequence[SpectralSample]) -> str:
+    """Name the columns whose units or kinds are not the same everywhere, with the call that removes the first."""
+    kinds: dict[str, set[tuple[str, str]]] = {}
+    for sample in samples:
+        for column in sample.table.itercols():
+            kinds.setdefault(column.info.name, set()).add((str(column.info.unit), column.dtype.kind))
+    names = [name for name, kind in kinds.items() if len(kind) > 1]
+    return f"{', '.join(map(repr, names))} (del sample.table[{names[0]!r}])" if names else "see the tables"
 
 
 def bridge(flux: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:

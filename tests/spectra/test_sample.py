@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from specutils import Spectrum
 
 from agnsal import AgnsalError, AgnsalWarning, SpectralSample, WavelengthGrid
+from agnsal.spectra.normalization import Normalization
 from agnsal.spectra.sample import bridge
 
 GRID = WavelengthGrid.linear(5000 * u.AA, 5200 * u.AA, 41)
@@ -333,10 +334,10 @@ def test_a_sample_is_no_array(sample):
 def test_the_sample_knows_its_normalisation(sample, tmp_path):
     done = sample.normalize(at=5100 * u.AA, window=50 * u.AA)
     assert sample.normalization is None
-    assert done[1:].normalization == done.with_flux(done.flux).normalization == (5100.0, 50.0)
+    assert done[1:].normalization == done.with_flux(done.flux).normalization == Normalization(5100.0, 50.0)
     done.write(tmp_path / "a.npz")
-    assert SpectralSample.read(tmp_path / "a.npz").normalization == (5100.0, 50.0)
-    assert sample.normalize(window=None).normalization == (5100.0, None)
+    assert SpectralSample.read(tmp_path / "a.npz").normalization == Normalization(5100.0, 50.0)
+    assert sample.normalize(window=None).normalization == Normalization(5100.0, None)
 
 
 def test_means_and_continua_are_methods_too():

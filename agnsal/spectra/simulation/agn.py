@@ -60,8 +60,8 @@ class SimulationTruth:
         return SimulationTruth({name: value[item] for name, value in self.components.items()}, self.table[item])
 
     def scaled(self, factor: NDArray[np.float64]) -> SimulationTruth:
-        """The same with every spectrum's components multiplied by a factor, shape (n,); the parameters stay."""
-        return SimulationTruth({name: value * factor[:, None] for name, value in self.components.items()}, self.table)
+        """The same with every spectrum's components multiplied by a factor, shape (n, 1) or (n, n_bins)."""
+        return SimulationTruth({name: value * factor for name, value in self.components.items()}, self.table)
 
     def __repr__(self) -> str:
         return f"<SimulationTruth: {len(self)} spectra, {len(self.components)} components>"
