@@ -82,6 +82,15 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
+def test_every_figure_is_drawn_and_shown():
+    """By the code of a page, which runs, with a picture of its own."""
+    page = ROOT / "docs" / "all-figures.md"
+    for name in (name for name in agnsal.figures.__all__ if name.startswith("plot_")):
+        (drawn,) = (block for block in blocks(page, "python") if f"figures.{name}(" in block)
+        picture = re.search(r"savefig\(\"(.+\.png)\"\)", drawn)[1]
+        assert f"](figures/{picture})" in page.read_text(encoding="utf-8"), f"{name} is drawn but not shown"
+
+
 def test_the_version_is_that_of_the_changelog():
     """The tag says it; where a released version is installed, it is the one to cite."""
     cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), flags=re.M)[1]
