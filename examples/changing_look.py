@@ -19,7 +19,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable
-from paper_data import read_catalogue, redshift_column
+from catalogue_files import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal

@@ -53,11 +53,12 @@ def files(tmp_path_factory):
 
 def options_for(folder, output, **changes):
     options = {
-        "spectra": folder,
-        "catalogue": folder / "catalogue.ecsv",
+        "spectra": [folder],
+        "catalogue": [folder / "catalogue.ecsv"],
         "output": output,
+        "least_per_class": 75,
         "file_column": "file",
-        "label_column": "label",
+        "label_column": ["label"],
         "redshift_column": "redshift",
         "id_column": "object_id",
         "quick": True,
@@ -128,17 +129,61 @@ def test_files_of_a_catalogue_are_tested_and_explained(paper_data, files, tmp_pa
     assert not set(data.training.ids) & set(explained.ids)
 
 
-def test_enough_files_are_learnt_from(paper_data, files, tmp_path, monkeypatch):
-    monkeypatch.setattr(paper_data, "LEAST_PER_CLASS", 3)
-    data = paper_data.load(options_for(files, tmp_path))
+def test_enough_files_are_learnt_from(paper_data, files, tmp_path):
+    data = paper_data.load(options_for(files, tmp_path, least_per_class=3))
     assert list(data.tested) == ["test set"]
     assert len(data.training) + len(data.validation) + len(data.explained) == len(data.mapped) == 9
     np.testing.assert_array_equal(data.mapped.ids[data.rows], data.explained.ids)
 
 
+def test_catalogues_of_several_folders_are_merged(paper_data, files, tmp_path):
+    """The second catalogue lists two files of another folder, and another convention of labels for all."""
+    other, more = tmp_path / "other", tmp_path / "more.csv"
+    other.mkdir()
+    for name in ("0.ecsv", "3.ecsv"):
+        (other / f"moved {name}").write_bytes((files / name).read_bytes())
+    known = QTable.read(files / "catalogue.ecsv")[:9]
+    rows = [{**dict(row), "label": "type 1", "second": "intermediate"} for row in known]
+    rows += [{**dict(known[int(i)]), "file": f"moved {i}.ecsv", "second": "type 2"} for i in "03"]
+    QTable(rows=rows).write(more)
+    changes = {"spectra": [files, other], "catalogue": [files / "catalogue.ecsv", more], "least_per_class": 3}
+    data = paper_data.load(options_for(files, tmp_path, label_column=["label", "second"], **changes))
+    first, second = data.conventions["label"], data.conventions["second"]
+    assert len(first) == len(second) == 11
+    np.testing.assert_array_equal(first.labels[:9], known["label"])  # what the first catalogue says counts
+    np.testing.assert_array_equal(first.ids[9:], ["object 0", "object 3"])
+    np.testing.assert_array_equal(second.labels, ["intermediate"] * 9 + ["type 2"] * 2)
+    np.testing.assert_array_equal(data.mapped.flux, first.flux)
+
+
+def test_subsets_are_matched_in_redshift(paper_data):
+    from repeated_splits import STRATA, as_many_at_random, matched_rows
+
+    sample = agnsal.simulate_agn(60, 60, 60, seed=0, redshift_confound=False)
+    rows = matched_rows(sample, 1)
+    stratum = np.searchsorted(STRATA, sample.redshift[rows])
+    counts = [np.bincount(stratum[sample.labels[rows] == name], minlength=7) for name in CLASSES]
+    np.testing.assert_array_equal(counts, [counts[0]] * 3)
+    assert len(rows) > 30
+    random = as_many_at_random(sample, rows, 1)
+    assert len(set(random)) == len(random)
+    for name in CLASSES:
+        assert (sample.labels[random] == name).sum() == (sample.labels[rows] == name).sum()
+
+
+def test_scores_of_repeated_splits_know_a_class_that_redshift_tells(paper_data):
+    from repeated_splits import machine, redshift_alone, repeated
+
+    sample = agnsal.simulate_agn(40, 40, 0, seed=0)  # as in the paper the classes do not overlap in redshift
+    flat = sample.with_flux(np.ones(sample.flux.shape) + 0.01 * np.random.default_rng(0).normal(size=sample.flux.shape))
+    by_spectra, by_redshift = (repeated(flat, 2, make)[:, 3].mean() for make in (machine, redshift_alone))
+    assert by_spectra < 0.75
+    assert by_redshift > 0.95
+
+
 def test_a_catalogue_of_other_columns_says_what_it_has(paper_data, files, tmp_path):
     with pytest.raises(SystemExit, match="no column 'class'; it has file, label"):
-        paper_data.load(options_for(files, tmp_path, label_column="class"))
+        paper_data.load(options_for(files, tmp_path, label_column=["class"]))
 
 
 FLAM = u.Unit("1e-17 erg s-1 cm-2 AA-1")
@@ -223,8 +268,9 @@ def test_hostile_names_go_through_the_main_job_as_text(paper_data, hostile, tmp_
 
     output = tmp_path / "output"
     (output / "tables").mkdir(parents=True)
-    options = options_for(hostile, output, catalogue=hostile / "catalogue.ecsv")
-    sample, story = paper_data.read_files(options)
+    options = options_for(hostile, output, catalogue=[hostile / "catalogue.ecsv"])
+    conventions, story = paper_data.read_files(options)
+    sample = conventions["label"]
     assert len(sample) == len(HOSTILE)
     assert len((output / "left_out.txt").read_text(encoding="utf-8").splitlines()) == len(HOSTILE)
     assert len([line for line in story.splitlines() if line]) == 1 + paper_data.SHOWN + 1
