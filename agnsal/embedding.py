@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import matrix_of
+from agnsal.models.validation import ORIGIN_HEADER, Origin, as_learnt, matrix_of
 from agnsal.seeds import Seed, seed_of
-from agnsal.spectra.grid import GRID_ARRAYS, GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
+from agnsal.spectra.grid import GRID_ARRAYS, WavelengthGrid
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored
 
@@ -119,7 +119,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
             )
         if np.ptp(matrix, axis=0).max() == 0:
             raise AgnsalError(f"all {n} spectra are the same; there is nothing to map.")
-        self.grid_ = grid
+        self.grid_, self.learnt_from_ = grid, Origin.of(X)
         self.mean_, self.scale_ = np.zeros(matrix.shape[1]), np.ones(matrix.shape[1])
         if self.standardize:
             spread = matrix.std(axis=0)
@@ -187,7 +187,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Raises
         ------
         AgnsalError
-            If the spectra do not fit those of the map.
+            If the spectra do not fit those of the map, or are normalised otherwise.
         """
         check_is_fitted(self, "coordinates_")
         import openTSNE
@@ -195,6 +195,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         matrix, grid = self._matrix(X, fitting=False)
         if grid is not None and self.grid_ is not None and grid != self.grid_:
             raise AgnsalError(f"the spectra are on {grid!r}, the map was made on {self.grid_!r}.")
+        as_learnt(self, X)
         # openTSNE moves the map it is given, so it gets a copy
         fixed = openTSNE.TSNEEmbedding(
             self.coordinates_,
@@ -253,12 +254,12 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         "n_jobs": (int, None),
         "seed": int,
         "kl_divergence": float,
-        "grid": GRID_HEADER,
+        "learnt_from": ORIGIN_HEADER,
     }
 
     def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         check_is_fitted(self, "coordinates_")
-        edges, grid = pack_grid(self.grid_)
+        edges, origin = ({}, None) if self.learnt_from_ is None else self.learnt_from_.pack()
         arrays = {name: getattr(self, name) for name in ("coordinates_", "training_", "mean_", "scale_")}
         header = {
             "perplexity": float(self.perplexity),
@@ -266,7 +267,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
             "n_jobs": None if self.n_jobs is None else int(self.n_jobs),
             "seed": self.seed_,
             "kl_divergence": self.kl_divergence_,
-            "grid": grid,
+            "learnt_from": origin,
         }
         return arrays | edges, header
 
@@ -274,7 +275,8 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> SpectralEmbedding:
         """Ready to `transform`; its `random_state` is the seed that was used."""
         embedding = cls(header["perplexity"], header["seed"], header["n_jobs"], standardize=header["standardize"])
-        embedding.grid_ = unpack_grid(arrays, header["grid"])
+        embedding.learnt_from_ = Origin.unpack(arrays, header["learnt_from"])
+        embedding.grid_ = None if embedding.learnt_from_ is None else embedding.learnt_from_.grid
         for name in ("coordinates_", "training_", "mean_", "scale_"):
             setattr(embedding, name, arrays[name])
         n = len(embedding.training_)

@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import require_fitted
+from agnsal.models.validation import Origin, check_alike, require_fitted
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -87,6 +87,7 @@ class Familiarity(Displayed, BaseEstimator):
         if len(raw) <= self.n_neighbors + 1:
             raise AgnsalError(f"{len(raw)} training spectra are too few for {self.n_neighbors} neighbours.")
         self.grid_, self.n_features_in_ = sample.grid, len(sample.grid)
+        self.learnt_from_ = Origin(sample.grid, sample.unit, sample.normalization)
         self.center_: NDArray[np.float64] = raw.mean(axis=0)
         scale = raw.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
@@ -114,7 +115,7 @@ class Familiarity(Displayed, BaseEstimator):
         Raises
         ------
         AgnsalError
-            If it is not fitted, or the sample is on another grid than the training set.
+            If it is not fitted, or the sample is on another grid than the training set or normalised otherwise.
         """
         white = (self._features(sample) - self.center_) @ self.whitening_
         return self.neighbors_.kneighbors(white, n_neighbors=self.n_neighbors)[0].mean(axis=1)
@@ -124,6 +125,7 @@ class Familiarity(Displayed, BaseEstimator):
         raw = _line_features(sample)
         if sample.grid != self.grid_:
             raise AgnsalError(f"the sample is on {sample.grid!r}, the training set on {self.grid_!r}.")
+        check_alike(self.learnt_from_, sample, "the training spectra are such that their")
         return raw
 
     def p_value(self, sample: SpectralSample) -> NDArray[np.float64]:

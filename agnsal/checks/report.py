@@ -29,7 +29,7 @@ from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stab
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning, same_option
 from agnsal.models.refitting import fresh_copy
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import check_alike, flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
@@ -254,6 +254,7 @@ def check(
     spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else flux_of(sample_or_X)
     if len(spectra) != len(attribution):
         raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
+    _prepared_alike(spectra, training)
     n_maps, attribution, part = len(attribution), attribution[chosen], spectra[chosen]
     trial = make_trial(attribution, model, part, fill=fill, regions=same_option("regions", regions, "window", window))
     curves = removal_curves(trial)
@@ -363,6 +364,11 @@ def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") 
     elif sign * found["mean"] >= sign * fail_at:
         verdict = "care"
     return Finding(name, verdict, _WORDS[name].format(**found), found["mean"], found["low"], found["high"])
+
+
+def _prepared_alike(spectra: Any, training: Any) -> None:
+    if isinstance(spectra, SpectralSample) and isinstance(training, SpectralSample):
+        check_alike(spectra, training, "the explained spectra are such that their")
 
 
 def _training(training: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -22,6 +22,7 @@ from agnsal.errors import AgnsalError
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
 from agnsal.models.machine.coupling import class_pairs, pair_log_odds
 from agnsal.models.machine.svc import ProbabilisticSVC
+from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.editing.line_removal import line_ablations
@@ -176,7 +177,8 @@ def explain_spectrum(
     Raises
     ------
     AgnsalError
-        If there is no such spectrum, it is on another grid than the training sample, or nothing of it was observed.
+        If there is no such spectrum, it is on another grid than the training sample or normalised otherwise, or nothing
+        of it was observed.
 
     See Also
     --------
@@ -201,11 +203,17 @@ def explain_spectrum(
     if not -len(sample) <= i < len(sample):
         raise AgnsalError(f"there are {len(sample)} spectra, numbered 0 to {len(sample) - 1}; asked for {i}.")
     classifier = default_classifier() if classifier is None else classifier
+    if not isinstance(classifier, TrainedClassifier):
+        raise AgnsalError(
+            f"a TrainedClassifier is needed, got {type(classifier).__name__}; "
+            "agnsal.TrainedClassifier.train(sample, machine) makes one of a machine and its training sample."
+        )
     mine = sample[[i]]
     if mine.grid != classifier.training.grid:
         raise AgnsalError(
             f"the spectrum is on {mine.grid!r}, the classifier was trained on {classifier.training.grid!r}."
         )
+    check_alike(classifier.training, mine, "the classifier was trained on spectra whose")
     if mine.mask.all():
         raise AgnsalError(f"{mine.ids[0]}: no bin of the grid was observed; there is nothing to explain.")
     machine = classifier.machine

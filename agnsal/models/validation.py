@@ -62,16 +62,15 @@ class Origin:
             return None
         return cls(sample_or_X.grid, sample_or_X.unit, sample_or_X.normalization)
 
-    def check(self, sample: SpectralSample) -> None:
-        """Raise an AgnsalError if a sample is not like that learnt from."""
+    def check(self, sample: SpectralSample, whose: str = "the model has learnt from spectra whose") -> None:
+        """Raise an AgnsalError if a sample is not like that learnt from, or compared with."""
         for what in ("grid", "unit", "normalization"):
             learnt, given = (getattr(one, what) for one in (self, sample))
             if learnt != given:
                 names = [str(one) or "dimensionless" if what == "unit" else repr(one) for one in (learnt, given)]
                 raise AgnsalError(
-                    f"the model has learnt from spectra whose {what} is {names[0]}, that of "
-                    f"these is {names[1]}; prepare them as it has seen spectra, or pass their "
-                    ".flux if you know that it means the same."
+                    f"{whose} {what} is {names[0]}, that of these is {names[1]}; prepare them in the same way, or pass "
+                    "their .flux if you know that it means the same."
                 )
 
     def pack(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -88,6 +87,36 @@ class Origin:
             return None
         done = header["normalization"]
         return cls(grid, u.Unit(header["unit"]), None if done is None else Normalization(**done))
+
+
+def check_alike(first: SpectralSample | Origin, second: SpectralSample, whose: str) -> None:
+    """Refuse a sample that differs from another in grid, unit or normalisation.
+
+    A dimensionless sample that `SpectralSample.normalize` has not made does not say how it was normalised, and is taken
+    as it is: where a sample is needed, its flux alone cannot be given instead.
+
+    Parameters
+    ----------
+    first : SpectralSample or Origin
+        What has been seen.
+    second : SpectralSample
+        What will be compared with it.
+    whose : str
+        Beginning of the message, about the first.
+
+    Raises
+    ------
+    AgnsalError
+        If they differ.
+
+    Examples
+    --------
+    >>> import agnsal
+    >>> sample = agnsal.simulate_agn(2, 2, 0, seed=0)
+    >>> check_alike(sample[:1], sample[1:], "the first spectrum's")
+    """
+    silent = any(one.normalization is None and one.unit == u.dimensionless_unscaled for one in (first, second))
+    Origin(first.grid, first.unit, second.normalization if silent else first.normalization).check(second, whose)
 
 
 def as_learnt(model: object, sample_or_X: Any) -> Any:

@@ -20,6 +20,7 @@ from agnsal.attribution.counterfactual.search import nearest_crossing
 from agnsal.attribution.question.question import Question, ask
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, one_of
+from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed
 from agnsal.spectra.sample import SpectralSample
 
@@ -341,6 +342,7 @@ def _scales(
         found = [edit.noise(sample.ivar) if edit.scale is None else edit.scale for edit in turned]
         return np.concatenate(found, axis=1)
     reference = sample if population is None else population
+    check_alike(sample, reference, "the spectra to be edited are such that their")
     if len(reference) < _POPULATION:
         raise AgnsalError(
             f"the scatter of a population is what changes are measured by, and {len(reference)} spectra are too few; "

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.errors import AgnsalError, real_numbers
+from agnsal.models.validation import check_alike
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -69,6 +70,7 @@ def explain_change(
     if isinstance(first, SpectralSample) and isinstance(second, SpectralSample):
         if first.grid != second.grid:
             raise AgnsalError(f"the epochs are on different grids: {first.grid!r} and {second.grid!r}.")
+        check_alike(first, second, "the first epoch's")
         start, before = first.flux, first.mask
     elif isinstance(first, SpectralSample) or isinstance(second, SpectralSample):
         raise AgnsalError("give both epochs as samples, or both as arrays.")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.attribution.populations.projection import feature_matrix, population_outputs, projector
 from agnsal.errors import AgnsalError, AgnsalWarning, one_of, real_numbers, same_option
-from agnsal.models.validation import flux_of
+from agnsal.models.validation import as_learnt, flux_of
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -79,7 +79,7 @@ def effect_sizes(
     >>> effect_sizes(X @ [1.0, 0.0, -2.0], X, "pseudoinverse").round(6) + 0.0
     array([ 1.,  0., -2.])
     """
-    matrix = flux_of(X)
+    matrix = flux_of(as_learnt(model, X))
     predictions = population_outputs(model, matrix, target, output)
     Z = feature_matrix(matrix if features is None else features, len(predictions))
     columns = predictions.T if predictions.ndim == 2 else predictions[None]
