@@ -237,47 +237,101 @@ def prediction_sets(
     >>> bool(sets.coverage(sample[2::3].labels)["coverage"].min() > 0.8)
     True
     """
-    if not 0 < level < 1:
-        raise AgnsalError(f"level must be between 0 and 1, got {level}.")
-    _, labels = spectra_and_labels(X, y)
+    calibration = Calibration.of(model, X, y, level, by_class, cv=cv, random_state=random_state)
     asked = as_function(model, np.asarray(X.flux if isinstance(X, SpectralSample) else X, dtype=float))
-    classes = np.asarray(asked.classes_)
-    labels = np.asarray(labels)
-    strange = sorted({str(label) for label in labels} - {str(name) for name in classes})
-    if strange:
-        named = ", ".join(map(repr, strange[:5]))
-        raise AgnsalError(f"{named} are no classes of the model, which knows {classes.tolist()}.")
-    if not labels.size:
-        raise AgnsalError("there are no calibration spectra.")
-    own = _probabilities(asked, X) if cv is None else _out_of_fold(model, X, labels, cv, random_state)
-    probabilities = _probabilities(asked, spectra)
-    codes = np.searchsorted(np.sort(classes), labels)
-    codes = np.argsort(classes)[codes]
-    score = 1.0 - own[np.arange(labels.size), codes]
-    p_values = np.empty(probabilities.shape)
-    for k in range(classes.size):
-        of_class = np.sort(score[codes == k] if by_class else score)
-        reached = of_class.size - np.searchsorted(of_class, 1.0 - probabilities[:, k], side="left")
-        p_values[:, k] = (1 + reached) / (of_class.size + 1)
-    exchangeable = f"at least {level:g} of new spectra {'of each class' if by_class else 'of all classes'}"
-    if cv is not None:
-        exchangeable = f"at least {max(0.0, 2 * level - 1):g} (usually about {level:g}) of new spectra"
-    ids = spectra.ids if isinstance(spectra, SpectralSample) else np.arange(len(probabilities)).astype(str)
     unfamiliar = None
     if familiarity is not None and isinstance(spectra, SpectralSample):
         unfamiliar = familiarity.p_value(spectra) < _DOUBT
-    return PredictionSets(
-        sets=p_values > 1 - level + 1e-12,
-        p_values=p_values,
-        probabilities=probabilities,
-        classes_=classes,
-        level=float(level),
-        by_class=by_class,
-        n_calibration=np.bincount(codes, minlength=classes.size),
-        guarantee=f"the true class is in the set for {exchangeable}, if they are like the calibration spectra",
-        ids=np.array([printable(name) for name in ids]),
-        unfamiliar=unfamiliar,
-    )
+    ids = spectra.ids if isinstance(spectra, SpectralSample) else None
+    return calibration.sets(_probabilities(asked, spectra), ids, unfamiliar)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What calibration spectra say of a classifier: all that prediction sets need beside probabilities.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        Of the model.
+    scores : tuple of ndarray
+        For each class ``1 - P(class)`` of its calibration spectra, sorted; the same of all where not by class.
+    n_calibration : ndarray of int, shape (n_classes,)
+        Calibration spectra of each class.
+    level, by_class, cv
+        See `prediction_sets`.
+    """
+
+    classes_: NDArray[Any]
+    scores: tuple[NDArray[np.float64], ...]
+    n_calibration: NDArray[np.intp]
+    level: float
+    by_class: bool
+    cv: int | None
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        X: SpectralSample | ArrayLike,
+        y: ArrayLike | None = None,
+        level: float = 0.9,
+        by_class: bool = True,
+        *,
+        cv: int | None = None,
+        random_state: Seed = None,
+    ) -> Calibration:
+        """Ask a model about calibration spectra; parameters and refusals are those of `prediction_sets`."""
+        if not 0 < level < 1:
+            raise AgnsalError(f"level must be between 0 and 1, got {level}.")
+        _, labels = spectra_and_labels(X, y)
+        asked = as_function(model, np.asarray(X.flux if isinstance(X, SpectralSample) else X, dtype=float))
+        classes = np.asarray(asked.classes_)
+        labels = np.asarray(labels)
+        strange = sorted({str(label) for label in labels} - {str(name) for name in classes})
+        if strange:
+            named = ", ".join(map(repr, strange[:5]))
+            raise AgnsalError(f"{named} are no classes of the model, which knows {classes.tolist()}.")
+        if not labels.size:
+            raise AgnsalError("there are no calibration spectra.")
+        own = _probabilities(asked, X) if cv is None else _out_of_fold(model, X, labels, cv, random_state)
+        codes = np.searchsorted(np.sort(classes), labels)
+        codes = np.argsort(classes)[codes]
+        score = 1.0 - own[np.arange(labels.size), codes]
+        scores = tuple(np.sort(score[codes == k] if by_class else score) for k in range(classes.size))
+        return cls(classes, scores, np.bincount(codes, minlength=classes.size), float(level), by_class, cv)
+
+    @property
+    def guarantee(self) -> str:
+        """What is guaranteed, in words."""
+        of = f"at least {self.level:g} of new spectra {'of each class' if self.by_class else 'of all classes'}"
+        if self.cv is not None:
+            of = f"at least {max(0.0, 2 * self.level - 1):g} (usually about {self.level:g}) of new spectra"
+        return f"the true class is in the set for {of}, if they are like the calibration spectra"
+
+    def sets(
+        self,
+        probabilities: NDArray[np.float64],
+        ids: NDArray[Any] | None = None,
+        unfamiliar: NDArray[np.bool_] | None = None,
+    ) -> PredictionSets:
+        """Prediction sets of spectra with these probabilities, shape (n, n_classes)."""
+        p_values = np.empty(probabilities.shape)
+        for k, known in enumerate(self.scores):
+            reached = known.size - np.searchsorted(known, 1.0 - probabilities[:, k], side="left")
+            p_values[:, k] = (1 + reached) / (known.size + 1)
+        return PredictionSets(
+            sets=p_values > 1 - self.level + 1e-12,
+            p_values=p_values,
+            probabilities=probabilities,
+            classes_=self.classes_,
+            level=self.level,
+            by_class=self.by_class,
+            n_calibration=self.n_calibration,
+            guarantee=self.guarantee,
+            ids=np.array([printable(name) for name in (np.arange(len(p_values)).astype(str) if ids is None else ids)]),
+            unfamiliar=unfamiliar,
+        )
 
 
 def _probabilities(model: Any, spectra: SpectralSample | ArrayLike) -> NDArray[np.float64]:

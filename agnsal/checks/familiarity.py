@@ -142,7 +142,21 @@ class Familiarity(Displayed, BaseEstimator):
             Never below one over the number of training spectra plus one.
         """
         require_fitted(self)
-        further = len(self.training_distance_) - np.searchsorted(self.training_distance_, self.distance(sample))
+        return self.p_value_at(self.distance(sample))
+
+    def p_value_at(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`p_value` of spectra whose `distance` is known.
+
+        Parameters
+        ----------
+        distance : ndarray, shape (n,)
+            See `distance`.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        further = len(self.training_distance_) - np.searchsorted(self.training_distance_, distance)
         return (further + 1) / (len(self.training_distance_) + 1)
 
     def flag(self, sample: SpectralSample, level: float = 0.01) -> NDArray[np.bool_]:

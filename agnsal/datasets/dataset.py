@@ -82,10 +82,12 @@ class SpectralDataset(Displayed):
     @property
     def ids(self) -> NDArray[Any]:
         """Names of the objects, as text."""
-        for name in IDS:
-            if name in self.table.colnames:
-                return np.asarray(self.table[name]).astype(str)
-        return np.array([f"row {row}" for row in range(len(self))])
+        return self.ids_of(np.arange(len(self)))
+
+    def ids_of(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Names of the objects of some rows, as text."""
+        name = next((name for name in IDS if name in self.table.colnames), None)
+        return np.array([f"row {row}" for row in rows] if name is None else self.table[name][rows]).astype(str)
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -103,11 +105,10 @@ class SpectralDataset(Displayed):
     def set_aside(self) -> QTable:
         """Rows that could not be used so far."""
         rows = sorted(self._left_out)
-        ids = self.ids
         return QTable(
             {
                 "row": np.array(rows, dtype=np.intp),
-                "object_id": np.array([ids[row] for row in rows], dtype=str),
+                "object_id": self.ids_of(np.array(rows, dtype=np.intp)),
                 "cause": np.array([self._left_out[row] for row in rows], dtype=str),
             }
         )
@@ -194,7 +195,7 @@ class SpectralDataset(Displayed):
         if not good:
             return Block(number, rows[:0], None, left_out)
         kept = np.array([row for row, _ in good])
-        ids, redshift = self.ids[kept], self.redshift
+        ids, redshift = self.ids_of(kept), self.redshift
         put = collect(
             [one for _, one in good],
             grid,

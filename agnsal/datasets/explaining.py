@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from agnsal.attribution import methods as _methods  # noqa: F401 - every method declares itself
 from agnsal.attribution.answer.attribution import versions
 from agnsal.attribution.question.methods import METHODS
+from agnsal.attribution.question.question import ask
+from agnsal.checks.conformal import Calibration
 from agnsal.datasets.dataset import Block, SpectralDataset
 from agnsal.datasets.result import MANIFEST, DatasetResult, block_name
 from agnsal.errors import AgnsalError, one_of
@@ -25,12 +28,16 @@ from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import SpectralLine
 from agnsal.spectra.regions import Regions
+from agnsal.spectra.sample import SpectralSample
 from agnsal.store.replacing import made_folder, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from agnsal.checks.familiarity import Familiarity
+
+#: Names turned into text at once.
+_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class Work:
     output: str
     options: Mapping[str, Any]
     regions: Regions
-    familiarity: Any
+    familiarity: Familiarity | None
+    calibration: Calibration | None
     maps: bool
     normalize: bool
 
@@ -67,58 +75,66 @@ class Work:
 
         start = block.number * self.size
         rows = np.arange(start, min(start + self.size, len(self.dataset)))
-        place = {int(row): k for k, row in enumerate(block.rows)}
-        at = np.array([place.get(int(row), -1) for row in rows])
+        place = np.full(rows.size, -1)
+        place[block.rows - start] = np.arange(block.rows.size)
         columns: dict[str, Any] = {
             "row": rows,
-            "object_id": pa.array(self.dataset.ids[rows].tolist(), pa.string()),
+            "object_id": pa.array(self.dataset.ids_of(rows).tolist(), pa.string()),
             "cause": pa.array([block.left_out.get(int(row), "") for row in rows], pa.string()),
         }
-        for name, values in self._numbers(block).items():
-            kind = pa.string() if values.dtype.kind == "U" else pa.from_numpy_dtype(values.dtype)
-            columns[name] = pa.array([values[k].item() if k >= 0 else None for k in at], kind)
-        if self.maps:
-            for name, matrix in self._maps(block).items():
-                listed = [matrix[k] if k >= 0 else None for k in at]
-                columns[name] = pa.array(listed, pa.list_(pa.float32()))
+        found = {} if block.sample is None else self._found(block.sample)
+        for name, kind in self._kinds().items():
+            if name not in found:
+                columns[name] = pa.nulls(rows.size, kind)
+            elif found[name].ndim == 2:
+                columns[name] = pa.array([found[name][k] if k >= 0 else None for k in place], kind)
+            else:
+                columns[name] = pa.array(found[name][place], kind, mask=place < 0)
         return pa.table(columns)
 
-    def _numbers(self, block: Block) -> dict[str, np.ndarray]:
-        """Columns of a number or a text for each spectrum that could be used."""
-        differentiable = as_differentiable(self.model)
-        classes = [str(name) for name in differentiable.classes_]
-        if block.sample is None:
-            empty = np.zeros(0)
-            numbers = {"redshift": empty, "predicted": np.zeros(0, dtype="U1")}
-            numbers |= {f"P({name})": empty for name in classes}
-            if self.familiarity is not None:
-                numbers["familiarity p"] = empty
-            for region in self.regions:
-                numbers |= {region: empty, f"{region} bad": empty}
-            return numbers
-        sample = block.sample
-        probabilities = np.asarray(differentiable.outputs(sample, "probability"))
-        redshift = np.full(len(sample), np.nan) if sample.redshift is None else np.asarray(sample.redshift, float)
-        numbers = {"redshift": redshift, "predicted": np.array(classes)[probabilities.argmax(axis=1)]}
-        numbers |= {f"P({name})": probabilities[:, k] for k, name in enumerate(classes)}
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return [str(name) for name in as_differentiable(self.model).classes_]
+
+    def _kinds(self) -> dict[str, pa.DataType]:
+        """The columns that are worked out, with what they hold."""
+        import pyarrow as pa
+
+        kinds = {"redshift": pa.float64(), "predicted": pa.string()}
+        kinds |= {f"P({name})": pa.float64() for name in self.classes}
         if self.familiarity is not None:
-            numbers["familiarity p"] = np.asarray(self.familiarity.p_value(sample))
-        values, bad = self._attribution(block), sample.mask
-        sums = self.regions.sums(np.where(bad, 0.0, values))
-        shares = self.regions.means(bad.astype(float))
+            kinds |= {"familiarity p": pa.float64(), "familiarity distance": pa.float64()}
+        if self.calibration is not None:
+            kinds |= {"set": pa.string(), "set size": pa.int64()}
+        for region in self.regions:
+            kinds |= {region: pa.float64(), f"{region} bad": pa.float64()}
+        return kinds | (dict.fromkeys(("map", "flux"), pa.list_(pa.float32())) if self.maps else {})
+
+    def _found(self, sample: SpectralSample) -> dict[str, NDArray[Any]]:
+        """Columns of spectra that could be used. One question is asked, so that kernels are evaluated once."""
+        known = METHODS[self.method]
+        question = ask(self.model, sample, "predicted", self.output, differentiable=known.differentiable)
+        values = known.function(question, sample, question.asked, self.output, **self.options).values
+        redshift = np.full(len(sample), np.nan) if sample.redshift is None else np.asarray(sample.redshift, float)
+        found = {"redshift": redshift, "predicted": np.asarray(question.target).astype(str)}
+        found |= {f"P({name})": question.probabilities[:, k] for k, name in enumerate(self.classes)}
+        if self.familiarity is not None:
+            distance = self.familiarity.distance(sample)
+            found |= {"familiarity p": self.familiarity.p_value_at(distance), "familiarity distance": distance}
+        if self.calibration is not None:
+            sets = self.calibration.sets(question.probabilities).to_table()
+            found |= {"set": np.asarray(sets["set"]).astype(str), "set size": np.asarray(sets["size"])}
+        bad = sample.mask
+        inside = self.regions.members.T.toarray()  # dense: the regions are few, the spectra many
+        sizes = np.where(self.regions.sizes > 0, self.regions.sizes, np.nan)
+        sums, shares = np.where(bad, 0.0, values) @ inside, bad.astype(float) @ inside / sizes
         for k, region in enumerate(self.regions):
-            numbers |= {region: sums[:, k], f"{region} bad": shares[:, k]}
-        return numbers
-
-    def _attribution(self, block: Block) -> np.ndarray:
-        explain: Callable[..., Any] = METHODS[self.method].function
-        return np.asarray(explain(self.model, block.sample, output=self.output, **self.options).values)
-
-    def _maps(self, block: Block) -> dict[str, np.ndarray]:
-        if block.sample is None:
-            return {name: np.zeros((0, len(self.grid)), np.float32) for name in ("map", "flux")}
-        values = np.where(block.sample.mask, np.nan, self._attribution(block))
-        return {"map": values.astype(np.float32), "flux": block.sample.flux.astype(np.float32)}
+            found |= {region: sums[:, k], f"{region} bad": shares[:, k]}
+        if self.maps:
+            found["map"] = np.where(bad, np.nan, values).astype(np.float32)
+            found["flux"] = sample.flux.astype(np.float32)
+        return found
 
 
 def explain_dataset(
@@ -132,6 +148,8 @@ def explain_dataset(
     maps: bool = False,
     lines: Iterable[str | SpectralLine] | None = None,
     familiarity: Familiarity | None = None,
+    calibration: SpectralSample | None = None,
+    level: float = 0.9,
     size: int = 2048,
     normalize: bool = True,
     n_jobs: int = 1,
@@ -163,7 +181,12 @@ def explain_dataset(
     lines : iterable of str or SpectralLine, optional
         Lines whose core and wings are summed; by default the common ones on the grid.
     familiarity : Familiarity, optional
-        Fitted to the training sample; its p value is then given for each spectrum.
+        Fitted to the training sample; its p value and distance are then given for each spectrum.
+    calibration : SpectralSample, optional
+        Labelled spectra held out from training: the column ``set`` then names the classes that cannot be excluded
+        (`agnsal.prediction_sets`).
+    level : float
+        Coverage of these sets.
     size : int
         Spectra of a block.
     normalize : bool
@@ -211,7 +234,19 @@ def explain_dataset(
     given = None if lines is None else list(lines)
     regions = Regions.from_lines(grid, given, split_wings=True, overlap=True)
     work = Work(
-        model, dataset, grid, folder.resolve(), size, method, output, options, regions, familiarity, maps, normalize
+        model=model,
+        dataset=dataset,
+        grid=grid,
+        folder=folder.resolve(),
+        size=size,
+        method=method,
+        output=output,
+        options=options,
+        regions=regions,
+        familiarity=familiarity,
+        calibration=None if calibration is None else Calibration.of(model, calibration, level=level),
+        maps=maps,
+        normalize=normalize,
     )
     _settle(folder, _question(work))
     result = DatasetResult(folder)
@@ -254,13 +289,14 @@ def _question(work: Work) -> dict[str, Any]:
     return {
         "model": fingerprint(work.model),
         "familiarity": None if work.familiarity is None else fingerprint(work.familiarity),
-        "dataset": {"n": len(work.dataset), "ids": _sum(work.dataset.ids), "redshifts": _sum(work.dataset.redshift)},
-        "grid": _sum(work.grid.edges.value),
+        "calibration": None if work.calibration is None else fingerprint(work.calibration),
+        "dataset": {"n": len(work.dataset), "ids": _sum_of_ids(work.dataset), "redshifts": _sum(work.dataset.redshift)},
+        "grid": [work.grid.edges.value.tolist(), work.grid.centers.value.tolist()],
         "method": work.method,
         "output": work.output,
         "options": {name: repr(value) for name, value in sorted(work.options.items())},
         "regions": list(work.regions),
-        "classes": [str(name) for name in as_differentiable(work.model).classes_],
+        "classes": work.classes,
         "size": work.size,
         "maps": work.maps,
         "normalize": work.normalize,
@@ -338,8 +374,11 @@ def _feed(digest: Any, value: Any, seen: set[int]) -> None:
 
 
 def _sum(values: Any) -> str:
-    if values is None:
-        return ""
-    array = np.asarray(values)
-    content = "\0".join(array.tolist()).encode() if array.dtype.kind == "U" else np.ascontiguousarray(array).tobytes()
-    return hashlib.sha256(content).hexdigest()
+    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+
+
+def _sum_of_ids(dataset: SpectralDataset) -> str:
+    digest = hashlib.sha256()
+    for rows in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _AT_ONCE)):
+        digest.update("\0".join([*dataset.ids_of(rows).tolist(), ""]).encode())
+    return digest.hexdigest()

@@ -205,11 +205,11 @@ class DifferentiableModel:
         AgnsalError
             If the target is not a class of the model, or see `outputs`.
         """
-        return self.value_and_gradient(
+        return self.outputs_and_gradient(
             X, target, output, batch_size=batch_size, max_memory=max_memory, precision=precision, kind=kind
         )[1]
 
-    def value_and_gradient(
+    def outputs_and_gradient(
         self,
         X: ArrayLike,
         target: Any = None,
@@ -220,7 +220,7 @@ class DifferentiableModel:
         precision: str = "double",
         kind: str | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """One output per spectrum and its gradient, for little more than the gradient alone.
+        """Values of every class and the gradient of one, for little more than the gradient alone.
 
         Parameters
         ----------
@@ -229,10 +229,10 @@ class DifferentiableModel:
 
         Returns
         -------
-        values : ndarray, shape (n,)
-            The outputs asked for.
+        outputs : ndarray, shape (n, n_classes) or (n, n_pairs)
+            See `outputs`.
         gradient : ndarray, shape (n, n_features)
-            Their gradients.
+            Of those asked for.
         weights : ndarray, shape (n, n_classes) or (n, n_pairs)
             What selected them, see `weights`.
 
@@ -246,16 +246,17 @@ class DifferentiableModel:
         largest = target is LARGEST
         weights = np.zeros((len(X), 0)) if largest else self.weights(target, len(X), output, kind=kind)
         step = self._batch_size(batch_size, max_memory)
-        values, gradient, chosen = np.empty(len(X)), np.empty(X.shape), []
+        gradient, found, chosen = np.empty(X.shape), [], []
         with single_precision(_is_single(precision)):
             for start in range(0, len(X), step):
                 rows = slice(start, start + step)
-                pull_back, outputs = make_vjp(function)(X[rows])
-                selected = np.eye(outputs.shape[1])[outputs.argmax(axis=1)] if largest else weights[rows]
-                values[rows] = (outputs * selected).sum(axis=1)
+                pull_back, here = make_vjp(function)(X[rows])
+                selected = np.eye(here.shape[1])[here.argmax(axis=1)] if largest else weights[rows]
                 gradient[rows] = pull_back(selected)
+                found.append(here)
                 chosen.append(selected)
-        return values, gradient, np.concatenate(chosen) if largest and chosen else weights
+        outputs = np.concatenate(found) if found else np.zeros_like(weights)
+        return outputs, gradient, np.concatenate(chosen) if largest and chosen else weights
 
     @property
     def is_regressor(self) -> bool:

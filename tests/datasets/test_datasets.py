@@ -219,6 +219,30 @@ def test_answers_are_those_of_the_functions(tmp_path):
     assert (table["cause"] == "").all()
 
 
+def test_sets_and_distances_are_those_of_the_functions(tmp_path):
+    calibration, familiarity = agnsal.simulate_agn(40, 40, 0, seed=7).normalize(), agnsal.Familiarity()
+    familiarity.fit(SAMPLE.normalize())
+    result = explained(tmp_path, calibration=calibration, level=0.95, familiarity=familiarity)
+    table, sets = result.table(), agnsal.prediction_sets(MACHINE, calibration, None, SAMPLE.normalize(), level=0.95)
+    assert_array_equal(table["set"], sets.to_table()["set"])
+    assert_array_equal(table["set size"], sets.sets.sum(axis=1))
+    assert_allclose(table["familiarity distance"], familiarity.distance(SAMPLE.normalize()), rtol=1e-9)
+    for changed in ({"level": 0.9}, {"calibration": calibration[:70]}):
+        asked = {"calibration": calibration, "level": 0.95, "familiarity": familiarity} | changed
+        with pytest.raises(agnsal.AgnsalError, match="calibration differ"):
+            explained(tmp_path, **asked)
+
+
+def test_probabilities_and_map_cost_one_evaluation(tmp_path, monkeypatch):
+    """A block is brought to the support vectors once, however many columns come of it."""
+    from agnsal.models.machine import kernels
+
+    seen, real = [], kernels._squared_distances
+    monkeypatch.setattr(kernels, "_squared_distances", lambda X, *rest: seen.append(len(X)) or real(X, *rest))
+    explained(tmp_path, maps=True)
+    assert sum(seen) == len(SAMPLE)
+
+
 def test_every_method_without_layers_serves(tmp_path):
     for number, method in enumerate(["input_x_gradient", "occlusion", "shapley", "integrated_gradients"]):
         result = explained(tmp_path / str(number), SAMPLE[:6], method=method, size=4)

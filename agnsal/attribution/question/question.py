@@ -11,6 +11,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from agnsal.attribution.answer.attribution import Attribution, versions
 from agnsal.attribution.answer.options import remembered
@@ -69,21 +70,34 @@ class Question:
         return self.model.weights(self.target, len(self.X), self.output)
 
     @cached_property
+    def outputs(self) -> NDArray[np.float64]:
+        """The output asked about, of every class, shape (n, n_outputs)."""
+        return np.asarray(self.model.outputs(self.X, self.output))
+
+    @cached_property
     def value(self) -> NDArray[np.float64]:
         """Value of the output asked about, shape (n,)."""
-        return self.explained(self.X)
+        return (self.outputs * self.weights).sum(axis=1)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Of every class, shape (n, n_classes); from the log-odds, where these are asked about."""
+        if self.output == "log_odds":
+            return expit(self.outputs)
+        return self.outputs if self.output == "probability" else np.asarray(self.model.outputs(self.X, "probability"))
 
     @cached_property
     def gradient_here(self) -> NDArray[np.float64]:
-        """Gradient of the output asked about at the spectra; it brings `value`, and a predicted `target`, with it."""
-        lazy = _is_predicted(self.asked) and self.output == "probability" and self.model.predicts_most_probable
-        target = LARGEST if lazy and "target" not in self.__dict__ else self.target
-        value, gradient, weights = self.model.value_and_gradient(self.X, target, self.output)
+        """Gradient of the output asked about at the spectra; it brings `outputs`, and a predicted `target`, with it."""
+        ranked = self.output in ("probability", "log_odds") and self.model.predicts_most_probable
+        lazy = ranked and _is_predicted(self.asked) and "target" not in self.__dict__
+        target = LARGEST if lazy else self.target
+        outputs, gradient, weights = self.model.outputs_and_gradient(self.X, target, self.output)
         if target is LARGEST:
             found = {"target": self.model.classes_[weights.argmax(axis=1)], "weights": weights}
         else:
             found = {}
-        self.__dict__.update(found, value=value)
+        self.__dict__.update(found, outputs=outputs)
         return gradient
 
     def explained(self, X: NDArray[np.float64], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
@@ -264,7 +278,7 @@ def ask(
     Parameters
     ----------
     model : object
-        Anything `as_differentiable` takes.
+        Anything `as_differentiable` takes; or a `Question` about the same spectra, which keeps what it has found.
     sample_or_X : SpectralSample or array_like, shape (n, n_features)
         The spectra.
     target : str, label or array_like, shape (n,)
@@ -296,6 +310,10 @@ def ask(
     ['up', 'up']
     """
     one_of("output", output, KINDS)
+    if isinstance(model, Question):
+        if model.sample is sample_or_X and model.output == output and model.asked is target:
+            return model
+        model = model.estimator
     estimator = model
     sample = sample_or_X if isinstance(sample_or_X, SpectralSample) else None
     X = flux_of(as_learnt(estimator, sample_or_X))

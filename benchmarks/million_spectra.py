@@ -1,0 +1,75 @@
+"""explain_dataset beside the bare matrix products of the same blocks, and the memory it takes, against n.
+
+Every spectrum is one of 4,096 simulated ones with new noise, drawn when its block is asked for, so that no disk is
+filled. Two matrix products a block are what probabilities and a gradient cannot do without; they are timed between the
+blocks, in the same run.
+
+python benchmarks/million_spectra.py                             # 4,096 and 16,384 spectra, in seconds
+python benchmarks/million_spectra.py --n 10000 100000 1000000    # some ten minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+
+import numpy as np
+from astropy.table import QTable
+from memory import Peak
+from threadpoolctl import threadpool_limits
+
+import agnsal
+from agnsal.datasets.dataset import Block, SpectralDataset
+
+GRID = agnsal.PERUZZI2021_GRID
+
+
+class Drawn(SpectralDataset):
+    """A data set whose blocks are drawn from a pool, with new noise; it looks at the clock beside."""
+
+    def __init__(self, n: int, pool: agnsal.SpectralSample, landmarks: np.ndarray) -> None:
+        super().__init__(pool, QTable({"object_id": np.arange(n)}), min_coverage=0.8, frame="rest")
+        self._pool, self._landmarks = pool, landmarks
+        self.aside, self.bare, self.timed = 0.0, 0.0, 0
+
+    def block(self, number: int, grid: agnsal.WavelengthGrid, size: int = 2048, *, normalize: bool = True) -> Block:
+        start = time.perf_counter()
+        rows = np.arange(number * size, min((number + 1) * size, len(self)))
+        random = np.random.default_rng(number)
+        drawn = random.integers(len(self._pool), size=rows.size)
+        flux, ivar = self._pool.flux[drawn], self._pool.ivar[drawn]
+        flux += random.standard_normal(flux.shape) * np.sqrt(1 / np.where(ivar > 0, ivar, np.inf))
+        sample = agnsal.SpectralSample(flux, grid, ivar=ivar, mask=self._pool.mask[drawn])
+        if normalize and rows.size == size:
+            before = time.perf_counter()
+            kernel = sample.flux @ self._landmarks.T
+            _ = kernel @ self._landmarks
+            self.bare += time.perf_counter() - before
+            self.timed += size
+        self.aside += time.perf_counter() - start
+        return Block(number, rows, sample, {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[4096, 16_384])
+    options = parser.parse_args()
+    pool = agnsal.simulate_agn(832, 2626, 638, seed=0).normalize()
+    machine = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, n_landmarks=500, random_state=0).fit(pool)
+    machine.learnt_from_ = None  # blocks come as they are, normalised already
+    pool.truth = None
+    print("        n  ms a spectrum  / matrix products  peak MiB")
+    for n in options.n:
+        dataset = Drawn(n, pool, machine.support_vectors_)
+        with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), Peak() as peak:
+            start = time.perf_counter()
+            result = agnsal.explain_dataset(machine, dataset, GRID, folder)
+            took = time.perf_counter() - start - dataset.aside
+            assert result.complete
+        bare = dataset.bare / dataset.timed
+        print(f"{n:9d} {1e3 * took / n:14.3f} {took / n / bare:18.2f} {peak.mib:9.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
