@@ -82,6 +82,22 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
+def test_a_page_as_a_notebook_has_the_same_code(tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
+    from gallery import write_notebook
+
+    page = ROOT / "docs" / "tutorial.md"
+    write_notebook(page, tmp_path / "tutorial.ipynb", "https://example.org/docs")
+    cells = nbformat.read(tmp_path / "tutorial.ipynb", as_version=4).cells
+    assert [cell.source for cell in cells if cell.cell_type == "code"] == [
+        code.rstrip() for code in blocks(page, "python")
+    ]
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "](https://example.org/docs/how-to-pipelines.md)" in text
+    assert not re.search(r"\]\((?!https?:)", text)
+
+
 def test_every_figure_is_drawn_and_shown():
     """By the code of a page, which runs, with a picture of its own."""
     page = ROOT / "docs" / "all-figures.md"
