@@ -188,13 +188,11 @@ def draw_maps(options, task: str, scaling: str, model, test: agnsal.SpectralSamp
     titles = [f"{n}: true class {label}" for n, label in enumerate([*correct.labels, *wrong.labels], 1)]
     if len(correct):
         number = {"two classes": 5, "three classes": 6}[task]
-        draw_saliency(options, f"{number}_saliency_{name}", agnsal.saliency(model, correct), titles[: len(correct)])
+        draw_saliency(options, f"{number}_saliency_{name}", model, correct, titles[: len(correct)])
         gradients = {label: agnsal.saliency(model, correct, target=label) for label in TASKS[task]}
         draw_gradients(options, f"8_class_gradients_{name}", gradients, titles)
     if len(wrong):
-        draw_saliency(
-            options, f"7_saliency_misclassified_{name}", agnsal.saliency(model, wrong), titles[len(correct) :]
-        )
+        draw_saliency(options, f"7_saliency_misclassified_{name}", model, wrong, titles[len(correct) :])
 
 
 def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample) -> str:
@@ -212,7 +210,9 @@ def examine(options, task: str, scaling: str, model, test: agnsal.SpectralSample
     n_right = sum(map(len, right.values()))
     note = f"{task}, {scaling}: {n_right} of {len(test)} spectra classified correctly."
     if of_class:
-        draw_importance(options, f"10_line_importance_{name}", of_class)
+        # of two classes one is the mirror image of the other
+        shown = dict(list(of_class.items())[:1]) if len(TASKS[task]) == 2 else of_class
+        draw_importance(options, f"10_line_importance_{name}", shown)
     if "type 1" in of_class:
         # log-odds: the gradient has the sign of that of the probability, but does not vanish where that saturates
         towards = agnsal.saliency(model, right["type 1"], target="type 1", output="log_odds")
@@ -259,14 +259,24 @@ def draw_map(options, name: str, embedding, data: Data, marked=None, names=None)
     save_figure(options, name, ax.figure)
 
 
-def draw_saliency(options, name: str, attribution: agnsal.Attribution, titles: list[str]) -> None:
-    """Draw the maps above each other, in the clear and in the published look."""
-    for style, suffix in (("clear", ""), ("published", "_published")):
-        figure, axes = panels(len(attribution), 2.6)
-        for i, ax in enumerate(axes):
-            explained = f"P({attribution.target[i]}) = {attribution.explained[i]:.4g}"
-            figures.plot_saliency(attribution, i, ax=ax, style=style, title=f"{titles[i]}; {explained}")
-        save_figure(options, name + suffix, figure)
+def draw_saliency(options, name: str, model, sample: agnsal.SpectralSample, titles: list[str]) -> None:
+    """Draw maps above each other beside what the answer would be without each line, and in the published look."""
+    attribution = agnsal.saliency(model, sample)
+    # log-odds: a probability of 1 does not fall visibly
+    ablation = agnsal.line_ablation(model, sample, output="log_odds")
+    titles = [
+        f"{title}; P({target}) = {explained:.4g}"
+        for title, target, explained in zip(titles, attribution.target, attribution.explained, strict=True)
+    ]
+    figure, axes = panels(len(sample), 2.6, ablation=True)
+    for i, (left, right) in enumerate(axes):
+        figures.plot_saliency(attribution, i, ax=left, sample=sample, title=titles[i])
+        figures.plot_line_ablation(ablation, i, ax=right)
+    save_figure(options, name, figure)
+    figure, axes = panels(len(sample), 2.6)
+    for i, ax in enumerate(axes):
+        figures.plot_saliency(attribution, i, ax=ax, style="published", title=titles[i])
+    save_figure(options, f"{name}_published", figure)
 
 
 def draw_gradients(options, name: str, gradients: dict[str, agnsal.Attribution], titles: list[str]) -> None:
@@ -284,7 +294,8 @@ def draw_confusion(options, name: str, true, predicted, labels: list[str]) -> No
 
 
 def draw_importance(options, name: str, of_class: dict[str, agnsal.Attribution]) -> None:
-    figure, axes = plt.subplots(1, len(of_class), figsize=(PAGE, 4.6), layout="constrained", squeeze=False)
+    size = (COLUMN if len(of_class) == 1 else PAGE, 4.6)
+    figure, axes = plt.subplots(1, len(of_class), figsize=size, layout="constrained", squeeze=False)
     for attribution, ax in zip(of_class.values(), axes[0], strict=True):
         figures.plot_line_importance(attribution, ax=ax)
         if ax is not axes[0, 0]:
@@ -294,9 +305,19 @@ def draw_importance(options, name: str, of_class: dict[str, agnsal.Attribution])
     save_figure(options, name, figure)
 
 
-def panels(n: int, height: float) -> tuple[plt.Figure, np.ndarray]:
-    figure, axes = plt.subplots(n, figsize=(PAGE, height * n), layout="constrained", squeeze=False, sharex=True)
-    return figure, axes[:, 0]
+def panels(n: int, height: float, *, ablation: bool = False) -> tuple[plt.Figure, np.ndarray]:
+    """Panels above each other; with narrow ones beside them if there is an ablation to show."""
+    ratios = (4, 1) if ablation else (1,)
+    figure, axes = plt.subplots(
+        n,
+        len(ratios),
+        figsize=(PAGE, height * n),
+        layout="constrained",
+        squeeze=False,
+        sharex="col",
+        width_ratios=ratios,
+    )
+    return figure, axes if ablation else axes[:, 0]
 
 
 def save_figure(options, name: str, figure: plt.Figure) -> None:
@@ -378,9 +399,11 @@ The explained spectra are the correct one of median log-odds in each class, and 
 each of the three most frequent errors; their numbers on figure 4 are those of the unscaled machine.
 
 Figures: 1 examples; 2, 3 t-SNE; 4 the explained spectra on it; 5, 6 saliency maps; 7 of misclassified spectra;
-8 gradients of every class; 9 confusion matrices; 10 sums over lines; 11 repeated splits, where files are learnt from.
-Those named `_published` are in the look of the paper, for comparison: colours end at the least and the largest value,
-so that white is not zero. Made with agnsal {agnsal.__version__}.
+8 gradients of every class; 9 confusion matrices; 10 sums over lines (of two classes the first: the other has the same
+with the other sign); 11 repeated splits, where files are learnt from. Grey bands about spectra are the standard errors
+of the flux. The bars beside a map are an experiment, not a gradient: how far the log-odds fall when the line is
+replaced by a straight continuum. Figures named `_published` are in the look of the paper, for comparison: colours end
+at the least and the largest value, so that white is not zero. Made with agnsal {agnsal.__version__}.
 """
     with replacing(options.output / "summary.md") as side:
         side.write_text(text, encoding="utf-8")

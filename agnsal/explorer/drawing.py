@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agnsal.figures.style import PALETTE
+from agnsal.figures.style import AGAINST, FOR, PALETTE
 
-_BLUE, _ORANGE = "#0072B2", "#D55E00"  # for and against, as in every figure
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 
 
@@ -102,8 +101,8 @@ def figures_of(flux_label: str, document: dict[str, Any]) -> dict[str, Any]:
         x_range=spectrum.x_range,
         y_range=(-1, 1),
     )
-    attribution.varea("x", "zero", "value", source=sources["for"], fill_color=_BLUE, fill_alpha=0.8)
-    attribution.varea("x", "zero", "value", source=sources["against"], fill_color=_ORANGE, fill_alpha=0.8)
+    attribution.varea("x", "zero", "value", source=sources["for"], fill_color=FOR, fill_alpha=0.8)
+    attribution.varea("x", "zero", "value", source=sources["against"], fill_color=AGAINST, fill_alpha=0.8)
     attribution.vspan("x", source=sources["marks"], line_color="#999", line_dash="dotted")
     attribution.xaxis.axis_label = "Wavelength (Å, vacuum, rest frame)"
     both = column(spectrum, attribution, sizing_mode="stretch_width")

@@ -16,8 +16,9 @@ from astropy.table import QTable
 from agnsal.display import Table, printable
 from agnsal.explorer.explanation import CARE, SpectrumExplanation
 from agnsal.figures.embedding import plot_embedding
+from agnsal.figures.saliency import COLORMAP
 from agnsal.figures.shares import plot_region_shares
-from agnsal.figures.style import PALETTE, flux_label, hatch_bins, plain
+from agnsal.figures.style import AGAINST, FOR, PALETTE, flux_label, hatch_bins, plain
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.store.replacing import made_folder, replacing
 
@@ -159,7 +160,7 @@ def _spectrum(ax: Axes, explanation: SpectrumExplanation) -> None:
     top = np.percentile(np.abs(share), 99.5) or 1.0
     strip = ax.inset_axes((0.0, -0.0, 1.0, 0.12))
     strip.axis("off")
-    strip.pcolormesh(edges, [0, 1], share[None], cmap="RdBu", vmin=-top, vmax=top, rasterized=True)
+    strip.pcolormesh(edges, [0, 1], share[None], cmap=COLORMAP, vmin=-top, vmax=top, rasterized=True)
     strip.set_xlim(edges[0], edges[-1])
     hatch_bins(ax, edges, mine.mask[0])
     low, high = np.nanmin([good, mean]), np.nanmax([good, mean])
@@ -182,8 +183,8 @@ def _gradient(ax: Axes, explanation: SpectrumExplanation) -> None:
     """The gradient as a line about zero, without the bins that were not observed."""
     mine, map_ = explanation.sample, explanation.gradient
     values = np.where(mine.mask[0], np.nan, map_.values[0])
-    ax.fill_between(mine.wavelength.value, np.fmax(values, 0.0), 0.0, color=PALETTE[0], step="mid", linewidth=0)
-    ax.fill_between(mine.wavelength.value, np.fmin(values, 0.0), 0.0, color=PALETTE[1], step="mid", linewidth=0)
+    ax.fill_between(mine.wavelength.value, np.fmax(values, 0.0), 0.0, color=FOR, step="mid", linewidth=0)
+    ax.fill_between(mine.wavelength.value, np.fmin(values, 0.0), 0.0, color=AGAINST, step="mid", linewidth=0)
     ax.axhline(0, color="0.3", linewidth=0.5)
     ax.set_xlim(*mine.grid.edges.value[[0, -1]])
     ax.set_xlabel("Rest wavelength [Å]")

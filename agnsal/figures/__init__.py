@@ -3,6 +3,7 @@
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
 
+from agnsal.figures.ablation import plot_line_ablation
 from agnsal.figures.benchmark import plot_scores, plot_truth_and_maps
 from agnsal.figures.change import plot_change
 from agnsal.figures.checks import plot_removal
@@ -30,6 +31,7 @@ __all__ = [
     "plot_counterfactual",
     "plot_embedding",
     "plot_hierarchy",
+    "plot_line_ablation",
     "plot_line_importance",
     "plot_mean_maps",
     "plot_population_importance",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord
+from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord, expect
+from agnsal.figures.saliency import COLORMAP
 from agnsal.figures.style import axis_of, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_SCORES = "what the score of a benchmark gives"
 
 
 def plot_scores(
@@ -40,7 +43,13 @@ def plot_scores(
     -------
     Axes
         Boxes from the first to the third quartile, whiskers from 5 to 95 %.
+
+    Raises
+    ------
+    AgnsalError
+        If they are no scores.
     """
+    expect(scores, "scores", _SCORES, "maps")
     spectral = isinstance(scores, SpectralScoresRecord)
     truths = (("pearson", "profile") if spectral else ("contribution", "slope")) if truths is None else tuple(truths)
     names = list(scores.maps)
@@ -116,6 +125,7 @@ def plot_truth_and_maps(
     AgnsalError
         If there is no such spectrum or method.
     """
+    expect(scores, "scores", _SCORES, "maps")
     if isinstance(scores, SpectralScoresRecord):
         truth, grid = scores.truth, scores.grid
     else:
@@ -130,7 +140,7 @@ def plot_truth_and_maps(
     image = np.stack([row / max(np.abs(row).max(), 1e-300) for row in rows.values()])
     _, edges, label = axis_of(grid, image.shape[1])
     ax = new_axes(ax, (6.4, 0.8 + 0.26 * len(rows)))
-    mesh = ax.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, image, cmap="RdBu", vmin=-1, vmax=1, rasterized=True)
+    mesh = ax.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, image, cmap=COLORMAP, vmin=-1, vmax=1, rasterized=True)
     ax.axhline(0.5, color="black", linewidth=1.2)
     for line in np.arange(1, len(rows)) + 0.5:
         ax.axhline(line, color="white", linewidth=0.8)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.saliency import plot_saliency
-from agnsal.figures.style import new_axes, output_label, plain, rows
+from agnsal.figures.flux import mark_beyond
+from agnsal.figures.records import expect
+from agnsal.figures.saliency import plot_saliency, show_flux
+from agnsal.figures.style import PALETTE, axis_of, ink, new_axes, output_label, plain, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from agnsal.figures.records import AttributionRecord
+
+#: Room above the spectra for the legend, as a share of their range.
+_LEGEND = 0.22
 
 
 def plot_change(
@@ -27,7 +32,7 @@ def plot_change(
     colorbar: bool = True,
     title: str | None = None,
 ) -> Axes:
-    """Draw the second epoch, coloured by what each bin adds to the change, over the first in grey.
+    """Draw the second epoch, coloured by what each bin adds to the change, over the first in green.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ def plot_change(
     Returns
     -------
     Axes
+        Bins that either epoch lacks are hatched. A few bins that stand far out, a cosmic ray, may leave the axes, and a
+        triangle tells where.
 
     Raises
     ------
@@ -65,20 +72,27 @@ def plot_change(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['first epoch', 'second epoch']
     """
+    expect(change, "change", "an Attribution of agnsal.explain_change", "baseline", "observed_values")
     if change.baseline is None:
         raise AgnsalError(f"{change!r} has no baseline to be the first epoch; make it with agnsal.explain_change.")
     one = change[int(rows(i, len(change), [0])[0])]
     first = np.atleast_2d(np.asarray(one.baseline))[0]
+    seen = np.isfinite(one.observed_values[0])
     if title is None:
         total = float(one.values.sum())
         title = f"{plain(one.ids[0])}: {output_label(one, one.target[0])} changed by {total:+.2f}"
     ax = plot_saliency(one, 0, ax=new_axes(ax, (7.1, 3.6)), lines=lines, colorbar=colorbar, title=title)
     if colorbar:
         ax.figure.axes[-1].set_ylabel("Share in the change")
-    center = np.arange(first.size) if one.grid is None else one.grid.centers.value
-    (before,) = ax.plot(center, first, color="0.55", linewidth=0.9, zorder=1.5)
-    low, high = ax.get_ylim()
-    ax.set_ylim(min(low, float(first.min())), max(high, 1.05 * float(first.max())))
+    center = axis_of(one.grid, first.size)[0]
     after = ax.lines[0]
-    ax.legend([before, after], [plain(name) for name in epochs], frameon=False, fontsize="small", loc="upper left")
+    first, second = np.where(seen, first, np.nan), np.where(seen, one.inputs[0], np.nan)
+    (before,) = ax.plot(center, first, color=PALETTE[2], linewidth=0.9, zorder=1.5)
+    for line in [line for line in ax.lines if line.get_marker() in ("^", "v")]:
+        line.remove()
+    show_flux(ax, first, second, above=_LEGEND)
+    mark_beyond(ax, center, first, PALETTE[2])
+    mark_beyond(ax, center, second, ink(ax))
+    names = [plain(name) for name in epochs]
+    ax.legend([before, after], names, frameon=False, fontsize="small", loc="upper left", ncols=2)
     return ax

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agnsal.figures.records import expect
 from agnsal.figures.style import new_axes, plain
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ def plot_removal(report: ReportRecord, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    AgnsalError
+        If it is no report.
     """
+    expect(report, "report", "a Report, as agnsal.check gives", "curves", "verdict")
     ax = new_axes(ax, (4.2, 3.0))
     curves = report.curves
     share = 100 * curves.removed

@@ -9,8 +9,9 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, plain_lines, rows
+from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, plain_lines, rows, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +63,11 @@ def plot_comparison(
     >>> [text.get_text() for text in plot_comparison(maps).get_yticklabels()]
     ['saliency', 'input x gradient']
     """
+    expect(
+        attributions, "attributions", "maps of the same spectra, in a list or a mapping by name", "__len__", "__iter__"
+    )
+    for each in attributions.values() if isinstance(attributions, Mapping) else attributions:
+        expect(each, "each of attributions", "an Attribution, as agnsal.saliency gives", "observed_values", "inputs")
     if not isinstance(attributions, Mapping):
         attributions = {each.method.replace("_", " "): each for each in attributions}
     if not attributions:
@@ -101,6 +107,5 @@ def plot_comparison(
         title = plain_lines(title)
     else:
         title = f"{plain(first.ids[row])}: towards {plain(first.target[row])}; blue speaks for it, red against"
-    if title:
-        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+    title_above(ax, title, pad)
     return ax

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.style import PALETTE, SPECTRUM_GREY, axis_of, flux_label, new_axes, plain, plain_lines, rows
+from agnsal.figures.records import expect
+from agnsal.figures.style import (
+    PALETTE,
+    SPECTRUM_GREY,
+    axis_of,
+    flux_label,
+    new_axes,
+    plain,
+    plain_lines,
+    rows,
+    title_above,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +64,7 @@ def plot_counterfactual(
     >>> [text.get_text() for text in plot_counterfactual(result).get_legend().get_texts()]
     ['as it is', 'edited', 'the edit']
     """
+    expect(result, "result", "Counterfactuals, as agnsal.counterfactual gives", "before", "spectra", "path")
     number = int(rows(i, len(result), [0])[0])
     ax = new_axes(ax, (7.1, 3.8))
     flux, edited = result.before.flux[number], result.spectra.flux[number]
@@ -77,5 +89,5 @@ def plot_counterfactual(
         verb = "would be" if result.flipped[number] else "stays within the bounds other than"
         what = result.words(number, 3)
         title = f"{plain(result.before.ids[number])} {verb} {target} ({start:.2f} to {end:.2f}) with\n{what}"
-    ax.set_title(plain_lines(title), loc="left", fontsize="small", pad=pad)
+    title_above(ax, plain_lines(title), pad)
     return ax

@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError, real_numbers
 from agnsal.figures.labels import PointLabels
-from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes, plain, rows, width_of
+from agnsal.figures.style import (
+    MARKERS,
+    class_color,
+    class_places,
+    ink,
+    new_axes,
+    plain,
+    room_for_letters,
+    rows,
+    width_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,16 +129,12 @@ def _mark(ax: Axes, points: np.ndarray, marked: ArrayLike, names: Sequence[Any] 
 
 def _legend(ax: Axes, n_names: int) -> None:
     """Put the legend above the axes, where it covers no point: the classes in one column, the names in another."""
-    from matplotlib import font_manager
-    from matplotlib import pyplot as plt
-
     handles, texts = ax.get_legend_handles_labels()
     if not handles:
         return
     n_classes = len(handles) - n_names
     # widths in letters, of which an entry needs about four for its marker and the gap
-    letter = 0.55 * font_manager.font_scalings["small"] * plt.rcParams["font.size"]
-    room = int(ax.figure.bbox.width * 72 / ax.figure.dpi / letter) - 2
+    room = room_for_letters(ax)
     texts = [text if width_of(text) + 4 <= room else f"{text[: int(0.7 * room) - 4]}..." for text in texts]
     classes, names = (max(map(width_of, part), default=0) + 4 for part in (texts[:n_classes], texts[n_classes:]))
     columns = 2 if n_names and classes + names <= room else 1

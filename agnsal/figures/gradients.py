@@ -9,18 +9,21 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.saliency import symmetric_limit
 from agnsal.figures.style import (
     attribution_label,
     axis_of,
     class_color,
     class_places,
+    columns_that_fit,
     hatch_bins,
     new_axes,
     plain,
     plain_lines,
     powers_apart,
     rows,
+    title_above,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +82,10 @@ def plot_class_gradients(
     >>> ax.get_ylabel()[:13]
     'Gradient of P'
     """
+    wanted = "an Attribution for each class, in a list or a mapping by class"
+    expect(gradients, "gradients", wanted, "__len__", "__iter__")
+    for one in gradients.values() if isinstance(gradients, Mapping) else gradients:
+        expect(one, "each of gradients", "an Attribution, as agnsal.saliency gives", "observed_values", "target")
     if isinstance(gradients, Mapping):
         of_class = dict(gradients)
     else:
@@ -113,13 +120,18 @@ def plot_class_gradients(
     if not is_upper(ax):
         ax.set_xlabel(label)
     ax.set_ylabel(attribution_label(first, None) + powers_apart(ax.yaxis, largest))
-    legend = ax.legend(frameon=False, ncols=len(shown), loc="lower left", fontsize="small", borderaxespad=0.2)
+    legend = ax.legend(
+        frameon=False,
+        ncols=columns_that_fit(ax, ax.get_legend_handles_labels()[1], 3),
+        loc="lower left",
+        fontsize="small",
+        borderaxespad=0.2,
+    )
     for handle in legend.get_lines():
         handle.set_linewidth(2.0)
     pad = mark_lines(ax, first.grid, lines)
     title = plain(first.ids[number]) if title is None else plain_lines(title)
-    if title:
-        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+    title_above(ax, title, pad)
     return ax
 
 

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain, plain_lines
+from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain, plain_lines, title_above
 from agnsal.spectra.grid import WavelengthGrid
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def plot_hierarchy(
     from matplotlib.colors import Normalize
     from matplotlib.ticker import MaxNLocator
 
+    expect(hierarchy, "hierarchy", "a Hierarchy, as agnsal.agglomerate gives", "units", "component_scores")
     n = hierarchy.units.size
     for what, size in (("spectrum", None if flux is None else np.size(flux)), ("grid", grid and len(grid))):
         if size not in (None, n):
@@ -123,8 +125,7 @@ def plot_hierarchy(
     ax.set_ylabel("Level")
     pad = mark_lines(ax, grid, lines)
     title = f"Hierarchy of {plain(hierarchy.target)}" if title is None else plain_lines(title)
-    if title:
-        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+    title_above(ax, title, pad)
     if colorbar:
         ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=30).set_label(f"Contribution to {plain(hierarchy.target)}")
     return ax

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agnsal.figures.records import AttributionRecord
 
 _PARTS = {"core": "#0072B2", "wings": "#E69F00", "continuum": "#999999"}
+#: Whiskers shorter than this share of the longest bar cannot be seen.
+_INVISIBLE = 0.005
 _HATCHES = {"core": "", "wings": "////", "continuum": "...."}
 
 
@@ -95,7 +97,7 @@ def plot_line_importance(
         raise AgnsalError(f"limit must be positive, got {limit!r}.")
     ax = new_axes(ax, (3.6, 0.9 + 0.36 * len(names)))
     place = np.arange(len(names))
-    reach = 0.0
+    reach = spread = 0.0
     for number, (part, color) in enumerate(_PARTS.items()):
         values = np.asarray(u.Quantity(table[part]).value).reshape(n, len(names))[which]
         seen = np.isfinite(values).any(axis=0)
@@ -116,7 +118,7 @@ def plot_line_importance(
         )
         for unseen in y[~seen]:
             ax.axhspan(unseen - 0.12, unseen + 0.12, facecolor="none", edgecolor="0.6", hatch="xxxx", linewidth=0)
-        reach = max(reach, np.abs([low, high]).max())
+        reach, spread = max(reach, np.abs([low, high]).max()), max(spread, (high - low).max())
     ax.axvline(0, color=ink(ax), linewidth=0.6)
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(len(names) - 0.45, -0.55)  # the bluest line on top
@@ -130,6 +132,9 @@ def plot_line_importance(
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     target = plain(targets[0 if i is None else i % n])
     shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
-    over = f"\nmedian of {n} spectra\nwhiskers: 16th to 84th percentile" if i is None and n > 1 else ""
+    over = ""
+    if i is None and n > 1:  # of a linear machine all spectra have the same gradient of the log-odds
+        alike = spread <= _INVISIBLE * reach
+        over = f"\nmedian of {n} spectra\n{'nearly the same in all' if alike else 'whiskers: 16th to 84th percentile'}"
     ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{powers_apart(ax.xaxis, end)}{over}")
     return ax

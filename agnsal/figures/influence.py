@@ -9,8 +9,9 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.spectra import TEXT_WIDTH, levels_apart
-from agnsal.figures.style import PALETTE, axis_of, new_axes, plain, plain_lines, rows
+from agnsal.figures.style import AGAINST, FOR, axis_of, ink, new_axes, plain, plain_lines, rows, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,12 +65,13 @@ def plot_training_influence(
     >>> len(plot_training_influence(agnsal.training_influence(model, sample[:1]), lines=[]).lines)
     5
     """
+    expect(influence, "influence", "a TrainingInfluence, as agnsal.training_influence gives", "training_flux", "most")
     number = int(rows(i, len(influence), [0])[0])
     if influence.training_flux is None:
         raise AgnsalError("the training spectra are not known; give them: training_influence(..., training=sample).")
     place = {row: column for column, row in enumerate(influence.rows.tolist())}
     flux, names, colors = [], [], []
-    for side, color in (("against", PALETTE[1]), ("for", PALETTE[0])):
+    for side, color in (("against", AGAINST), ("for", FOR)):
         table = influence.most(number, k, side=side)[::-1]  # type: ignore[arg-type]
         for row in table:
             flux.append(influence.training_flux[place[int(row["row"])]])
@@ -78,19 +80,20 @@ def plot_training_influence(
             colors.append(color)
     flux.append(influence.inputs[number])
     names.append(plain(influence.ids[number]))
-    colors.append("black")
     stack = np.array(flux)
     ax = new_axes(ax, (7.1, 1.6 + 0.9 * len(stack)))
+    own = ink(ax)
+    colors.append(own)
     center, edges, label = axis_of(influence.grid, stack.shape[1])
     levels = levels_apart(stack, ax)
     for level, spectrum, name, color in zip(levels[:-1], stack, names, colors, strict=True):
         shown = spectrum
-        if color == "black" and influence.mask is not None:
+        if color == own and influence.mask is not None:
             shown = np.where(influence.mask[number], np.nan, spectrum)
         ax.plot(center, shown + level, color=color, linewidth=0.8, drawstyle="steps-mid")
         top = spectrum[: max(1, int(TEXT_WIDTH * spectrum.size))].max() + level
         text = ax.text(edges[0], top, f"  {name}", color=color, va="bottom", fontsize="small", zorder=2.4)
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
+        text.set_bbox({"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
     low, high = stack[0].min(), levels[-1]
     ax.set_ylim(low - 0.04 * (high - low), high)
     ax.set_xlim(edges[0], edges[-1])
@@ -101,5 +104,5 @@ def plot_training_influence(
         asked = f"{influence.output.replace('_', ' ')} of {plain(influence.target[number])}"
         title = f"What decided: {asked} = {influence.explained[number]:.2g}{about}"
     pad = mark_lines(ax, influence.grid, lines)
-    ax.set_title(plain_lines(title), loc="left", fontsize="medium", pad=pad)
+    title_above(ax, plain_lines(title), pad)
     return ax

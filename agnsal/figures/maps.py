@@ -9,6 +9,7 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.style import (
     attribution_label,
     axis_of,
@@ -65,6 +66,7 @@ def plot_mean_maps(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['type 1 (30)', 'type 2 (40)']
     """
+    expect(maps, "maps", "MeanMaps, as agnsal.mean_maps gives", "groups", "scatter", "count")
     names = maps.groups.tolist()
     chosen = names if groups is None else [str(name) for name in groups]
     unknown = [name for name in chosen if name not in names]

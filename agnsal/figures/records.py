@@ -9,6 +9,8 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from agnsal.errors import AgnsalError
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -16,6 +18,36 @@ if TYPE_CHECKING:
     from agnsal.spectra.sample import SpectralSample
 
 Floats = NDArray[np.float64]
+
+
+def expect(thing: object, name: str, wanted: str, *members: str) -> None:
+    """Refuse what is no record of the kind that a figure draws.
+
+    Parameters
+    ----------
+    thing : object
+        What the user gave.
+    name : str
+        Of the argument.
+    wanted : str
+        What it should be, in words.
+    *members : str
+        What the record must have.
+
+    Raises
+    ------
+    AgnsalError
+        If any of them is missing.
+
+    Examples
+    --------
+    >>> expect("spectrum.fits", "sample", "a SpectralSample", "flux")
+    Traceback (most recent call last):
+        ...
+    agnsal.errors.AgnsalError: sample must be a SpectralSample; got str: 'spectrum.fits'.
+    """
+    if not all(hasattr(thing, member) for member in members):
+        raise AgnsalError(f"{name} must be {wanted}; got {type(thing).__name__}: {thing!r:.60}.")
 
 
 class AttributionRecord(Protocol):

@@ -11,7 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.flux import flux_error, flux_limits, mark_beyond
 from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.style import (
     SPECTRUM_GREY,
     attribution_label,
@@ -26,6 +28,7 @@ from agnsal.figures.style import (
     plain_lines,
     powers_apart,
     rows,
+    title_above,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
 
     from agnsal.figures.records import AttributionRecord, Floats
+    from agnsal.spectra.sample import SpectralSample
 
 #: Red is negative and blue positive, as published; both ends can be told apart by the colour-blind.
 COLORMAP = "RdBu"
@@ -46,6 +50,7 @@ def plot_saliency(
     attribution: AttributionRecord,
     i: int = 0,
     *,
+    sample: SpectralSample | None = None,
     ax: Axes | None = None,
     style: Literal["clear", "published"] = "clear",
     lines: Iterable[str] | None = None,
@@ -61,6 +66,8 @@ def plot_saliency(
         From any method.
     i : int
         Which of its spectra.
+    sample : SpectralSample, optional
+        The spectra that were explained, in the same order: a band shows the standard error of the flux.
     ax : Axes, optional
         Where to draw; by default on a new figure.
     style : {"clear", "published"}
@@ -81,12 +88,14 @@ def plot_saliency(
     -------
     Axes
         The colour bar stands on axes of its own. Bins that were not observed are hatched and have no colour. Where
-        the `uncertainty` is known, a line over the strip shows where the attribution exceeds twice its error.
+        the `uncertainty` is known, a line over the strip shows where the attribution exceeds twice its error. A few
+        bins that stand far out, a cosmic ray, may leave the axes, and a triangle tells where.
 
     Raises
     ------
     AgnsalError
-        If there is no such spectrum or style, nothing of it was observed, or the limit is not positive.
+        If there is no such spectrum or style, nothing of it was observed, the limit is not positive, or the sample is
+        not the one that was explained.
 
     Examples
     --------
@@ -104,7 +113,9 @@ def plot_saliency(
         raise AgnsalError(f"style must be one of {', '.join(map(repr, _STYLES))}, got {style!r}.")
     if limit is not None and not (np.isfinite(limit) and limit > 0):
         raise AgnsalError(f"limit must be positive, got {limit!r}.")
-    one = attribution[int(rows(i, len(attribution), [0])[0])]
+    expect(attribution, "attribution", "an Attribution, as agnsal.saliency gives", "observed_values", "inputs", "grid")
+    number = int(rows(i, len(attribution), [0])[0])
+    one, error = attribution[number], flux_error(sample, attribution, number)
     values, flux, bad = one.observed_values[0], one.inputs[0], None if one.mask is None else one.mask[0]
     if bad is not None and bad.all():
         raise AgnsalError(f"nothing of {plain(one.ids[0])} was observed, so there is no attribution to draw.")
@@ -116,6 +127,9 @@ def plot_saliency(
     else:
         drawn = _colored_line(ax, edges, flux, values, limit)
         _sure_bins(ax, edges, values, one.standard_error)
+    if error is not None:
+        band = ax.fill_between(center, flux - error, flux + error, color=ink(ax), alpha=0.2, linewidth=0, zorder=1.8)
+        band.set_label("standard error of the flux")
     hatch_bins(ax, edges, bad)
     if not is_upper(ax):
         ax.set_xlabel(label)
@@ -123,9 +137,7 @@ def plot_saliency(
     ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
     what = attribution_label(one, one.target[0])
-    title = _title(one, ax) if title is None else plain_lines(title)
-    if title:
-        ax.set_title(title, loc="left", fontsize="small" if "\n" in title else "medium", pad=pad)
+    title_above(ax, f"{plain(one.ids[0])}: {_explained(one)}" if title is None else plain_lines(title), pad)
     if colorbar:
         end = np.inf if style == "published" else symmetric_limit(values, limit, percentile=_PERCENTILE)
         beyond = "both" if np.nanmax(np.abs(values)) > end else "neither"
@@ -196,9 +208,8 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
     ax.add_collection(line, autolim=False)
     seen = np.isfinite(values)
     ax.plot(center, np.where(seen, flux, np.nan), color=ink(ax), alpha=0.8, linewidth=0.5, zorder=3)
-    low, high = flux[seen].min(), flux[seen].max()
-    room = (high - low) or abs(high) or 1.0
-    ax.set_ylim(low - (0.06 + 1.15 * _STRIP_HEIGHT) * room, high + 0.06 * room)
+    show_flux(ax, np.where(seen, flux, np.nan))
+    mark_beyond(ax, center, np.where(seen, flux, np.nan), ink(ax))
     # thinner on the flanks of a line, where a bin would be a block; noise from bin to bin is no flank
     along, up = np.diff(ax.transData.transform(np.column_stack([edges, joints])), axis=0).T
     up = np.abs(uniform_filter1d(up, 5))
@@ -217,6 +228,23 @@ def _colored_line(ax: Axes, edges: Floats, flux: Floats, values: Floats, limit: 
     ax.axhline(0, color="0.85", linewidth=0.6, zorder=0)
     ax.plot([0, 1], [_STRIP_HEIGHT] * 2, color="0.35", linewidth=0.5, transform=ax.transAxes, zorder=2)
     return line
+
+
+def show_flux(ax: Axes, *spectra: Floats, above: float = 0.06) -> None:
+    """Set the vertical limits so that spectra stand over the strip.
+
+    Parameters
+    ----------
+    ax : Axes
+        Of `plot_saliency`.
+    *spectra : ndarray, shape (n_bins,)
+        NaN where there is nothing to show.
+    above : float
+        Room above them, as a share of their range.
+    """
+    low, high = flux_limits(*spectra)
+    room = (high - low) or abs(high) or 1.0
+    ax.set_ylim(low - (0.06 + 1.15 * _STRIP_HEIGHT) * room, high + above * room)
 
 
 def _sure_bins(ax: Axes, edges: Floats, values: Floats, error: Floats | None) -> None:
@@ -240,13 +268,6 @@ def _discs(ax: Axes, center: Floats, flux: Floats, values: Floats) -> ScalarMapp
     seen = np.isfinite(values)
     ax.plot(center, np.where(seen, flux, np.nan), color=SPECTRUM_GREY, linewidth=0.6, zorder=1)
     return ax.scatter(center[seen], flux[seen], c=values[seen], cmap=COLORMAP, s=16, alpha=0.6, linewidths=0, zorder=2)
-
-
-def _title(one: AttributionRecord, ax: Axes) -> str:
-    """The object and what is explained, on two lines where one is too narrow."""
-    title = f"{plain(one.ids[0])}: {_explained(one)}"
-    width = ax.get_window_extent().width * 72 / ax.figure.dpi
-    return title.replace(": ", ":\n", 1) if 0.55 * len(title) * float(ax.title.get_fontsize()) > width else title
 
 
 def _explained(one: AttributionRecord) -> str:

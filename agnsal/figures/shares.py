@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import PALETTE, new_axes, plain
+from agnsal.figures.style import AGAINST, FOR, ink, new_axes, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plot_region_shares(
     Returns
     -------
     Axes
-        What speaks for the class is blue, what speaks against it orange; a thick bar is the error from the flux, a thin
+        What speaks for the class is blue, what speaks against it red; a thick bar is the error from the flux, a thin
         one that from refits. Regions without data have a hatched band and no bar.
 
     Raises
@@ -64,7 +64,7 @@ def plot_region_shares(
     place = np.arange(len(shown) + bool(left.size))
     ax = new_axes(ax, (3.6, 0.9 + 0.24 * len(place)))
     values = share[shown]
-    colors = [PALETTE[0] if value >= 0 else PALETTE[1] for value in np.nan_to_num(values)]
+    colors = [FOR if value >= 0 else AGAINST for value in np.nan_to_num(values)]
     ax.barh(place[: len(shown)], np.nan_to_num(values), height=0.7, color=colors, zorder=2)
     for name, width in (("error_refits", 0.8), ("error_flux", 2.2)):
         error = np.asarray(table[name], dtype=np.float64)[shown]
@@ -74,7 +74,7 @@ def plot_region_shares(
             place[: len(shown)][known],
             xerr=error[known],
             fmt="none",
-            ecolor="0.15",
+            ecolor=ink(ax),
             elinewidth=width,
             zorder=3,
         )
@@ -94,7 +94,7 @@ def plot_region_shares(
     if left.size:
         ax.barh(place[-1], np.nansum(share[left]), height=0.7, color="0.8", zorder=2)
         names.append(f"{left.size} more, summed")
-    ax.axvline(0, color="0.3", linewidth=0.6)
+    ax.axvline(0, color=ink(ax), linewidth=0.6)
     ax.set_yticks(place, names)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(place) - 0.4, -0.6)

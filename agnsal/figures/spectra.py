@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
+from agnsal.figures.records import expect
 from agnsal.figures.style import axis_of, class_color, class_places, first_of_each, flux_label, new_axes, plain, rows
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def plot_spectra(
     >>> ax.get_xlabel()
     'Rest wavelength [Å]'
     """
+    expect(sample, "sample", "a SpectralSample", "flux", "grid", "mask", "ids")
     chosen = rows(indices, len(sample), first_of_each(sample.labels, len(sample)))
     if offset != "auto" and not np.isfinite(offset):
         raise AgnsalError(f"offset must be a number or 'auto', got {offset!r}.")
@@ -86,7 +88,7 @@ def plot_spectra(
         if offset == "auto":
             top = flux[: max(1, int(TEXT_WIDTH * flux.size))].max()
             text = ax.text(edges[0], top, f"  {name}", color=color, va="bottom", fontsize="small", zorder=2.4)
-            text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
+            text.set_bbox({"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
     if offset == "auto":
         low, high = sample.flux[chosen[0]].min(), levels[-1]
         ax.set_ylim(low - 0.04 * (high - low), high)
@@ -120,7 +122,7 @@ def levels_apart(flux: NDArray[np.float64], ax: Axes) -> NDArray[np.float64]:
     size = rcParams["font.size"]
     labels_and_axis = 8.0 * size  # above and below the axes, in points
     height = ax.get_window_extent().height * 72.0 / ax.figure.dpi - labels_and_axis
-    text, share = 0.0, 1.4 * size / max(height, 4.0 * size)
+    text, share = 0.0, min(1.4 * size / max(height, 4.0 * size), 0.6 / n)  # names leave room for the spectra
     levels = np.zeros(n + 1)
     for _ in range(20):  # the height of a text in units of flux depends on the range, and the range on it
         for k in range(n - 1):

@@ -29,10 +29,15 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: The classes of the field keep their place in the palette, whichever of them are drawn.
 _PLACES = {"type1": 0, "type2": 1, "intermediate": 2}
 
+#: What speaks for an output and what speaks against it: towards the ends of the colours of maps, in no class's colour.
+FOR, AGAINST = "#2166AC", "#B2182B"
+
 SPECTRUM_GREY = "0.55"
 
 #: Letters of the longest name that is shown whole.
 LONGEST = 32
+#: What is narrower than this share of the axis would be a dotted line, not a hatched stretch.
+_HATCHED = 0.005
 #: Letters on a line of a title.
 _TITLE = 90
 
@@ -319,7 +324,7 @@ def keep_inside(ax: Axes, bar: Axes) -> None:
 
 
 def hatch_bins(ax: Axes, edges: NDArray[np.float64], bad: NDArray[np.bool_] | None) -> None:
-    """Hatch the bins that were not observed, from top to bottom.
+    """Shade and hatch the bins that were not observed, from top to bottom; a few bins alone are shaded.
 
     Parameters
     ----------
@@ -334,7 +339,8 @@ def hatch_bins(ax: Axes, edges: NDArray[np.float64], bad: NDArray[np.bool_] | No
         return
     ends = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
     for low, high in zip(edges[ends[::2]], edges[ends[1::2]], strict=True):
-        ax.axvspan(low, high, facecolor=(0.5, 0.5, 0.5, 0.2), edgecolor="0.6", hatch="////", linewidth=0, zorder=0.4)
+        hatch = "////" if high - low > _HATCHED * (edges[-1] - edges[0]) else None
+        ax.axvspan(low, high, facecolor=(0.5, 0.5, 0.5, 0.2), edgecolor="0.6", hatch=hatch, linewidth=0, zorder=0.4)
 
 
 def share_limits(axes: Iterable[Axes]) -> None:
@@ -416,6 +422,66 @@ def first_of_each(labels: NDArray[np.generic] | None, n: int) -> list[int]:
     return sorted(np.unique(np.asarray(labels).astype(str), return_index=True)[1].tolist())
 
 
+def room_for_letters(ax: Axes) -> int:
+    """How many small letters go across the figure.
+
+    Parameters
+    ----------
+    ax : Axes
+        On the figure.
+
+    Returns
+    -------
+    int
+    """
+    from matplotlib import font_manager, rcParams
+
+    letter = 0.55 * font_manager.font_scalings["small"] * rcParams["font.size"]
+    return int(ax.figure.bbox.width * 72 / ax.figure.dpi / letter) - 2
+
+
+def columns_that_fit(ax: Axes, texts: Sequence[str], most: int) -> int:
+    """How many entries of a legend go beside each other on the figure.
+
+    Parameters
+    ----------
+    ax : Axes
+        On the figure.
+    texts : sequence of str
+        The entries.
+    most : int
+        No more than that.
+
+    Returns
+    -------
+    int
+    """
+    widest = max(map(width_of, texts), default=0) + 4  # letters, for marker and gap
+    return max(1, min(most, len(texts), room_for_letters(ax) // widest))
+
+
+def title_above(ax: Axes, title: str, pad: float, *, fontsize: str = "medium") -> None:
+    """Set a title at the left, folded where the axes are narrow.
+
+    Parameters
+    ----------
+    ax : Axes
+        To be named.
+    title : str
+        Plain text; an empty one for none.
+    pad : float
+        From the axes, in points: `mark_lines` gives what its names need.
+    fontsize : str
+        Of one line; what is folded is small.
+    """
+    if not title:
+        return
+    width, size = ax.get_window_extent().width * 72 / ax.figure.dpi, float(ax.title.get_fontsize())
+    fold = textwrap.TextWrapper(max(20, int(width / (0.5 * size))), break_long_words=False, break_on_hyphens=False)
+    folded = [part for line in title.split("\n") for part in fold.wrap(line)]
+    ax.set_title("\n".join(folded), loc="left", fontsize="small" if len(folded) > 1 else fontsize, pad=pad)
+
+
 def legend_above(ax: Axes, n_columns: int = 3) -> None:
     """Put the legend over the axes, to the right: a narrow panel has no room beside it.
 
@@ -424,12 +490,12 @@ def legend_above(ax: Axes, n_columns: int = 3) -> None:
     ax : Axes
         What it holds must have labels.
     n_columns : int
-        Entries beside each other.
+        Entries beside each other, at most.
     """
     ax.legend(
         frameon=False,
         fontsize="small",
-        ncols=n_columns,
+        ncols=columns_that_fit(ax, ax.get_legend_handles_labels()[1], n_columns),
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         borderaxespad=0.2,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.records import expect
 from agnsal.figures.style import attribution_label, ink, legend_above, new_axes, plain
 from agnsal.spectra.lines import LINES
 
@@ -57,6 +58,7 @@ def plot_transform_importance(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['2 bins', '4 bins', '8 bins', '16 bins', '32 bins', 'trend']
     """
+    expect(attribution, "attribution", "an Attribution, as agnsal.transformed gives", "features", "standard_error")
     if attribution.features is None:
         raise AgnsalError("this attribution is not on the axis of a transform; make it with agnsal.transformed.")
     n = len(attribution)

@@ -430,6 +430,17 @@ def test_every_figure_takes_axes_and_returns_them(name):
     assert signature.return_annotation == "Axes"
 
 
+@pytest.mark.parametrize("name", [name for name in figures.__all__ if name.startswith("plot_")])
+@pytest.mark.parametrize("thing", [None, 3, "spectrum.fits", object()], ids=["None", "number", "text", "object"])
+def test_what_is_no_record_is_refused_by_name(name, thing):
+    """Not by an AttributeError about something inside."""
+    draw = getattr(figures, name)
+    needed = [each for each in inspect.signature(draw).parameters.values() if each.default is inspect.Parameter.empty]
+    with pytest.raises(AgnsalError):
+        draw(*[thing for _ in needed])
+    assert not plt.get_fignums()
+
+
 @pytest.fixture
 def gappy(sample, attribution):
     """The first spectrum lacks 30 bins, which say the loudest things."""
@@ -485,6 +496,67 @@ def test_errors_are_shown_where_they_are_known(attribution):
     assert len(sure) == (np.abs(known.values[1]) > 1.0).sum()
     band = plot_class_gradients([known], 1).collections[0].get_paths()[0].get_extents()
     assert band.y1 == pytest.approx(known.values[1].max() + 0.5)
+
+
+def test_a_band_shows_the_error_of_the_flux(sample, attribution):
+    ivar = np.where(sample.mask, 0.0, 25.0)
+    known = agnsal.SpectralSample(sample.flux, sample.grid, ivar=ivar, mask=sample.mask, table=sample.table)
+    bare, ax = plot_saliency(attribution, 1), plot_saliency(attribution, 1, sample=known)
+    (band,) = (artist for artist in ax.collections if artist.get_label() == "standard error of the flux")
+    box = band.get_paths()[0].get_extents()
+    assert (box.y0, box.y1) == pytest.approx((sample.flux[1].min() - 0.2, sample.flux[1].max() + 0.2))
+    assert ax.get_ylim() == bare.get_ylim()
+    assert len(plot_saliency(attribution, sample=sample).collections) == len(bare.collections)  # without errors
+    for other in (known[:2], known[::-1]):
+        with pytest.raises(AgnsalError, match="that were explained"):
+            plot_saliency(attribution, 0, sample=other)
+    with pytest.raises(AgnsalError, match="sample must be"):
+        plot_saliency(attribution, sample=sample.flux)
+
+
+def test_a_cosmic_ray_does_not_set_the_scale(attribution):
+    inputs = attribution.inputs.copy()
+    calm = plot_saliency(attribution, 1).get_ylim()
+    inputs[1, 500] = 300.0
+    struck = dataclasses.replace(attribution, inputs=inputs)
+    ax = plot_saliency(struck, 1)
+    assert ax.get_ylim()[1] < 1.6 * calm[1]
+    (mark,) = (line for line in ax.lines if line.get_marker() == "^")
+    assert mark.get_xdata() == attribution.grid.centers.value[500]
+    assert not [line for line in plot_saliency(attribution, 1).lines if line.get_marker() == "^"]
+    first = attribution.inputs[1].copy()
+    first[300] = -80.0
+    change = figures.plot_change(dataclasses.replace(attribution, baseline=first), 1)
+    assert change.get_ylim()[0] > -10
+    assert [line.get_marker() for line in change.lines if line.get_marker() in ("^", "v")] == ["v"]
+
+
+def test_the_legend_of_a_change_is_clear_of_the_spectra(attribution):
+    ax = figures.plot_change(dataclasses.replace(attribution, baseline=0.5 * attribution.inputs), 1)
+    renderer = drawn(ax)
+    legend = ax.get_legend().get_window_extent(renderer)
+    for line in (line for line in ax.lines if len(line.get_ydata()) == 1000):
+        inside = ax.transData.transform(np.column_stack([line.get_xdata(), line.get_ydata()]))
+        assert not any(legend.contains(*point) for point in inside)
+
+
+def test_ablation_bars_are_the_changes():
+    spectra = agnsal.simulate_agn(20, 20, 0, seed=1).normalize()
+    model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(spectra)
+    lines = ["[O III] 5007", "Hbeta", "Hgamma"]
+    table = agnsal.line_ablation(model, spectra[:2], "type 1", "log_odds", lines=lines, fill="noise", random_state=0)
+    ax = figures.plot_line_ablation(table, 1)
+    drawn(ax)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["Hγ", "Hβ", "[O III] 5007"]
+    bars = next(container for container in ax.containers if hasattr(container, "patches"))
+    assert_allclose([bar.get_width() for bar in bars], table["change"][3:][::-1])
+    assert ax.get_xlabel() == "Fall of log-odds(type 1)\nwithout the line"
+    table["change"][4] = np.nan
+    assert [patch.get_hatch() for patch in figures.plot_line_ablation(table, 1).patches].count("xxxx") == 1
+    with pytest.raises(AgnsalError, match="numbered 0 to 1"):
+        figures.plot_line_ablation(table, 2)
+    with pytest.raises(AgnsalError, match="whole spectra"):
+        figures.plot_line_ablation(table[:4])
 
 
 @pytest.mark.parametrize("style", ["default", "dark_background"])

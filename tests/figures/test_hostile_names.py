@@ -67,6 +67,9 @@ def every_figure(text):
         path=np.array([[0.1, 0.5]] * 2), words=lambda *_: text,
     )  # fmt: skip
     population = QTable({"line": ["Hbeta", text], **columns}, meta={"target": text})
+    ablation = QTable(
+        {"object_id": names[[0, 0]], "line": ["Hbeta", text], "change": [0.1, -0.2], "target": names[[0, 0]]}
+    )
     return {
         "plot_change": lambda ax: figures.plot_change(changed, epochs=(text, text), ax=ax, lines=LINES),
         "plot_class_gradients": lambda ax: figures.plot_class_gradients(
@@ -79,6 +82,7 @@ def every_figure(text):
             VALUES[:, :2], names, marked=[0, 1], names=names[::-1], ax=ax
         ),
         "plot_hierarchy": lambda ax: figures.plot_hierarchy(tree, ax=ax),
+        "plot_line_ablation": lambda ax: figures.plot_line_ablation(ablation, ax=ax),
         "plot_line_importance": lambda ax: figures.plot_line_importance(made, i=0, ax=ax),
         "plot_mean_maps": lambda ax: figures.plot_mean_maps(
             mean_maps(replace(made, target=names[[0, 0]]), names), ax=ax

@@ -681,7 +681,7 @@ async function start() {
   $("facts").textContent = `${page.n} spectra, ${d} bins from ${page.wavelength[0].toFixed(0)} to ${page.wavelength[d - 1].toFixed(0)} Å; `
     + `classes: ${page.classes.join(", ")}.`;
   const what = page.attribution ? `${page.attribution.words}, as stored` : "gradient of the log-odds of the class that is chosen above, computed here";
-  $("map-words").textContent = `Attribution: ${what}. Blue speaks for it, orange against; hatched bins were not observed and get none. `
+  $("map-words").textContent = `Attribution: ${what}. Blue speaks for it, red against; hatched bins were not observed and get none. `
     + "The table sums it over core and wings of each line.";
   $("small").textContent = machine
     ? `The classifier in this page (${machine.kernel} kernel, ${machine.n_vectors} vectors, rounded) differs from the original by at most `
