@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PARTS = {"core": "#0072B2", "wings": "#E69F00", "continuum": "#999999"}
 #: Whiskers shorter than this share of the longest bar cannot be seen.
 _INVISIBLE = 0.005
+#: Letters of a label that go on one line of a narrow panel.
+_LABEL = 32
 _HATCHES = {"core": "", "wings": "////", "continuum": "...."}
 
 
@@ -136,5 +138,7 @@ def plot_line_importance(
     if i is None and n > 1:  # of a linear machine all spectra have the same gradient of the log-odds
         alike = spread <= _INVISIBLE * reach
         over = f"\nmedian of {n} spectra\n{'nearly the same in all' if alike else 'whiskers: 16th to 84th percentile'}"
-    ax.set_xlabel(f"Summed {method}, {output}({target}){shown}{powers_apart(ax.xaxis, end)}{over}")
+    what = f"{output}({target}){shown}{powers_apart(ax.xaxis, end)}"
+    apart = " " if len(method) + len(what) < _LABEL else "\n"
+    ax.set_xlabel(f"Summed {method},{apart}{what}{over}")
     return ax
