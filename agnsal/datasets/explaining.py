@@ -22,7 +22,7 @@ from agnsal.attribution.question.methods import METHODS
 from agnsal.attribution.question.question import ask
 from agnsal.checks.conformal import Calibration
 from agnsal.datasets.dataset import Block, SpectralDataset
-from agnsal.datasets.result import MANIFEST, DatasetResult, block_name
+from agnsal.datasets.result import ABOUT, MANIFEST, DatasetResult, block_name
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.grid import WavelengthGrid
@@ -90,7 +90,7 @@ class Work:
                 columns[name] = pa.array([found[name][k] if k >= 0 else None for k in place], kind)
             else:
                 columns[name] = pa.array(found[name][place], kind, mask=place < 0)
-        return pa.table(columns)
+        return pa.table(columns, metadata={ABOUT: json.dumps(_about(block.sample))})
 
     @property
     def classes(self) -> list[str]:
@@ -101,7 +101,7 @@ class Work:
         """The columns that are worked out, with what they hold."""
         import pyarrow as pa
 
-        kinds = {"redshift": pa.float64(), "predicted": pa.string()}
+        kinds = {"redshift": pa.float64(), "predicted": pa.string(), "explained": pa.float64()}
         kinds |= {f"P({name})": pa.float64() for name in self.classes}
         if self.familiarity is not None:
             kinds |= {"familiarity p": pa.float64(), "familiarity distance": pa.float64()}
@@ -115,9 +115,11 @@ class Work:
         """Columns of spectra that could be used. One question is asked, so that kernels are evaluated once."""
         known = METHODS[self.method]
         question = ask(self.model, sample, "predicted", self.output, differentiable=known.differentiable)
-        values = known.function(question, sample, question.asked, self.output, **self.options).values
+        attribution = known.function(question, sample, question.asked, self.output, **self.options)
+        values = attribution.values
         redshift = np.full(len(sample), np.nan) if sample.redshift is None else np.asarray(sample.redshift, float)
         found = {"redshift": redshift, "predicted": np.asarray(question.target).astype(str)}
+        found["explained"] = attribution.explained
         found |= {f"P({name})": question.probabilities[:, k] for k, name in enumerate(self.classes)}
         if self.familiarity is not None:
             distance = self.familiarity.distance(sample)
@@ -276,6 +278,14 @@ def _each(work: Work, missing: list[int], n_jobs: int, client: Any) -> Iterator[
         yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(jobs)
 
 
+def _about(sample: SpectralSample | None) -> dict[str, Any]:
+    """What the numbers of a block do not say of its spectra."""
+    if sample is None:
+        return {}
+    done = sample.normalization
+    return {"unit": sample.unit.to_string(), "normalization": None if done is None else done.pack()}
+
+
 def _held(work: Work) -> Work:
     return work
 
@@ -291,7 +301,12 @@ def _question(work: Work) -> dict[str, Any]:
         "familiarity": None if work.familiarity is None else fingerprint(work.familiarity),
         "calibration": None if work.calibration is None else fingerprint(work.calibration),
         "dataset": {"n": len(work.dataset), "ids": _sum_of_ids(work.dataset), "redshifts": _sum(work.dataset.redshift)},
-        "grid": [work.grid.edges.value.tolist(), work.grid.centers.value.tolist()],
+        "grid": {
+            "edges": work.grid.edges.value.tolist(),
+            "centers": work.grid.centers.value.tolist(),
+            "medium": work.grid.medium,
+            "frame": work.grid.frame,
+        },
         "method": work.method,
         "output": work.output,
         "options": {name: repr(value) for name, value in sorted(work.options.items())},

@@ -9,15 +9,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
-from astropy.table import QTable
+from astropy.table import QTable, vstack
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.answer.attribution import Attribution
+from agnsal.attribution.answer.maps import MeanMaps, mean_maps
+from agnsal.attribution.question.methods import find_method, unit_of
 from agnsal.display import Displayed, printable
 from agnsal.display import Table as Shown
 from agnsal.errors import AgnsalError
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.normalization import Normalization
+from agnsal.spectra.sample import SpectralSample
 
 MANIFEST = "manifest.json"
+#: Under this name a block says what its spectra are.
+ABOUT = b"agnsal"
+#: Columns of what is wrong with a spectrum, or strange.
+_STRANGE = ("familiarity distance", "familiarity p")
 
 
 def block_name(number: int) -> str:
@@ -136,31 +147,127 @@ class DatasetResult(Displayed):
                 rows.append((label, name, int(chosen.sum()), median, low, high, bad))
         return QTable(rows=rows, names=(by, "region", "n", "median", "low", "high", "bad"))
 
-    def mean_maps(self, by: str = "predicted") -> dict[str, NDArray[np.float64]]:
-        """Mean map of the spectra of each class, a block at a time; bins of which none was observed are NaN.
+    def mean_maps(self, by: str | ArrayLike = "predicted") -> MeanMaps[Attribution]:
+        """Average the maps of each group of spectra, a block at a time; see `agnsal.mean_maps`."""
+        return mean_maps(self, by)
+
+    def outliers(self, n: int = 20) -> QTable:
+        """List the spectra that are least like the training sample.
 
         Parameters
         ----------
-        by : str
-            The column of the classes.
+        n : int
+            How many.
 
         Returns
         -------
-        dict of str to ndarray, shape (n_bins,)
+        QTable
+            The strangest first: ``row``, ``object_id``, ``familiarity distance``, ``familiarity p``, ``predicted``
+            and the probabilities.
+
+        Raises
+        ------
+        AgnsalError
+            If they were explained without `familiarity`.
         """
-        sums: dict[str, NDArray[np.float64]] = {}
-        counts: dict[str, NDArray[np.float64]] = {}
-        for _, part in self._tables([by, "map"]):
-            for label in set(part[by].tolist()) - {""}:
-                values = np.stack([row for row, own in zip(part["map"], part[by], strict=True) if own == label])
-                seen = np.isfinite(values)
-                sums[label] = sums.get(label, 0.0) + np.where(seen, values, 0.0).sum(axis=0)
-                counts[label] = counts.get(label, 0.0) + seen.sum(axis=0)
-        found = {}
-        for label in sorted(sums):
-            there = counts[label] > 0
-            found[label] = np.where(there, sums[label] / np.where(there, counts[label], 1.0), np.nan)
-        return found
+        if self.manifest.get("familiarity") is None:
+            raise AgnsalError("nothing is known of how familiar they are; explain_dataset(familiarity=...) asks that.")
+        names = ["row", "object_id", *_STRANGE, "predicted", *(f"P({name})" for name in self.classes)]
+        best: QTable | None = None
+        for _, part in self._tables(names):
+            both = QTable(part) if best is None else vstack([best, QTable(part)])
+            far = np.nan_to_num(np.asarray(both[_STRANGE[0]], dtype=float), nan=-np.inf)
+            order = np.argsort(-far, kind="stable")[:n]
+            best = both[order[np.isfinite(far[order])]]
+        if best is None:
+            raise AgnsalError(f"{self.folder} holds no block yet.")
+        return best
+
+    def attributions(self) -> Iterator[tuple[NDArray[np.intp], Attribution]]:
+        """Go through the maps that were kept.
+
+        Yields
+        ------
+        rows : ndarray of int
+            Of the data set.
+        attribution : Attribution
+            Their maps; spectra that could not be used are in none.
+
+        Raises
+        ------
+        AgnsalError
+            If no maps were kept.
+        """
+        for part, about in self._kept(["row", "object_id", "predicted", "explained", "map", "flux"]):
+            values = np.stack(list(part["map"])).astype(np.float64)
+            unit = u.Unit(about["unit"])
+            known = find_method(self.manifest["method"])
+            yield (
+                part["row"],
+                Attribution(
+                    values=np.nan_to_num(values),
+                    target=part["predicted"],
+                    method=self.manifest["method"],
+                    output=self.manifest["output"],
+                    explained=part["explained"],
+                    inputs=np.stack(list(part["flux"])).astype(np.float64),
+                    ids=part["object_id"],
+                    unit=u.dimensionless_unscaled if known is None else unit_of(known.answers, unit),
+                    flux_unit=unit,
+                    grid=self.grid,
+                    mask=np.isnan(values),
+                    provenance={"versions": self.manifest["versions"]},
+                ),
+            )
+
+    def samples(self) -> Iterator[SpectralSample]:
+        """Go through the spectra as they were explained, where maps were kept; errors are not.
+
+        Yields
+        ------
+        SpectralSample
+            With ``object_id``, ``redshift``, ``row`` and ``predicted`` in its table.
+
+        Raises
+        ------
+        AgnsalError
+            If no maps were kept.
+        """
+        names = ["row", "object_id", "redshift", "predicted"]
+        for part, about in self._kept([*names, "map", "flux"]):
+            flux, bad = np.stack(list(part["flux"])).astype(np.float64), np.isnan(np.stack(list(part["map"])))
+            table = QTable({name: part[name] for name in names})
+            sample = SpectralSample(flux, self.grid, mask=bad, unit=about["unit"], table=table)
+            done = about["normalization"]
+            sample.normalization = None if done is None else Normalization(**done)
+            yield sample
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column, a value for every row of the data set; blank where the block is not there yet.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        table = self.table(["row", name])
+        values = np.asarray(table[name])
+        if len(values) == len(self):
+            return values
+        whole = np.full(len(self), "" if values.dtype.kind == "U" else np.nan, values.dtype)
+        whole[np.asarray(table["row"])] = values
+        return whole
+
+    @property
+    def grid(self) -> WavelengthGrid:
+        """What the spectra were resampled on to."""
+        said = self.manifest["grid"]
+        edges, centers = (u.Quantity(said[name], u.AA) for name in ("edges", "centers"))
+        return WavelengthGrid(edges, centers, medium=said["medium"], frame=said["frame"])
 
     def maps(self, rows: ArrayLike) -> NDArray[np.float32]:
         """Maps of some rows, shape (n, n_bins); NaN where a bin was not observed, or a spectrum not used.
@@ -199,6 +306,17 @@ class DatasetResult(Displayed):
     def _tables(self, columns: Sequence[str] | None) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         for path in self._files():
             yield int(path.stem.removeprefix("block-")), self._read(path, columns)
+
+    def _kept(self, columns: Sequence[str]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
+        """Blocks of which some spectra could be used, those only, with what they say of themselves."""
+        from pyarrow import parquet
+
+        for path in self._files():
+            part = self._read(path, columns)
+            usable = np.array([values is not None for values in part["map"]])
+            if usable.any():
+                about = json.loads((parquet.read_schema(path).metadata or {})[ABOUT])
+                yield {name: values[usable] for name, values in part.items()}, about
 
     def _read(self, path: Path, columns: Sequence[str] | None) -> dict[str, NDArray[Any]]:
         import pyarrow as pa

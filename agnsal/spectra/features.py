@@ -45,7 +45,7 @@ def region_means(X: SpectralSample | ArrayLike, regions: Any, *, standardize: bo
     grid = X.grid if isinstance(X, SpectralSample) else None
     regions = Regions.of(regions, flux.shape[1], grid, partition=False)
     means = regions.means(flux)
-    return _standardized(means, regions.names) if standardize else means
+    return standardized(means, regions.names) if standardize else means
 
 
 def line_strengths(
@@ -93,14 +93,15 @@ def line_strengths(
     regions = Regions.from_lines(grid, lines, overlap=True)
     beside = Regions.from_lines(grid, lines, part="continuum", overlap=True)  # windows have none
     strengths = regions.means(flux) - np.where(beside.sizes > 0, beside.means(flux), 0.0)
-    return (_standardized(strengths, regions.names) if standardize else strengths), regions.names
+    return (standardized(strengths, regions.names) if standardize else strengths), regions.names
 
 
 def _flux(X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
     return X.flux if isinstance(X, SpectralSample) else np.asarray(X, dtype=np.float64)
 
 
-def _standardized(Z: NDArray, names: tuple[str, ...]) -> NDArray[np.float64]:
+def standardized(Z: NDArray, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Features with mean 0 and standard deviation 1 over the spectra; one that does not vary is refused by name."""
     spread = Z.std(axis=0)
     if (spread == 0).any():
         raise AgnsalError(f"{names[int((spread == 0).argmax())]} is the same in all spectra; leave it out.")

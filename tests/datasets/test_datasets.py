@@ -260,7 +260,35 @@ def test_summaries_and_mean_maps_are_those_of_all_at_once(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         mean = np.nanmean(values[predicted == "type 1"], axis=0)
-    assert_allclose(result.mean_maps()["type 1"], mean, rtol=1e-5, atol=1e-7)
+    maps = result.mean_maps()
+    assert_allclose(maps.mean.observed_values[maps.groups.tolist().index("type 1")], mean, rtol=1e-5, atol=1e-7)
+
+
+def test_population_tools_take_answers_as_they_take_a_sample(tmp_path, monkeypatch):
+    """A block at a time, and the same numbers as of all at once, to the float32 that is kept."""
+    familiarity = agnsal.Familiarity().fit(agnsal.simulate_agn(0, 60, 0, seed=5).normalize())
+    result, sample = explained(tmp_path, maps=True, familiarity=familiarity), SAMPLE.normalize()
+    monkeypatch.setattr(result, "maps", None)  # nothing reads them all
+    whole = agnsal.saliency(MACHINE, sample, output="log_odds")
+    for own, groups in ((None, None), ("predicted", MACHINE.predict(sample)), (sample.labels, sample.labels)):
+        kept, expected = agnsal.mean_maps(result, own), agnsal.mean_maps(whole, groups)
+        assert kept.groups.tolist() == expected.groups.tolist()
+        assert_array_equal(kept.count, expected.count)
+        for name in ("values", "inputs", "explained"):
+            assert_allclose(getattr(kept.mean, name), getattr(expected.mean, name), rtol=1e-5, atol=1e-6)
+        assert_allclose(kept.scatter, expected.scatter, rtol=1e-4, atol=1e-6)
+        assert kept.mean.unit == expected.mean.unit
+    asked = {"lines": ["Hbeta", "[O III] 5007"], "n_permutations": 30, "random_state": 0}
+    kept, expected = (agnsal.line_importance(MACHINE, each, "type 1", **asked) for each in (result, sample))
+    for column in ("effect", "attribution"):
+        assert_allclose(kept[column], expected[column], rtol=1e-4)
+    assert_allclose(kept["permutation"], expected["permutation"], rtol=0.1)  # other draws
+    strange = result.outliers(5)
+    order = np.argsort(-familiarity.distance(sample))[:5]
+    assert strange["row"].tolist() == order.tolist()
+    assert_array_equal(strange["object_id"], sample.ids[order])
+    with pytest.raises(agnsal.AgnsalError, match="of one sample"):
+        agnsal.line_importance(MACHINE, result, "type 1", attribution=whole)
 
 
 def test_spectra_that_cannot_be_used_have_a_row_and_a_cause(tmp_path):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 
 #: An `agnsal.Attribution`.
 Maps = TypeVar("Maps", bound=Any)
+
+
+class KeptMaps(Protocol):
+    """Maps that are read a block at a time, as those of an `agnsal.DatasetResult`."""
+
+    def attributions(self) -> Iterator[tuple[NDArray[np.intp], Any]]:
+        """Numbers of some spectra, and their attribution."""
+        ...
+
+    def column(self, name: str) -> NDArray[Any]:
+        """What is known of every spectrum under a name."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +101,50 @@ def _refuse_others(attribution: object) -> None:
         raise AgnsalError(f"an Attribution is needed, as saliency gives it; got a {type(attribution).__name__}.")
 
 
-def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Maps]:
+@dataclass
+class _Group:
+    """Moments of the maps of one group, added up part by part (Chan, Golub & LeVeque 1979)."""
+
+    count: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    inputs: NDArray[np.float64]
+    explained: float = 0.0
+    size: int = 0
+    targets: set[str] = field(default_factory=set)
+
+    @classmethod
+    def empty(cls, n_features: int) -> _Group:
+        """Of no map yet."""
+        return cls(*np.zeros((4, n_features)))
+
+    def add(self, part: Any, member: NDArray[np.bool_]) -> None:
+        """Take in some spectra of a part."""
+        values = part.values[member]
+        good = np.ones(values.shape, dtype=bool) if part.mask is None else ~part.mask[member]
+        n = good.sum(axis=0).astype(np.float64)
+        mean = np.where(good, values, 0.0).sum(axis=0) / np.maximum(n, 1)
+        share = n / np.maximum(self.count + n, 1)
+        self.squares += (np.where(good, values - mean, 0.0) ** 2).sum(axis=0)
+        self.squares += (mean - self.mean) ** 2 * self.count * share
+        self.mean += (mean - self.mean) * share
+        self.count += n
+        self.inputs += np.where(good, part.inputs[member], 0.0).sum(axis=0)
+        self.explained += float(part.explained[member].sum())
+        self.size += int(member.sum())
+        self.targets.update(np.unique(part.target[member]).tolist())
+
+
+def mean_maps(attribution: Maps | KeptMaps, groups: ArrayLike | None = None) -> MeanMaps[Any]:
     """Average the maps of each group of spectra, leaving bad bins out.
 
     Parameters
     ----------
-    attribution : Attribution
-        Maps of many spectra.
+    attribution : Attribution or DatasetResult
+        Maps of many spectra. Those of a data set are read a block at a time.
     groups : array_like, shape (n,), optional
-        Group of each spectrum, for instance its label; by default the target of its map.
+        Group of each spectrum, for instance its label; by default the target of its map. Of a data set also the name
+        of a column of the answers.
 
     Returns
     -------
@@ -115,28 +164,39 @@ def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Ma
     >>> maps.groups.tolist(), maps.scatter.shape
     (['type 1', 'type 2'], (2, 1000))
     """
-    _refuse_others(attribution)
-    names = attribution.target if groups is None else np.asarray(groups)
+    parts: Iterable[tuple[NDArray[np.intp], Any]]
+    if hasattr(attribution, "attributions"):
+        name = "predicted" if groups is None else groups
+        names, parts = (
+            np.asarray(attribution.column(name) if isinstance(name, str) else name),
+            attribution.attributions(),
+        )
+    else:
+        _refuse_others(attribution)
+        names = cast(Any, attribution).target if groups is None else np.asarray(groups)
+        parts = [(np.arange(len(attribution)), attribution)]
     if names.shape != (len(attribution),):
         raise AgnsalError(f"{names.size} groups given for {len(attribution)} maps; one for each is needed.")
-    found, member = np.unique(names, return_inverse=True)
-    belongs = (member == np.arange(found.size)[:, None]).astype(np.float64)
-    good = np.ones_like(attribution.values) if attribution.mask is None else (~attribution.mask).astype(np.float64)
-    count = belongs @ good
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = belongs @ (good * attribution.values) / count
-        spread = belongs @ (good * (attribution.values - np.nan_to_num(mean)[member]) ** 2) / (count - 1)
-        inputs = belongs @ (good * attribution.inputs) / count
-    size = belongs.sum(axis=1)
-    targets = [np.unique(attribution.target[member == i]) for i in range(found.size)]
+    found: dict[Any, _Group] = {}
+    last = None
+    for rows, part in parts:
+        for label in np.unique(names[rows]).tolist():
+            found.setdefault(label, _Group.empty(part.values.shape[1])).add(part, names[rows] == label)
+        last = part
+    if last is None:
+        raise AgnsalError("there are no maps to average.")
+    labels = sorted(found)
+    each = [found[label] for label in labels]
+    count, squares = np.array([group.count for group in each]), np.array([group.squares for group in each])
+    spread = np.sqrt(squares / np.maximum(count - 1, 1))
     return MeanMaps(
         mean=replace(
-            attribution,
-            values=np.nan_to_num(mean),
-            inputs=np.nan_to_num(inputs),
-            ids=found.astype(str),
-            target=np.array([each[0] if each.size == 1 else "several" for each in targets]),
-            explained=belongs @ attribution.explained / size,
+            last,
+            values=np.array([group.mean for group in each]),
+            inputs=np.array([group.inputs for group in each]) / np.maximum(count, 1),
+            ids=np.array(labels).astype(str),
+            target=np.array([min(group.targets) if len(group.targets) == 1 else "several" for group in each]),
+            explained=np.array([group.explained / group.size for group in each]),
             mask=count == 0,
             baseline=None,
             residual=None,
@@ -144,9 +204,9 @@ def mean_maps(attribution: Maps, groups: ArrayLike | None = None) -> MeanMaps[Ma
             unexplained_share=None,
             uncertainty=None,
             options={},  # a mean is not made again by asking once more
-            provenance={**attribution.provenance, "mean of": size.astype(int).tolist()},
+            provenance={**last.provenance, "mean of": [group.size for group in each]},
         ),
-        scatter=np.sqrt(np.where(count > 1, spread, np.nan)),
+        scatter=np.where(count > 1, spread, np.nan),
         count=count.astype(np.intp),
     )
 
