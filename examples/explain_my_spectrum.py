@@ -19,7 +19,7 @@ mpl.use("Agg")
 from tqdm import tqdm
 
 import agnsal
-from agnsal.command_line.options import add_reading_options, in_options, reading_options
+from agnsal.command_line.options import add_normalizing_option, add_reading_options, in_options, reading_options
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,10 +38,11 @@ def explain(options: argparse.Namespace) -> None:
         redshift=options.redshift,
         min_coverage=options.coverage,
         frame=options.frame or "observed",
-    ).normalize()
+    ).normalize(by=options.normalize_by)
     classifier = agnsal.default_classifier(
         options.kernel,
         size="small" if options.quick else "paper",
+        by=options.normalize_by,
         folder=options.classifiers,
         progress=not options.quiet,
     )
@@ -59,6 +60,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_reading_options(parser)
     parser.add_argument("--coverage", type=float, default=0.6, help="least share of the grid that was observed")
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="linear")
+    add_normalizing_option(parser)
     parser.add_argument("--classifiers", type=Path, help="folder where trained classifiers are kept")
     parser.add_argument("--output", type=Path, default=Path("output/explained"))
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import agnsal
-from agnsal.command_line.options import add_reading_options, in_options, named, reading_options
+from agnsal.command_line.options import add_normalizing_option, add_reading_options, in_options, named, reading_options
 from agnsal.errors import AgnsalError
 
 #: Points of a map of one's own; fewer are placed on the map of what the classifier was trained on.
@@ -59,7 +59,7 @@ def _explain(options: argparse.Namespace) -> int:
     grid, frame = agnsal.PERUZZI2021_GRID, given.get("frame", "observed")
     sample = agnsal.SpectralSample.from_spectra(
         spectra, grid, redshift=given.get("redshift"), min_coverage=options.coverage, frame=frame
-    ).normalize()
+    ).normalize(by=options.normalize_by)
     classifier = _classifier(options)
     for i in range(len(sample)):
         explanation = agnsal.explain_spectrum(sample, classifier, i=i, random_state=0)
@@ -87,7 +87,11 @@ def _explore(options: argparse.Namespace) -> int:
             min_coverage=options.coverage,
             frame=given.get("frame", "observed"),
             on_error="skip",
-        ).normalize()
+        )
+        if model.learnt_from_ is None:  # the default classifier, and machines that learnt from arrays
+            sample = sample.normalize(by=options.normalize_by, on_error="skip")
+    if model.learnt_from_ is not None:
+        sample = model.learnt_from_.prepare(sample, on_error="skip")
     if not len(sample):
         raise AgnsalError(f"{options.source} holds no spectrum that can be used.")
     familiarity = None if classifier is None else classifier.familiarity
@@ -124,6 +128,7 @@ def _classifier(options: argparse.Namespace) -> Any:
     return agnsal.default_classifier(
         options.kernel,
         size="small" if options.quick else "paper",
+        by=options.normalize_by,
         folder=options.classifiers,
         progress=not options.quiet,
     )
@@ -216,6 +221,7 @@ def _parser() -> argparse.ArgumentParser:
 def _classifier_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coverage", type=float, default=0.6, help="least share of the grid that was observed")
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="linear", help="of the classifier")
+    add_normalizing_option(parser)
     parser.add_argument("--classifiers", type=Path, metavar="FOLDER", help="where trained classifiers are kept")
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -12,6 +12,7 @@ from typing import Any
 #: Options of `agnsal.read_spectra` that scripts take, by the name of its argument.
 READING = ("redshift", "frame", "medium", "columns", "units", "mask", "format")
 _CALL = re.compile(r"read_spectra\(path, (?P<given>(?:[^()'\"]|'[^']*'|\"[^\"]*\"|\([^()]*\))*)\)")
+_BY = 'by="median"'
 _ARGUMENT = re.compile(rf"\b(?P<name>{'|'.join(READING)})=(?P<value>\{{[^{{}}]*\}}|'[^']*'|\"[^\"]*\"|[-+.\d]+\b)")
 
 
@@ -45,6 +46,29 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--units", nargs="+", type=named, metavar="ROLE=UNIT", help="wavelength=nm flux=Jy")
     group.add_argument("--mask", choices=("bad", "good"), help="what a number other than zero means in its mask")
     group.add_argument("--format", metavar="NAME", help="the name of a specutils loader")
+
+
+def add_normalizing_option(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option that says by what spectra are divided, with the words of `SpectralSample.normalize`.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a script.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_normalizing_option(parser)
+    >>> parser.parse_args([]).normalize_by
+    'window'
+    """
+    parser.add_argument(
+        "--normalize-by",
+        choices=("window", "median", "continuum"),
+        default="window",
+        help="what spectra are divided by: the flux at 5100 Angstrom, or what those not observed there have as well",
+    )
 
 
 def reading_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -89,8 +113,13 @@ def in_options(message: str, file: Path | str | None = None) -> str:
     "Say what it is, for instance: --columns 'flux=F 2' --units flux=Jy"
     >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'")
     'no redshift is known; give --redshift 0.1 or --frame rest'
+    >>> in_options('no good bin at 5100 Angstrom; by="median" needs none; on_error="skip" leaves it out.')
+    'no good bin at 5100 Angstrom; --normalize-by median needs none.'
     """
     start = "" if file is None else f"{shlex.quote(str(file))} "
+    if _BY in message:  # a page has one classifier, whose window cannot be moved
+        kept = [part for part in message.rstrip(".").split("; ") if not re.match(r"(on_error|at)=", part)]
+        message = "; ".join(kept).replace(_BY, "--normalize-by median") + "."
     message = _CALL.sub(lambda found: start + _ARGUMENT.sub(_option, found["given"]).replace(", --", " --"), message)
     message = _ARGUMENT.sub(_option, message)
     return re.sub(rf"\b({'|'.join(READING)})=(?=[\s,.;)]|$)", r"--\1", message)

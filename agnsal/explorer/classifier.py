@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +20,7 @@ from agnsal.embedding import SpectralEmbedding
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.normalization import Divisor
 from agnsal.spectra.sample import SpectralSample
 
 #: Members of each class in the sample of the paper, and in a small one for a quick look.
@@ -189,6 +190,7 @@ def default_classifier(
     kernel: str = "linear",
     *,
     size: str = "paper",
+    by: Divisor = "window",
     folder: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> TrainedClassifier:
@@ -201,6 +203,9 @@ def default_classifier(
         spectra an rbf machine has no gradient and answers with its fallback.
     size : {"paper", "small"}
         As many spectra as the paper has, or 400.
+    by : {"window", "median", "continuum"}
+        By what the training spectra are divided, as in `SpectralSample.normalize`: the window at 5100 Angstrom, or what
+        spectra that were not observed there have as well.
     folder : path, optional
         Where trained classifiers are kept; by default ``classifiers`` in astropy's cache folder of agnsal. Each
         stands under a name that holds the kernel, the size and the versions it was made with, so that another version
@@ -215,14 +220,20 @@ def default_classifier(
     Raises
     ------
     AgnsalError
-        If the kernel or the size is unknown, or the folder cannot be written.
+        If the kernel, the size or the divisor is unknown, or the folder cannot be written.
     """
     from agnsal.spectra.simulation.agn import simulate_agn
 
     one_of("kernel", kernel, KERNELS)
     one_of("size", size, SIZES)
+    one_of("by", by, get_args(Divisor))
     kept = _folder(folder) / "-".join(
-        [kernel, size, *(f"{name}{version}" for name, version in sorted(versions().items()))]
+        [
+            kernel,
+            size,
+            *([] if by == "window" else [by]),
+            *(f"{name}{version}" for name, version in sorted(versions().items())),
+        ]
     )
     if kept.is_dir():
         try:
@@ -230,13 +241,14 @@ def default_classifier(
         except AgnsalError:  # half removed or damaged: made again
             shutil.rmtree(kept, ignore_errors=True)
     counts = SIZES[size]
-    training = simulate_agn(*counts, seed=0).normalize()
+    training = simulate_agn(*counts, seed=0).normalize(by=by)
     C, gamma = KERNELS[kernel]
     machine = ProbabilisticSVC(kernel=kernel, C=C, gamma=gamma, class_weight="balanced", random_state=0)
     made = TrainedClassifier.train(
         training,
         machine,
-        description=f"{kernel} kernel, trained on {len(training)} simulated spectra",
+        description=f"{kernel} kernel, trained on {len(training)} simulated spectra"
+        + ("" if by == "window" else f", divided {training.normalization}"),
         random_state=0,
         progress=progress,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import astropy.units as u
 import numpy as np
@@ -72,6 +72,16 @@ class Origin:
                     f"{whose} {what} is {names[0]}, that of these is {names[1]}; prepare them in the same way, or pass "
                     "their .flux if you know that it means the same."
                 )
+
+    def prepare(self, sample: SpectralSample, on_error: Literal["raise", "skip"] = "raise") -> SpectralSample:
+        """Normalise a sample as that learnt from; one that is normalised already stays."""
+        how = self.normalization
+        if how is None or sample.normalization is not None:
+            return sample
+        if how.at is None:
+            return sample.normalize(by=how.by, on_error=on_error)
+        window = None if how.window is None else how.window * u.AA
+        return sample.normalize(how.at * u.AA, window, on_error=on_error)
 
     def pack(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and JSON header."""

@@ -445,7 +445,7 @@ class SpectralSample(Displayed, Stored):
             return f"{advice}."
         place, n = window_observed(self.mask, self.grid, how)
         who = "all were" if n == len(self) else f"{n} of {len(self)} spectra were"
-        return f'{advice}, at={place:.0f} * u.AA is where {who} observed, and by="median" needs no window in common.'
+        return f'by="median" needs no window in common; at={place:.6g} * u.AA {who} observed; {advice}.'
 
     def to_spectrum(self, i: int | None = None) -> Any:
         """Give the spectra to specutils, jdaviz and the like.

@@ -125,6 +125,22 @@ def test_the_advice_of_a_refusal_can_be_typed(text, tmp_path, classifiers, capsy
     assert (tmp_path / "p").is_dir()
 
 
+def test_a_spectrum_that_ends_before_5100_is_explained_by_its_median(tmp_path, classifiers, capsys):
+    file = tmp_path / "blue.txt"
+    blue = AXIS < 500
+    file.write_text(
+        "wave(nm) flux\n" + "\n".join(f"{x:.3f} {y:.5f}" for x, y in zip(AXIS[blue], FLUX[blue], strict=True))
+    )
+    given = ["explain", str(file), "--quick", "--quiet", "--redshift", "0", "--medium", "vacuum"]
+    given += ["--units", "flux=Jy", "--classifiers", str(classifiers), "--output", str(tmp_path / "page")]
+    assert main(given) == 1
+    said = capsys.readouterr().err
+    assert "no good bin at 5100 Angstrom" in said
+    assert "on_error" not in said
+    assert main([*given, *re.search(r"--normalize-by \w+", said)[0].split()]) == 0
+    assert "divided by" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("said", "typed"),
     [

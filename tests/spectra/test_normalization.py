@@ -85,7 +85,7 @@ def test_how_is_remembered_by_files_and_machines(raw, way, tmp_path):
 def test_a_spectrum_not_observed_there_is_refused_and_the_advice_works(raw, window):
     sample = with_hole(raw, [1, 7], 5060, 5140)
     with pytest.raises(
-        AgnsalError, match=r"no good bin at 5100 .* in sim-3-00001, sim-3-00007; .*skip.*at=(\d+)"
+        AgnsalError, match=r"no good bin at 5100 .* in sim-3-00001, sim-3-00007; by=.median. .*at=\d+"
     ) as told:
         sample.normalize(window=window)
     place = float(str(told.value).split("at=")[1].split(" ")[0])
