@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.stats import beta, binom
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from agnsal.attribution.local.gradients import saliency
 from agnsal.display import Displayed, Table, printable
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.models.black_box import as_function
 from agnsal.models.validation import spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from agnsal.attribution.answer.attribution import Attribution
     from agnsal.checks.familiarity import Familiarity
 
-_DOUBT = 0.01  # p values of Familiarity below which a spectrum is not of the population
+#: Spectra of which Familiarity says that so few of the population are as odd are not of it.
+_DOUBT = 0.01
+#: More flagged spectra than chance would give once in this many samples are said aloud.
+_BY_CHANCE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +175,24 @@ class PredictionSets(Displayed):
         chosen = spectra[rows] if isinstance(spectra, SpectralSample) else np.asarray(spectra)[rows]
         return saliency(model, chosen, target=pairs, output="pairwise")
 
+    def plot(self, y: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+        """Draw how many spectra have which set; see `agnsal.figures.plot_prediction_sets`.
+
+        Parameters
+        ----------
+        y : array, shape (n,), optional
+            True classes.
+        ax : Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_prediction_sets
+
+        return plot_prediction_sets(self, y, ax=ax)
+
 
 def prediction_sets(
     model: Any,
@@ -202,7 +226,8 @@ def prediction_sets(
         Calibrate on the training sample: copies of the model are fitted without each of this many parts, and say what
         they think of it. The guarantee is then weaker.
     familiarity : Familiarity, optional
-        Fitted to the training sample: spectra it flags are not exchangeable with it, and the result says so.
+        Fitted to the training sample: spectra it flags are not exchangeable with it. The result says which, and a
+        warning that there are more of them than chance would give.
     random_state : int, RandomState, Generator or None
         Seeds the parts of `cv`.
 
@@ -213,7 +238,8 @@ def prediction_sets(
     Raises
     ------
     AgnsalError
-        If a label is not a class of the model, the level is not between 0 and 1, or there are no calibration spectra.
+        If a label is not a class of the model, the level is not between 0 and 1, there are no calibration spectra, or
+        familiarity is asked of arrays.
 
     See Also
     --------
@@ -240,8 +266,8 @@ def prediction_sets(
     calibration = Calibration.of(model, X, y, level, by_class, cv=cv, random_state=random_state)
     asked = as_function(model, np.asarray(X.flux if isinstance(X, SpectralSample) else X, dtype=float))
     unfamiliar = None
-    if familiarity is not None and isinstance(spectra, SpectralSample):
-        unfamiliar = familiarity.p_value(spectra) < _DOUBT
+    if familiarity is not None:
+        unfamiliar = _unfamiliar(familiarity, spectra)
     ids = spectra.ids if isinstance(spectra, SpectralSample) else None
     return calibration.sets(_probabilities(asked, spectra), ids, unfamiliar)
 
@@ -332,6 +358,25 @@ class Calibration:
             ids=np.array([printable(name) for name in (np.arange(len(p_values)).astype(str) if ids is None else ids)]),
             unfamiliar=unfamiliar,
         )
+
+
+def _unfamiliar(familiarity: Familiarity, spectra: SpectralSample | ArrayLike) -> NDArray[np.bool_]:
+    """Which spectra are unlike the training sample, with a warning if they are too many for chance."""
+    if not isinstance(spectra, SpectralSample):
+        raise AgnsalError(
+            f"familiarity is a matter of lines: give the spectra as a SpectralSample, not {type(spectra).__name__}."
+        )
+    found = familiarity.flag(spectra, _DOUBT)
+    n = int(found.sum())
+    if n and binom.sf(n - 1, len(found), _DOUBT) < _BY_CHANCE:
+        warn(
+            f"{n} of {len(found)} spectra are unlike the training sample (p <= {_DOUBT:g}, where chance gives "
+            f"{_DOUBT:.0%}): of their sets nothing is guaranteed, and little of the others, if what is asked is of "
+            "another population than the calibration spectra. Calibrate on spectra of the kind that is asked.",
+            AgnsalWarning,
+            stacklevel=3,
+        )
+    return found
 
 
 def _probabilities(model: Any, spectra: SpectralSample | ArrayLike) -> NDArray[np.float64]:

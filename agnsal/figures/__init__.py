@@ -18,6 +18,7 @@ from agnsal.figures.influence import plot_training_influence
 from agnsal.figures.maps import plot_mean_maps
 from agnsal.figures.population import plot_population_importance
 from agnsal.figures.saliency import plot_saliency
+from agnsal.figures.sets import plot_prediction_sets
 from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.spectra import plot_spectra
 from agnsal.figures.style import share_limits
@@ -35,6 +36,7 @@ __all__ = [
     "plot_line_importance",
     "plot_mean_maps",
     "plot_population_importance",
+    "plot_prediction_sets",
     "plot_region_shares",
     "plot_removal",
     "plot_saliency",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import astropy.units as u
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
 
@@ -137,6 +137,21 @@ class InfluenceRecord(Protocol):
     @property
     def training_flux(self) -> Floats | None: ...
     def most(self, i: int = 0, k: int = 5, *, side: Literal["both", "for", "against"] = "both") -> QTable: ...
+    def __len__(self) -> int: ...
+
+
+class PredictionSetsRecord(Protocol):
+    """Classes that cannot be excluded, as `agnsal.PredictionSets` holds them."""
+
+    @property
+    def classes_(self) -> NDArray[np.generic]: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def sets(self) -> NDArray[np.bool_]: ...
+    @property
+    def unfamiliar(self) -> NDArray[np.bool_] | None: ...
+    def coverage(self, y: ArrayLike) -> QTable: ...
     def __len__(self) -> int: ...
 
 

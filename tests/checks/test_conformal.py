@@ -92,7 +92,8 @@ def test_crepes_agrees():
 def test_tables_and_words():
     familiarity = agnsal.Familiarity().fit(TRAINING)
     odd = NEW[:4].with_flux(NEW.flux[:4] * np.linspace(1, 30, 1000))
-    sets = prediction_sets(MODEL, CALIBRATION, None, odd, familiarity=familiarity)
+    with pytest.warns(agnsal.AgnsalWarning, match="nothing is guaranteed"):
+        sets = prediction_sets(MODEL, CALIBRATION, None, odd, familiarity=familiarity)
     assert sets.unfamiliar.any()
     assert "nothing is guaranteed" in str(sets)
     table = prediction_sets(MODEL, CALIBRATION, None, NEW).to_table()
@@ -100,6 +101,32 @@ def test_tables_and_words():
     assert len(several)
     assert " or " in several["set"][0]
     assert several["set"][0].split(" or ")[0] == MODEL.predict(NEW)[table["size"] > 1][0]
+
+
+def test_as_many_strangers_as_chance_gives_are_named_and_no_alarm():
+    familiarity = agnsal.Familiarity().fit(TRAINING)
+    strange = familiarity.flag(NEW)
+    assert strange.any()
+    few = NEW[np.concatenate([np.flatnonzero(~strange)[:99], np.flatnonzero(strange)[:1]])]
+    sets = prediction_sets(MODEL, CALIBRATION, None, few, familiarity=familiarity)
+    assert sets.unfamiliar.sum() == 1
+
+
+def test_the_figure_counts_sets_by_true_class():
+    sets = prediction_sets(MODEL, CALIBRATION, None, NEW, 0.95)
+    ax = sets.plot(NEW.labels)
+    total = sum(bar.get_width() for bars in ax.containers for bar in bars)
+    assert total == len(NEW)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[0] == "intermediate"
+    row = names.index("intermediate or type 2")
+    members = sets.sets & ~np.array([False, True, False])
+    assert sum(bars[row].get_width() for bars in ax.containers) == (members.sum(axis=1) == 2).sum()
+    held = dict(sets.coverage(NEW.labels)["class", "coverage"].iterrows())
+    assert f"type 1 ({held['type 1']:.2f} held)" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sets.plot().get_legend() is None
+    with pytest.raises(agnsal.AgnsalError, match="one for each"):
+        sets.plot(NEW.labels[:3])
 
 
 def test_ambiguity_is_between_the_two_likeliest_members():
@@ -119,6 +146,10 @@ def test_ambiguity_is_between_the_two_likeliest_members():
         (lambda: prediction_sets(MODEL, CALIBRATION.flux, np.repeat("star", len(CALIBRATION)), NEW), "no classes"),
         (lambda: prediction_sets(MODEL, CALIBRATION, None, NEW).coverage(["type 1"]), "one for each"),
         (lambda: prediction_sets(MODEL, CALIBRATION, None, NEW).ambiguity(MODEL, NEW[:3]), "one for each"),
+        (
+            lambda: prediction_sets(MODEL, CALIBRATION, None, NEW.flux, familiarity=agnsal.Familiarity().fit(TRAINING)),
+            "a matter of lines",
+        ),
     ],
 )
 def test_refusals(call, match):

@@ -66,6 +66,10 @@ def every_figure(text):
         before=sample, spectra=sample.with_flux(3 + VALUES), target=names, flipped=np.array([True, False]),
         path=np.array([[0.1, 0.5]] * 2), words=lambda *_: text,
     )  # fmt: skip
+    sets = Sized(
+        classes_=names, level=0.9, sets=np.array([[True, True], [False, True]]), unfamiliar=np.array([True, False]),
+        coverage=lambda _: QTable({"class": names, "coverage": [0.9, 0.8], "low": [0.8, 0.7], "high": [1.0, 0.9]}),
+    )  # fmt: skip
     population = QTable({"line": ["Hbeta", text], **columns}, meta={"target": text})
     ablation = QTable(
         {"object_id": names[[0, 0]], "line": ["Hbeta", text], "change": [0.1, -0.2], "target": names[[0, 0]]}
@@ -88,6 +92,7 @@ def every_figure(text):
             mean_maps(replace(made, target=names[[0, 0]]), names), ax=ax
         ),
         "plot_population_importance": lambda ax: figures.plot_population_importance(population, ax=ax),
+        "plot_prediction_sets": lambda ax: figures.plot_prediction_sets(sets, names, ax=ax),
         "plot_region_shares": lambda ax: figures.plot_region_shares(QTable({"region": names, **shares}), ax=ax),
         "plot_removal": lambda ax: figures.plot_removal(report, ax=ax),
         "plot_saliency": lambda ax: figures.plot_saliency(made, ax=ax, title=text),
