@@ -1,4 +1,4 @@
-"""Draws the figures of docs/beyond-maps.md, and of sets in docs/checks.md. Run: python docs/figures/beyond_maps.py"""
+"""Draws the figures of docs/beyond-maps.md, and some of its neighbours. Run: python docs/figures/beyond_maps.py"""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
+import matplotlib.pyplot as plt
+import numpy as np
+
 import agnsal
+from agnsal.figures.style import PALETTE
 
 HERE = Path(__file__).parent
 
@@ -24,6 +28,31 @@ def main() -> None:
     result = agnsal.counterfactual(model, spectra[2:3], "type 1", population=training[::4], random_state=0)
     result.plot(0).figure.savefig(HERE / "counterfactual.png", dpi=110)
     prediction_sets()
+    conditional()
+
+
+def conditional() -> None:
+    """What the model uses and what the spectrum tells, as in docs/how-to-attribution.md."""
+    pair = agnsal.simulate_agn(100, 150, 0, seed=0).normalize()
+    machine = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, random_state=0).fit(pair)
+    asked = {"regions": ["Hbeta", "[O III] 5007", "Hgamma", "He II 4686"], "target": "type 1", "output": "log_odds"}
+    kinds = {
+        "what the model uses (against the mean spectrum)": {},
+        "what the spectrum tells, Gaussian": {"conditional": "gaussian", "background": pair},
+        "what the spectrum tells, a Gaussian for each class": {"conditional": "mixture", "background": pair},
+    }
+    figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+    for k, (name, options) in enumerate(kinds.items()):
+        found = agnsal.shapley(machine, pair[:1], **asked, **options)
+        places = np.arange(len(found.regions)) + 0.26 * (k - 1)
+        ax.barh(places, found.regions.sums(found.values)[0], 0.24, label=name, color=PALETTE[k])
+    ax.set_yticks(range(len(found.regions)), found.regions)
+    ax.invert_yaxis()
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.set_xlabel("Shapley value, log-odds of type 1")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", fontsize="small", frameon=False)
+    figure.savefig(HERE / "conditional.png", dpi=110)
 
 
 def prediction_sets() -> None:

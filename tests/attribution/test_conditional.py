@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import multivariate_normal
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import agnsal
-from agnsal.attribution.shapley.conditional import GaussianBackground, exact_values
+from agnsal.attribution.shapley.background import GaussianBackground, MixtureBackground
+from agnsal.attribution.shapley.conditional import ClosedForm, all_coalitions
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.regions import Regions
 
@@ -26,7 +28,7 @@ def machine(kernel="rbf", y=Y):
 
 def ask(model, spectra=X[:4], **options):
     options = {"target": "up", "output": "log_odds", "regions": LABELS, "background": X, **options}
-    return agnsal.shapley(model, spectra, conditional="gaussian", **options)
+    return agnsal.shapley(model, spectra, **{"conditional": "gaussian", **options})
 
 
 def by_region(attribution):
@@ -58,8 +60,8 @@ def test_draws_have_the_conditional_mean_and_covariance():
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
-@pytest.mark.parametrize("scaled", [False, True])
-def test_closed_forms_are_means_over_draws(kernel, scaled):
+@pytest.mark.parametrize(("scaled", "labels"), [(False, None), (True, None), (False, Y)])
+def test_closed_forms_are_means_over_draws(kernel, scaled, labels):
     """Within four standard errors of 30,000 draws, for every coalition."""
     model = machine(kernel)
     structure = as_differentiable(model).structure
@@ -67,15 +69,85 @@ def test_closed_forms_are_means_over_draws(kernel, scaled):
         model = make_pipeline(StandardScaler(), agnsal.ProbabilisticSVC(kernel, gamma=0.05, random_state=0)).fit(X, Y)
         structure = as_differentiable(model).structure
     Z = structure.scaled(X)
-    background = GaussianBackground.of(Z, 4)
-    regions = Regions.of(LABELS, D)
-    (values,) = exact_values(structure, background, Z[:1], regions)
-    noise = rng.standard_normal((30_000, 4 + D))
+    background = MixtureBackground.of(Z, 4, labels)
+    values = ClosedForm(structure, background, Regions.of(LABELS, D)).of(Z[0])
+    noise = background.noise(30_000, np.random.RandomState(1))
     for number in range(16):
-        seen = ((number >> np.arange(4)) & 1 == 1)[LABELS]
-        drawn = structure.expansion(background.draw(Z[0], seen, noise))
+        coalition = (number >> np.arange(4)) & 1 == 1
+        drawn = structure.expansion(background.draw(Z[0], coalition[LABELS], noise))
         error = drawn.std(axis=0) / np.sqrt(len(noise))
-        assert (np.abs(drawn.mean(axis=0) - values[number]) <= 4 * error + 1e-9).all(), number
+        assert (np.abs(drawn.mean(axis=0) - values(coalition)) <= 4 * error + 1e-9).all(), number
+
+
+def test_what_is_seen_tells_which_class_it_is():
+    """The weights of a mixture are those of Bayes, with densities by scipy; before anything is seen, the shares."""
+    background = MixtureBackground.of(X, 4, Y)
+    for seen in (LABELS < 0, LABELS == 1, LABELS < 3, LABELS < 4):
+        known = [part.given(X[0], seen)[2] for part in background.parts]
+        density = [
+            multivariate_normal(part.mean[seen], part.covariance[np.ix_(seen, seen)]).pdf(X[0][seen])
+            if seen.any()
+            else 1.0
+            for part in background.parts
+        ]
+        expected = background.shares * density
+        assert_allclose(background.weights(np.array(known)), expected / expected.sum(), rtol=1e-6)
+    assert_allclose(background.shares, [(Y == "down").mean(), (Y == "up").mean()])
+
+
+def test_a_mixture_of_one_class_is_the_gaussian():
+    model = machine()
+    one = ask(model, conditional="mixture", background_labels=np.repeat("all", len(X)))
+    assert_allclose(one.values, ask(model).values, atol=1e-12)
+
+
+def test_a_mixture_starts_from_its_mean_and_sums_to_the_output():
+    """Whatever is credited to regions, together they are the output above its mean over the background's model."""
+    model = machine()
+    mixed = ask(model, conditional="mixture", background_labels=Y, output="decision")
+    assert mixed.provenance["exact"]
+    assert np.abs(mixed.residual).max() < 1e-10
+    background = MixtureBackground.of(X, 20, Y)
+    drawn = background.draw(X[0], LABELS < 0, background.noise(20_000, np.random.RandomState(0)))
+    f = as_differentiable(model).outputs(drawn, "decision")
+    column = model.classes_.tolist().index("up")
+    f = f if f.ndim == 1 else f[:, column]
+    start = mixed.explained - by_region(mixed).sum(axis=1)
+    assert np.abs(np.abs(start) - np.abs(f.mean())).max() < 4 * f.std() / np.sqrt(len(f))
+
+
+def test_two_classes_apart_are_told_by_any_region_of_them():
+    """One class is a step above the other in all regions: the mixture knows the rest from one, and all share."""
+    step = np.where(np.arange(400) < 200, -3.0, 3.0)[:, None] + 0.3 * rng.normal(size=(400, D))
+    labels = np.where(np.arange(400) < 200, "low", "high")
+    model = Ridge(alpha=1e-8).fit(step, step[:, :3].sum(axis=1))  # only the first region is used
+    options = {"target": "predicted", "output": "prediction", "background": step}
+    mixed = by_region(ask(model, step[:4], conditional="mixture", background_labels=labels, n_factors=0, **options))
+    alone = by_region(ask(model, step[:4], n_factors=0, **options))
+    assert_allclose(alone[:, 1:], 0, atol=1e-6)
+    assert_allclose(mixed, -9 / 4, atol=0.7)
+
+
+def test_a_sampling_explainer_given_the_same_draws_agrees():
+    """Kernel SHAP over all coalitions, with our values for what a coalition is worth replaced by means over draws."""
+    shap = pytest.importorskip("shap")
+    model = machine()
+    background = MixtureBackground.of(X, 20, Y)
+    noise = background.noise(4000, np.random.RandomState(3))
+    decide = as_differentiable(model)
+    column = decide.classes_.tolist().index("up")
+
+    def worth(coalitions):
+        found = []
+        for seen in np.asarray(coalitions) > 0.5:
+            drawn = background.draw(X[0], seen[LABELS], noise)
+            found.append(decide.outputs(drawn, "log_odds")[:, column].mean())
+        return np.array(found)
+
+    peer = shap.KernelExplainer(worth, np.zeros((1, 4))).shap_values(np.ones(4), silent=True)
+    spread = decide.outputs(background.draw(X[0], LABELS < 0, noise), "log_odds")[:, column].std() / np.sqrt(4000)
+    own = by_region(ask(model, X[:1], conditional="mixture", background_labels=Y))[0]
+    assert np.abs(peer - own).max() < 4 * spread
 
 
 # ------------------------------------------------------------------------------------------------------ identities
@@ -162,6 +234,10 @@ def test_it_remembers_how_it_was_made(tmp_path):
     model = agnsal.ProbabilisticSVC("rbf", C=10.0, gamma=0.003, random_state=0).fit(sample)
     lines = ["Hbeta", "[O III] 5007"]
     options = {"conditional": "gaussian", "background": sample, "regions": lines}
+    mixed = agnsal.shapley(model, sample[:1], "type 1", "log_odds", **{**options, "conditional": "mixture"})
+    mixed.write(tmp_path / "mixed.npz")
+    again = agnsal.Attribution.read(tmp_path / "mixed.npz").again(model, sample[:1])
+    assert_allclose(again.values, mixed.values, rtol=1e-12)
     attribution = agnsal.shapley(model, sample[:3], "type 1", "log_odds", **options)
     assert_allclose(attribution.again(model, sample[:3]).values, attribution.values, rtol=1e-12)
     attribution.write(tmp_path / "a.npz")
@@ -185,14 +261,36 @@ def test_refusals(options, match):
         ask(machine(), **options)
 
 
-def test_twelve_regions_are_not_too_many_and_thirteen_are():
+def test_thirteen_regions_are_asked_along_orders_with_errors():
+    """Twelve exactly; thirteen agree with all 2^13 coalitions within the errors, and each order sums to the output."""
     assert np.abs(ask(machine(), X[:1], regions=np.arange(D)).residual).max() < 1e-9
     wide = np.concatenate([X, X[:, :1]], axis=1)
-    model = agnsal.ProbabilisticSVC(gamma=0.05, random_state=0).fit(wide, Y)
-    with pytest.raises(agnsal.AgnsalError, match="at most 12"):
-        ask(model, wide[:1], regions=np.arange(13), background=wide)
+    model = agnsal.ProbabilisticSVC("linear", random_state=0).fit(wide, Y)
+    labels = np.arange(13)
+    asked = ask(model, wide[:1], regions=labels, background=wide, n_permutations=60, random_state=0)
+    assert not asked.provenance["exact"]
+    assert np.abs(asked.residual).max() < 1e-9
+    structure = as_differentiable(model).structure
+    values = ClosedForm(structure, MixtureBackground.of(wide, 20), Regions.of(labels, 13)).of(wide[0])
+    weights = as_differentiable(model).weights(np.array(["up"]), 1, "log_odds")[0]
+    exact = all_coalitions(lambda seen: np.asarray(structure.links["log_odds"](values(seen)[None])) @ weights, 13)
+    errors = asked.uncertainty["sampling"][0]
+    assert (np.abs(asked.values[0] - exact.values) < 4 * errors + 1e-9).all()
+    sampled = ask(model, wide[:1], regions=labels, background=wide, output="probability", n_samples=64)
+    assert np.isfinite(sampled.uncertainty["sampling"]).all()
 
 
-def test_the_kind_of_condition_is_said():
-    with pytest.raises(agnsal.AgnsalError, match="conditional must be one of 'gaussian'"):
-        agnsal.shapley(machine(), X[:1], "up", regions=LABELS, background=X)
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"conditional": None}, 'add conditional="gaussian"'),
+        ({"conditional": "certain"}, "conditional must be one of 'gaussian', 'mixture'"),
+        ({"conditional": "mixture"}, "background_labels="),
+        ({"conditional": "mixture", "background_labels": Y[:5]}, "has 300 spectra"),
+        ({"conditional": "mixture", "background_labels": np.r_[["a"], Y[1:]]}, "one spectrum of class 'a'"),
+        ({"background_labels": Y}, "for conditional="),
+    ],
+)
+def test_the_kind_of_condition_is_said(options, match):
+    with pytest.raises(agnsal.AgnsalError, match=match):
+        ask(machine(), X[:1], **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,8 +14,9 @@ from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.question.baselines import resolve_baseline
 from agnsal.attribution.question.methods import declare
 from agnsal.attribution.question.question import Question, ask
-from agnsal.attribution.shapley.coalitions import all_coalitions, coalition_shares, random_orders
-from agnsal.attribution.shapley.conditional import MOST_REGIONS, GaussianBackground, exact_values, sampled_values
+from agnsal.attribution.shapley import conditional as on_manifold
+from agnsal.attribution.shapley.background import MixtureBackground
+from agnsal.attribution.shapley.coalitions import all_coalitions, random_orders
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.errors import AgnsalError, one_of, same_option
 from agnsal.models.differentiable import DifferentiableModel
@@ -43,8 +45,9 @@ def shapley(
     n_permutations: int = 32,
     random_state: Seed = None,
     groups: Any = None,
-    conditional: Literal["gaussian"] | None = None,
+    conditional: Literal["gaussian", "mixture"] | None = None,
     background: SpectralSample | ArrayLike | None = None,
+    background_labels: ArrayLike | None = None,
     n_factors: int = 20,
     n_samples: int = 200,
 ) -> Attribution:
@@ -76,22 +79,26 @@ def shapley(
         With ``output="pairwise"``: explain the log-odds of the pair, ``-(a f + b)`` with Platt's sigmoid, in place of
         its decision value. Exact as well.
     n_permutations : int
-        Orders for ``method="permutations"``, the reversed ones included: each costs one evaluation per group and
-        spectrum.
+        Orders for ``method="permutations"``, and for conditional values of many regions, the reversed ones included:
+        each costs one evaluation per group and spectrum.
     random_state : int, RandomState, Generator or None
         Seeds them; all spectra get the same orders.
     groups : object
         Another name for `regions`.
-    conditional : {"gaussian"}, optional
+    conditional : {"gaussian", "mixture"}, optional
         Values on the manifold: absent regions are not at a baseline, they are what `background` says of them given the
-        regions that are there. Needs `regions`, at most 12; has no baseline.
+        regions that are there. ``"gaussian"``: by the mean and covariance of the background; ``"mixture"``: by those of
+        each of its classes, of which the regions that are there tell how likely each is. Needs `regions`; has no
+        baseline. Of up to 12 regions all coalitions are asked, of more those along `n_permutations` random orders.
     background : SpectralSample or array, shape (m, n_features), optional
         The sample whose mean and covariance that is.
+    background_labels : array, shape (m,), optional
+        Classes of the mixture; by default the labels of the sample.
     n_factors : int
-        Principal components of its covariance; the rest is a variance for each feature.
+        Principal components of each covariance; the rest is a variance for each feature.
     n_samples : int
-        Draws, where the conditional mean of the output is not known in closed form (it is for the outputs that are
-        exact above).
+        Draws (in all, with random orders), where the conditional mean of the output is not known in closed form (it is
+        for the outputs that are exact above).
 
     Returns
     -------
@@ -111,8 +118,9 @@ def shapley(
     Without `conditional` the absence of a player is the baseline's flux: baseline Shapley values, which say what the
     model uses. With it absence is not knowing: conditional values, which say what each region tells, and so credit
     regions that the model does not use but that tell of those it does (Frye et al. 2021). Ask which question is yours.
-    The mean of a Gaussian kernel over a Gaussian is known in closed form, and with the covariance of a few factors a
-    coalition costs no pass over the wavelengths.
+    The mean of a Gaussian kernel over a Gaussian is known in closed form, over a mixture it is the mean of these by how
+    likely each class is given what is seen; with covariances of a few factors a coalition costs no pass over the
+    wavelengths. Of many bins a few tell the class nearly for certain: then all that the mixture hides is of that class.
 
     References
     ----------
@@ -147,11 +155,17 @@ def shapley(
         "n_permutations": n_permutations,
         "conditional": conditional,
         "background": background,
+        "background_labels": background_labels,
         "n_factors": n_factors,
         "n_samples": n_samples,
     }
-    if conditional is not None or background is not None:
-        one_of("conditional", conditional, ("gaussian",))
+    if conditional is None and not (background is None and background_labels is None):
+        raise AgnsalError(
+            'a background says what is likely of what is hidden: add conditional="gaussian" (or "mixture", by class). '
+            "Values against a baseline take baseline= in place of background=."
+        )
+    if conditional is not None:
+        one_of("conditional", conditional, ("gaussian", "mixture"))
         return _conditional(question, machine, given, random_state)
     reference, name = resolve_baseline(question, baseline)
     start = np.ascontiguousarray(np.broadcast_to(reference, question.X.shape))
@@ -187,43 +201,104 @@ def _conditional(
     """Shapley values of regions of which the absent ones are drawn from the background, given the others."""
     if given["baseline"] is not None or given["method"] != "auto":
         raise AgnsalError("conditional values have no baseline and one method; leave both out.")
-    if given["background"] is None:
-        raise AgnsalError('conditional="gaussian" needs background=, a sample whose covariance says what is likely.')
+    kind, background = given["conditional"], given["background"]
+    if background is None:
+        raise AgnsalError(f'conditional="{kind}" needs background=, a sample whose covariance says what is likely.')
     if given["regions"] is None:
         raise AgnsalError("conditional values are of regions; say which: regions=['Hbeta', '[O III] 5007'].")
     regions = question.regions(given["regions"])
-    if len(regions) > MOST_REGIONS:
-        raise AgnsalError(f"{len(regions)} regions have 2^{len(regions)} coalitions; take at most {MOST_REGIONS}.")
-    drawn = ask(question.model, given["background"], "predicted", question.output, differentiable=False).X
+    drawn = ask(question.model, background, "predicted", question.output, differentiable=False).X
+    labels = _background_labels(given, len(drawn))
     exact = machine is not None and question.output in machine.exact
-    seed, uncertainty = None, None
-    if exact and machine is not None:
-        likely = GaussianBackground.of(machine.scaled(drawn), given["n_factors"])
-        link, (_, share) = machine.links[question.output], coalition_shares(len(regions))
-        values, empty = np.empty((len(question.X), len(regions))), np.empty(len(question.X))
-        for i, F in enumerate(exact_values(machine, likely, machine.scaled(question.X), regions)):
-            worth = np.asarray(link(F)) @ question.weights[i]
-            values[i], empty[i] = worth @ share, worth[0]
-    else:
-        seed = seed_of(random_state)
-        likely = GaussianBackground.of(drawn, given["n_factors"])
-        random = check_random_state(seed)
-        values, errors, empty, _ = sampled_values(question, likely, regions, given["n_samples"], random)
-        uncertainty = {"sampling": regions.spread(errors)}
+    few = len(regions) <= on_manifold.MOST_REGIONS
+    seed = None if exact and few else seed_of(random_state)
+    random = check_random_state(seed)
+    values, errors = np.empty((2, len(question.X), len(regions)))
+    empty = np.empty(len(question.X))
+    for i, fresh in enumerate(_worths(question, machine if exact else None, given, drawn, labels, regions, random)):
+        if few:
+            found = on_manifold.all_coalitions(fresh(), len(regions))
+        else:
+            found = on_manifold.random_orders(fresh, len(regions), given["n_permutations"], random)
+        values[i], empty[i] = found.values, found.empty
+        errors[i] = 0.0 if found.errors is None else found.errors
     return question.answer(
         regions.spread(values),
         method="shapley",
         baseline=drawn.mean(axis=0),
         residual=question.residual(values, empty, "take more samples"),
         regions=regions,
-        uncertainty=uncertainty,
-        options=given | {"random_state": seed},
+        uncertainty=None if exact and few else {"sampling": regions.spread(errors)},
+        options=given | {"random_state": seed, "background_labels": labels},
         found={
             "baseline": f"background of {len(drawn)}, given what is there",
             "shapley": "conditional",
-            "exact": exact,
+            "exact": exact and few,
         },
     )
+
+
+def _background_labels(given: dict[str, Any], n: int) -> NDArray[Any] | None:
+    """The classes of a mixture; None for a single Gaussian."""
+    labels, background = given["background_labels"], given["background"]
+    if given["conditional"] != "mixture":
+        if labels is not None:
+            raise AgnsalError('background_labels are for conditional="mixture", which has a Gaussian for each class.')
+        return None
+    if labels is None and isinstance(background, SpectralSample):
+        labels = background.labels
+    if labels is None:
+        raise AgnsalError(
+            'conditional="mixture" needs the class of each spectrum of the background: background_labels=.'
+        )
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise AgnsalError(f"background_labels has shape {labels.shape}; the background has {n} spectra.")
+    return labels
+
+
+def _worths(
+    question: Question,
+    machine: Structure | None,
+    given: dict[str, Any],
+    drawn: NDArray[np.float64],
+    labels: NDArray[Any] | None,
+    regions: Regions,
+    random: np.random.RandomState,
+) -> Iterator[Callable[[], on_manifold.Worth]]:
+    """Yield for each spectrum what gives the worth of its coalitions: in closed form, or with draws of its own."""
+    if machine is not None:
+        likely = MixtureBackground.of(machine.scaled(drawn), given["n_factors"], labels)
+        closed, link = on_manifold.ClosedForm(machine, likely, regions), machine.links[question.output]
+        for x, weights in zip(machine.scaled(question.X), question.weights, strict=True):
+            yield _known(closed.of(x), link, weights)
+        return
+    n_draws = int(given["n_samples"])
+    if n_draws < 2:
+        raise AgnsalError(f"n_samples must be at least 2, got {n_draws}.")
+    likely = MixtureBackground.of(drawn, given["n_factors"], labels)
+    if len(regions) > on_manifold.MOST_REGIONS:
+        n_draws = max(1, n_draws // max(1, given["n_permutations"] // 2))
+    shared = likely.noise(n_draws, random)  # where all coalitions are asked, all spectra see the same draws
+    few = len(regions) <= on_manifold.MOST_REGIONS
+    for i in range(len(question.X)):
+
+        def fresh(i: int = i) -> on_manifold.Worth:
+            noise = shared if few else likely.noise(n_draws, random)
+            return on_manifold.sampled_worth(question, i, likely, regions, noise)
+
+        yield fresh
+
+
+def _known(
+    values: Callable[[NDArray[np.bool_]], NDArray[np.float64]], link: Callable[[Any], Any], weights: NDArray[np.float64]
+) -> Callable[[], on_manifold.Worth]:
+    """The output asked about, from the values of a machine given a coalition."""
+
+    def worth(seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.asarray(link(values(seen)[None])) @ weights
+
+    return lambda: worth
 
 
 def _chosen(method: str, machine: Structure | None, output: str, n_regions: int) -> str:
