@@ -166,7 +166,7 @@ DEFAULT_LINES = (
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "λ": "", "å": "a"}
 
 
-def _key(name: str) -> str:
+def line_key(name: str) -> str:
     """Reduce a name to what identifies it: case, blanks and Greek letters do not matter."""
     text = name.casefold()
     for letter, word in _GREEK.items():
@@ -174,7 +174,7 @@ def _key(name: str) -> str:
     return "".join(text.split())
 
 
-_BY_KEY = {_key(line.name): line for line in _TABLE}
+_BY_KEY = {line_key(line.name): line for line in _TABLE}
 
 
 def find_line(name: str | SpectralLine) -> SpectralLine:
@@ -201,7 +201,7 @@ def find_line(name: str | SpectralLine) -> SpectralLine:
     """
     if isinstance(name, SpectralLine):
         return name
-    key = _key(str(name))
+    key = line_key(str(name))
     if key in _BY_KEY:
         return _BY_KEY[key]
     inside = [line.name for known, line in _BY_KEY.items() if key and key in known]

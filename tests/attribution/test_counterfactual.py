@@ -10,6 +10,7 @@ from agnsal import (
     Edit,
     Familiarity,
     ProbabilisticSVC,
+    SpectralSample,
     as_differentiable,
     counterfactual,
     simulate_agn,
@@ -188,3 +189,65 @@ def test_refusals(model, training, spectra):
         Edit.of_template("line", np.ones(4), n=2, present=-1.0, lower=0.0)
     forest = LogisticRegression(max_iter=1000).fit(training.flux, training.labels)
     assert counterfactual(forest, spectra[1:2], "type 1", scale="noise", n_starts=0).size[0] > 0
+
+
+@pytest.fixture(scope="module")
+def without_hbeta():
+    """The window of Hbeta of the second and third of four type 2 was not observed."""
+    sample = simulate_agn(0, 4, 0, seed=2).normalize()
+    window = (sample.wavelength.value > 4700) & (sample.wavelength.value < 4990)
+    mask = np.outer([False, True, True, False], window) | sample.mask
+    ivar = np.where(mask, 0.0, sample.ivar)
+    flux = np.where(mask, 1.0, sample.flux)
+    return SpectralSample(flux, sample.grid, ivar=ivar, mask=mask, table=sample.table["object_id", "label"]).normalize()
+
+
+def test_what_was_not_observed_is_not_turned(model, training, without_hbeta):
+    """Left out by name where all quantities are asked for, refused where it is named; bad bins stay as they are."""
+    options = {"population": training[::7], "n_starts": 0, "random_state": 0}
+    result = counterfactual(model, without_hbeta, "type 1", **options)
+    lost = {"broad Hbeta flux", "broad Hbeta FWHM", "narrow Hbeta flux"}
+    assert not result.unseen(0)
+    assert lost <= set(result.unseen(1))
+    assert "[O II] flux" not in result.unseen(1)
+    assert "observed: broad" in " ".join(str(result).split())
+    table = result.edits
+    turned = np.asarray(table["observed"]) >= 0.5
+    assert not np.asarray(table["size"])[~turned].any()
+    assert (result.spectra.flux[without_hbeta.mask] == without_hbeta.flux[without_hbeta.mask]).all()
+    with pytest.raises(AgnsalError, match=r"'broad Hbeta flux' cannot be turned in 2 of 4 spectra .* Leave these"):
+        counterfactual(model, without_hbeta, "type 1", "broad Hβ flux", **options)
+    known = counterfactual(model, without_hbeta[[0, 3]], "type 1", "broad Hβ flux", **options)
+    assert set(known.edits["quantity"]) == {"broad Hbeta flux"}
+
+
+def test_no_bin_falls_below_zero_but_for_noise():
+    """The border is at a flux that is not allowed: the spectrum is edited as far as its bound."""
+    sample = simulate_agn(0, 12, 0, seed=3).normalize()
+    near = np.abs(sample.wavelength.value - 4600) < 20
+    fall = Edit.of_template("depth", -near.astype(float), n=12, lower=0.0, upper=50.0, scale=1.0)
+    second = Edit.of_template("rise", 1e-6 * near, n=12, lower=0.0, upper=1.0, scale=1.0)
+    weights, labels = -near.astype(float) / near.sum(), np.where(np.arange(12) < 6, "up", "down")
+    machine = LogisticRegression().fit(sample.flux, labels)
+    machine.coef_, machine.intercept_ = weights[None], np.array([-5.0])  # asks for a flux of -5
+    sigma = 1 / np.sqrt(sample.ivar[:, near])
+    for edits in ([fall], [fall, second]):
+        result = counterfactual(machine, sample, machine.classes_[1], edits, random_state=0)
+        assert not result.flipped.any()
+        after = result.spectra.flux[:, near]
+        assert (after >= np.minimum(sample.flux[:, near], 0.0) - 3 * sigma - 1e-4).all()
+        assert (after.mean(axis=1) < sample.flux[:, near].mean(axis=1)).all()
+    machine.intercept_ = np.array([0.3])  # a flux of 0.3 is allowed
+    result = counterfactual(machine, sample, machine.classes_[1], [fall, second], random_state=0)
+    assert result.flipped.all()
+
+
+def test_what_is_the_target_already_is_not_counted(model, training, spectra):
+    result = counterfactual(model, spectra, model.predict(spectra), population=training[::7])
+    assert result.already.all()
+    said = "0 of 0 spectra can be made another class; 4 are what they are to become already"
+    assert repr(result) == f"<Counterfactuals: {said}>"
+    two = spectra[model.predict(spectra) == "type 2"]
+    mixed = counterfactual(model, two, ["type 2", *["type 1"] * (len(two) - 1)], population=training[::7], n_starts=0)
+    assert "1 is type 2 already" in repr(mixed)
+    assert mixed.words(0) == "nothing, it is already"

@@ -18,10 +18,12 @@ from agnsal.attribution.counterfactual.edits import Edit
 from agnsal.attribution.counterfactual.quantities import spectral_edits
 from agnsal.attribution.counterfactual.search import nearest_crossing
 from agnsal.attribution.question.question import Question, ask
-from agnsal.display import Displayed, Table
+from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed
+from agnsal.spectra.editing.filling import noise_level
+from agnsal.spectra.lines import line_key
 from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:
@@ -32,6 +34,12 @@ _POPULATION = 10
 
 #: Spectra shown when a result is printed, and quantities of each.
 _SHOWN, _QUANTITIES = 8, 2
+
+#: A quantity is turned if at least this share of what it does falls on observed bins.
+_OBSERVED = 0.5
+
+#: The flux may fall below zero, or below what it is there, by as many errors.
+_BELOW = 3.0
 
 
 class KnowsFamiliar(Protocol):
@@ -50,7 +58,8 @@ class Counterfactuals(Displayed):
     ----------
     edits : QTable
         A row for each spectrum and quantity: ``object_id``, ``quantity``, ``before``, ``after``, ``factor`` (after over
-        before), ``size`` (the change in units of the scale), ``unit``, ``scale`` (what counts as one).
+        before), ``size`` (the change in units of the scale), ``unit``, ``scale`` (what counts as one) and ``observed``
+        (share of what the quantity does that falls on observed bins; below one half it was left as it is).
     before, spectra : SpectralSample
         As they were, and edited. Where no edit within the bounds changes the class, edited as far as it helps.
     target : ndarray, shape (n,)
@@ -92,7 +101,23 @@ class Counterfactuals(Displayed):
         return len(self.flipped)
 
     def __repr__(self) -> str:
-        return f"<Counterfactuals: {int(self.flipped.sum())} of {len(self)} spectra can be made another class>"
+        already, asked = self.already, len(self) - int(self.already.sum())
+        said = f"{int((self.flipped & ~already).sum())} of {asked} spectra can be made another class"
+        if already.any():
+            name = set(map(str, self.target[already]))
+            what = f"{name.pop()} already" if len(name) == 1 else "what they are to become already"
+            said += f"; {int(already.sum())} {'is' if already.sum() == 1 else 'are'} {what}"
+        return f"<Counterfactuals: {said}>"
+
+    @property
+    def already(self) -> NDArray[np.bool_]:
+        """Which spectra the model calls the target as they are, shape (n,)."""
+        return self.flipped & (self.size == 0)
+
+    def unseen(self, i: int) -> list[str]:
+        """The quantities of a spectrum that were left as they are, because most of what they do was not observed."""
+        one = self.edits[self.edits["object_id"] == self.before.ids[i]]
+        return [str(row["quantity"]) for row in one if row["observed"] < _OBSERVED]
 
     def of(self, i: int) -> QTable:
         """The edit of one spectrum: its rows of `edits`, largest first."""
@@ -109,12 +134,15 @@ class Counterfactuals(Displayed):
             small = not np.isfinite(factor) or factor <= 0 or factor > 20
             change = f"{float(row['before']):.3g} to {float(row['after']):.3g} {row['unit']}".strip()
             said.append(f"{row['quantity']} {change if small else f'x {factor:.2g}'}")
-        return ", ".join(said) or "nothing"
+        return ", ".join(said) or ("nothing, it is already" if self.already[i] else "nothing")
 
     def _display(self) -> Table:
         rows: list[list[object]] = []
         for i in range(min(len(self), _SHOWN)):
             what = self.words(i) if self.flipped[i] else "no edit within the bounds"
+            unseen = self.unseen(i)
+            if unseen:
+                what += f" (not observed: {', '.join(unseen)})"
             rows.append([self.before.ids[i], self.target[i], what, float(self.size[i])])
         if len(self) > _SHOWN:
             rows.append([f"... {len(self) - _SHOWN} more", "", "", ""])
@@ -159,8 +187,10 @@ def counterfactual(
     """Find the smallest change in named quantities that makes the model call each spectrum something else.
 
     Half the sum of squared changes, each in units of its scale, is minimised subject to the output of the target being
-    at least `margin`, and to bounds (no negative flux, doublets tied), by sequential quadratic programming on exact
-    gradients from several starts: the spectrum itself, the edits of one quantity alone that do, and random ones.
+    at least `margin`, and to bounds, by sequential quadratic programming on exact gradients from several starts: the
+    spectrum itself, the edits of one quantity alone that do, and random ones. No flux of a line becomes negative,
+    doublets are tied, and no observed bin falls below zero, or below what it is, by more than three times its error.
+    Bins that were not observed stay as they are, and so do quantities most of which was not observed.
 
     Parameters
     ----------
@@ -171,8 +201,8 @@ def counterfactual(
     target : label or array_like, shape (n,)
         The class each is to become.
     edits : str, sequence of str or of Edit, optional
-        Which quantities may change: names from `agnsal.spectral_edits`, or edits of your own; by default all of
-        those. With one name it is one knob: how much broad Hbeta would make it type 1?
+        Which quantities may change: names from `agnsal.spectral_edits` ("broad Hβ flux" will do), or edits of your own;
+        by default all of those that were observed. With one name it is one knob: how much broad Hbeta would make it type 1?
     output : {"log_odds", "decision"}
         Of the target, which has to reach the margin: the log-odds against all other classes together, or, for models
         without probabilities, the decision value (of two classes).
@@ -201,7 +231,7 @@ def counterfactual(
     Raises
     ------
     AgnsalError
-        If a quantity is unknown, or there is no population to take a scatter from.
+        If a quantity is unknown, or was not observed in a spectrum, or there is no population to take a scatter from.
 
     See Also
     --------
@@ -229,25 +259,33 @@ def counterfactual(
     if output == "decision" and len(question.model.classes_) > 2:
         raise AgnsalError("decision values of more than two classes have no border at a number; ask for log_odds.")
     turned = _chosen(sample, edits)
+    seen = _observed(turned, sample, named=edits is not None)
     scales = _scales(turned, sample, scale, population)
+    floor = _floor(sample)
     starts = [np.concatenate([edit.present[i] for edit in turned]) for i in range(len(sample))]
     random = check_random_state(random_state)
     ends = np.empty((len(sample), starts[0].size))
     found = np.zeros(len(sample), dtype=bool)
     flux = sample.flux.copy()
+    already = question.model.predict(sample.flux) == question.target
     for i, start in enumerate(starts):
-        problem = _Problem(question, turned, i, start, scales[i], margin)
+        if already[i] and margin <= 0:
+            ends[i], found[i] = start, True
+            continue
+        problem = _Problem(question, turned, i, start, scales[i], margin, floor[i])
         low, high = (np.concatenate([getattr(edit, side)[i] for edit in turned]) for side in ("lower", "upper"))
+        low, high = (np.where(seen[i] < _OBSERVED, start, side) for side in (low, high))
         end = nearest_crossing(
-            problem.values, problem.slope, (low - start) / scales[i], (high - start) / scales[i], random, n_starts
-        )
+            problem.values, problem.slope, (low - start) / scales[i], (high - start) / scales[i], random, n_starts,
+            (problem.room, problem.room_slope),
+        )  # fmt: skip
         ends[i], found[i] = np.clip(start + end.z * scales[i], low, high), end.found
         flux[i] = problem.edited(end.z)
     edited = sample.with_flux(flux)
     flipped = found & (question.model.predict(edited.flux) == question.target)
     sizes = (ends - np.array(starts)) / scales
     return Counterfactuals(
-        edits=_table(sample, turned, np.array(starts), ends, scales),
+        edits=_table(sample, turned, np.array(starts), ends, scales, seen),
         before=sample,
         spectra=edited,
         target=question.target,
@@ -263,14 +301,32 @@ class _Problem:
     """The output of one spectrum as a function of its quantities, in units of their scales."""
 
     def __init__(
-        self, question: Question, edits: list[Edit], i: int, start: NDArray, scales: NDArray, margin: float
+        self,
+        question: Question,
+        edits: list[Edit],
+        i: int,
+        start: NDArray[np.float64],
+        scales: NDArray[np.float64],
+        margin: float,
+        floor: NDArray[np.float64],
     ) -> None:
         self._function = question.model.function(question.output)
         self._weights, self._x, self._margin = question.weights[i], question.X[i], margin
         self._edits, self._i, self._start, self._scales = edits, i, start, scales
+        self._floor, self._seen = floor, np.isfinite(floor)
 
     def edited(self, z: Any) -> Any:
-        return self._x + changed(self._edits, self._start + z * self._scales, self._i)
+        return self._x + self._seen * changed(self._edits, self._start + z * self._scales, self._i)
+
+    def room(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far the lowest bin is above its bound."""
+        return np.array([(self.edited(z) - self._floor)[self._seen].min() for z in Z])
+
+    def room_slope(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of the bin that is nearest to its bound."""
+        lowest = int(np.where(self._seen, self.edited(z) - self._floor, np.inf).argmin())
+        pull_back, _ = make_vjp(self.edited)(z)
+        return np.asarray(pull_back(np.eye(self._x.size)[lowest]))
 
     def _output(self, z: Any) -> Any:
         x = self.edited(z)
@@ -322,9 +378,32 @@ def _chosen(sample: SpectralSample, edits: str | Sequence[str] | Sequence[Edit] 
     if edits is None:
         return known
     wanted = [edits] if isinstance(edits, str) else [str(each) for each in edits]
+    named = {line_key(name): name for edit in known for name in edit.names}
+    wanted = [named.get(line_key(name), name) for name in wanted]
     for name in wanted:
-        one_of("edits", name, tuple(name for edit in known for name in edit.names))
+        one_of("edits", name, tuple(named.values()))
     return [part for part in (edit.restricted(wanted) for edit in known) if part is not None]
+
+
+def _observed(turned: list[Edit], sample: SpectralSample, *, named: bool) -> NDArray[np.float64]:
+    """How much of every quantity was observed, shape (n, n_quantities); too little of what was named is refused."""
+    shares = [edit.observed(sample.mask) for edit in turned]
+    for edit, share in zip(turned, shares, strict=True):
+        lost = np.flatnonzero(share < _OBSERVED)
+        if named and lost.size:
+            which = ", ".join(map(printable, sample.ids[lost[:3]])) + (" ..." if lost.size > 3 else "")
+            raise AgnsalError(
+                f"{edit.names[0]!r} cannot be turned in {lost.size} of {len(sample)} spectra ({which}): of what it "
+                f"changes only {share.min():.0%} was observed. Leave these spectra out, or let all quantities that were "
+                "observed change (edits=None)."
+            )
+    return np.repeat(np.stack(shares, axis=1), [len(edit.names) for edit in turned], axis=1)
+
+
+def _floor(sample: SpectralSample) -> NDArray[np.float64]:
+    """Below what no bin may fall, shape (n, n_bins); minus infinity where nothing was observed."""
+    below = np.minimum(sample.flux, 0.0) - _BELOW * noise_level(sample.flux, sample.ivar, sample.mask)
+    return np.where(sample.mask, -np.inf, below)
 
 
 def _scales(
@@ -381,6 +460,7 @@ def _table(
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
     scales: NDArray[np.float64],
+    seen: NDArray[np.float64],
 ) -> QTable:
     names = [name for edit in turned for name in edit.names]
     units = [unit.to_string() for edit in turned for unit in edit.units]
@@ -392,7 +472,8 @@ def _table(
     table["factor"] = np.divide(ends, starts, out=np.full(ends.shape, np.nan), where=starts != 0).ravel()
     table["size"] = ((ends - starts) / scales).ravel()
     table["unit"], table["scale"] = np.tile(units, n), scales.ravel()
-    for name in ("before", "after", "factor", "scale", "size"):
+    table["observed"] = seen.ravel()
+    for name in ("before", "after", "factor", "scale", "size", "observed"):
         table[name].info.format = ".3g"
     return table
 
@@ -403,8 +484,10 @@ def _path(
     """The probability of the target (or the output) along the straight line of the quantities."""
     output = "probability" if "probability" in question.model.kinds else question.output
     weights = question.model.weights(question.target, len(starts), output)
+    mask = np.zeros(question.X.shape, dtype=bool) if question.sample is None else question.sample.mask
     path = np.empty((len(starts), n_steps))
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         on_the_way = np.array([changed(turned, start + t * (end - start), i) for t in np.linspace(0.0, 1.0, n_steps)])
+        on_the_way = on_the_way * ~mask[i]
         path[i] = question.model.outputs(question.X[i] + on_the_way, output) @ weights[i]
     return path

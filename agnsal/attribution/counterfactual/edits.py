@@ -116,12 +116,36 @@ class Edit:
         """
         found = np.empty(self.present.shape)
         for i, q in np.ndindex(*found.shape):
-            now = self.present[i]
-            step = 1e-5 * max(1.0, float(abs(now[q]))) * np.eye(now.size)[q]
-            slope = (self.change(now + step, i) - self.change(now - step, i)) / (2.0 * step[q])
-            found[i, q] = 1.0 / np.sqrt(max(float((slope**2 * ivar[i]).sum()), np.finfo(float).tiny))
+            found[i, q] = 1.0 / np.sqrt(max(float((self._slope(i, q) ** 2 * ivar[i]).sum()), np.finfo(float).tiny))
         # what does not show at all is as uncertain as its bounds are wide
         return np.minimum(found, self.upper - self.lower)
+
+    def observed(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Share of what the edit does that falls on bins which were observed.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (n, n_bins)
+            Bad bins.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Of the squared change of the flux, of the quantity of which least was observed.
+        """
+        found = np.ones(len(self.present))
+        for i in np.flatnonzero(mask.any(axis=1)):
+            for q in range(len(self.names)):
+                size = self._slope(int(i), q) ** 2
+                if size.any():
+                    found[i] = min(found[i], float(size[~mask[i]].sum() / size.sum()))
+        return found
+
+    def _slope(self, i: int, q: int) -> NDArray[np.float64]:
+        """Change of the flux of a spectrum per unit of one quantity."""
+        now = self.present[i]
+        step = 1e-5 * max(1.0, float(abs(now[q]))) * np.eye(now.size)[q]
+        return np.asarray(self.change(now + step, i) - self.change(now - step, i)) / (2.0 * step[q])
 
     def restricted(self, names: Sequence[str]) -> Edit | None:
         """The same with some of the quantities only, the others as they are; None if it has none of them."""

@@ -15,6 +15,9 @@ TRIED = 25
 #: The output is asked to be beyond the border by this much, so that rounding does not decide.
 BEYOND = 1e-3
 
+#: A bound is kept but for this much, in its own units.
+ROUNDING = 1e-6
+
 #: From points, shape (n, n_quantities), to the output at each.
 Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 Slope = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -43,6 +46,7 @@ def nearest_crossing(
     upper: NDArray[np.float64],
     random: np.random.RandomState,
     n_starts: int,
+    room: tuple[Values, Slope] | None = None,
 ) -> Nearest:
     """Find the shortest step from 0 after which an output is positive.
 
@@ -58,6 +62,9 @@ def nearest_crossing(
         Draws starts.
     n_starts : int
         Random starts, beside 0 and the crossings of one quantity alone.
+    room : (callable, callable), optional
+        What must stay positive as well, as it is at 0, with its gradient: how far all of the spectrum is above its
+        lower bound.
 
     Returns
     -------
@@ -78,7 +85,11 @@ def nearest_crossing(
     zero = np.zeros(lower.size)
     if value(zero) > BEYOND:
         return Nearest(zero, True)
-    crossings, farthest = _alone(values, lower, upper)
+
+    def allowed(z: NDArray[np.float64]) -> bool:
+        return room is None or float(room[0](z[None])[0]) >= -ROUNDING
+
+    crossings, farthest = _alone(values, lower, upper, None if room is None else room[0])
     best = min(crossings, key=np.linalg.norm, default=None)
     if lower.size == 1:
         return Nearest(farthest, False) if best is None else Nearest(best, True)
@@ -86,15 +97,20 @@ def nearest_crossing(
     starts = [zero, *sorted(crossings, key=np.linalg.norm)[:1]]
     starts += [np.clip(random.normal(size=zero.size) * wide / 2, lower, upper) for _ in range(n_starts)]
     bounds = list(zip(lower, upper, strict=True))
-    border = {"type": "ineq", "fun": lambda z: value(z) - BEYOND, "jac": slope}
+    border = [{"type": "ineq", "fun": lambda z: value(z) - BEYOND, "jac": slope}]
+    if room is not None:
+        border.append({"type": "ineq", "fun": lambda z: float(room[0](z[None])[0]), "jac": room[1]})
 
     def nearer(start: NDArray[np.float64]) -> NDArray[np.float64] | None:
         end = minimize(
-            lambda z: 0.5 * z @ z, start, jac=lambda z: z, method="SLSQP", bounds=bounds, constraints=[border],
+            lambda z: 0.5 * z @ z, start, jac=lambda z: z, method="SLSQP", bounds=bounds, constraints=border,
             options={"maxiter": 60, "ftol": 1e-6},
         ).x  # fmt: skip
         end = np.clip(end, lower, upper)
-        return _on_the_way(value, end) if value(end) > 0 else None
+        if value(end) <= 0:
+            return None
+        end = _on_the_way(value, end)
+        return end if allowed(end) else None
 
     def keep(end: NDArray[np.float64] | None) -> None:
         nonlocal best
@@ -109,10 +125,14 @@ def nearest_crossing(
     # no start crosses: how far does the output come, and does it cross there?
     for start in (zero, farthest):
         end = minimize(lambda z: -value(z), start, jac=lambda z: -slope(z), method="L-BFGS-B", bounds=bounds).x
-        farthest = max(farthest, end, key=value)
+        if allowed(end):
+            farthest = max(farthest, end, key=value)
     if value(farthest) > 0:
-        keep(nearer(_on_the_way(value, farthest)))
-        return Nearest(_on_the_way(value, farthest) if best is None else best, True)
+        end = _on_the_way(value, farthest)
+        keep(end if allowed(end) else None)
+        keep(nearer(end))
+        if best is not None:
+            return Nearest(best, True)
     return Nearest(farthest, False)
 
 
@@ -124,18 +144,24 @@ def _on_the_way(value: Callable[[NDArray[np.float64]], float], end: NDArray[np.f
 
 
 def _alone(
-    values: Values, lower: NDArray[np.float64], upper: NDArray[np.float64]
+    values: Values, lower: NDArray[np.float64], upper: NDArray[np.float64], room: Values | None
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
     """The nearest crossing of each quantity by itself, up and down, and where the output is largest."""
     # closer together near 0, where the nearest crossing is
     steps = np.linspace(0.0, 1.0, TRIED) ** 2
     ends = np.concatenate([np.diag(lower), np.diag(upper)])
-    tried = values((steps[:, None, None] * ends).reshape(-1, lower.size)).reshape(TRIED, len(ends))
+    points = (steps[:, None, None] * ends).reshape(-1, lower.size)
+    tried = values(points).reshape(TRIED, len(ends))
+    if room is not None:
+        tried = np.where(room(points).reshape(TRIED, len(ends)) >= -ROUNDING, tried, -np.inf)
     crossings = []
     for end, column in zip(ends, tried.T, strict=True):
         beyond = np.flatnonzero(column > BEYOND)
         if beyond.size:
             before, place = steps[beyond[0] - 1], steps[beyond[0]]
+            if not np.isfinite(column[beyond[0] - 1]):
+                crossings.append(place * end)
+                continue
             root = brentq(lambda t, end=end: values(t * end[None])[0] - BEYOND, before, place, xtol=1e-9)
             crossings.append(root * end)
     step, chosen = np.unravel_index(tried.argmax(), tried.shape)
