@@ -35,12 +35,15 @@ class TrainingRows:
         Their names, where the machine was fitted to a sample.
     labels : ndarray, shape (n_vectors,), or None
         Their classes.
+    hinge : bool
+        Whether they are the support vectors of a classifier with the hinge loss and a bound C.
     """
 
     rows: NDArray[np.intp]
     n: int
     ids: NDArray | None = None
     labels: NDArray | None = None
+    hinge: bool = False
 
 
 @dataclass(frozen=True)

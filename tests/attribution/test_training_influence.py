@@ -176,3 +176,46 @@ def test_figure(training, spectra):
     scaled = make_pipeline(StandardScaler(), SVC()).fit(training.flux[:100], training.labels[:100])
     with pytest.raises(AgnsalError, match="training=sample"):
         figures.plot_training_influence(training_influence(scaled, spectra.flux, "type 1"))
+
+
+@pytest.mark.parametrize(("kernel", "C"), [("linear", 1.0), ("rbf", 1.0), ("rbf", 100.0)])
+def test_leaving_one_out_is_exact_while_no_vector_comes_or_goes(training, spectra, kernel, C):
+    """Refits whose free and bounded vectors are those of before agree; over all of them the ranks do."""
+    two = training[:100]
+    machine = SVC(kernel=kernel, C=C, tol=1e-8).fit(two.flux, two.labels)
+    said = training_influence(machine, spectra.flux, "type 2", "decision").leave_one_out()
+    assert said.shape == (6, 100)
+    assert not said[:, np.setdiff1d(np.arange(100), machine.support_)].any()
+
+    def vectors(fitted, rows):
+        at_bound = np.abs(fitted.dual_coef_[0]) > C * (1 - 1e-6)
+        return set(zip(rows[fitted.support_].tolist(), at_bound.tolist(), strict=True))
+
+    before, changes, same = vectors(machine, np.arange(100)), [], 0
+    for row in machine.support_:
+        rest = np.delete(np.arange(100), row)
+        again = SVC(kernel=kernel, C=C, gamma=machine._gamma, tol=1e-8).fit(two.flux[rest], two.labels[rest])
+        change = again.decision_function(spectra.flux) - machine.decision_function(spectra.flux)
+        changes.append(change)
+        if vectors(again, rest) == {vector for vector in before if vector[0] != row}:
+            np.testing.assert_allclose(said[:, row], change, atol=1e-4)
+            same += 1
+    assert same >= 1
+    ranks = [spearmanr(*pair).statistic for pair in zip(said[:, machine.support_], np.transpose(changes), strict=True)]
+    assert np.median(ranks) > 0.7
+
+
+def test_leaving_one_out_of_three_classes(training, spectra):
+    """Of a spectrum that speaks for a class, the class loses; a vector of no pair of the target hardly matters."""
+    model = ProbabilisticSVC(random_state=0).fit(training)
+    change = training_influence(model, spectra, "type 1", "log_odds").leave_one_out()
+    pairs = training_influence(model, spectra, ("type 1", "type 2"), "pairwise").leave_one_out()
+    assert change.shape == (6, len(training))
+    others = training.labels == "intermediate"
+    assert not pairs[:, others].any()
+    assert change[:, others].any()
+    with pytest.raises(AgnsalError, match="with a bound C"):
+        training_influence(ProbabilisticSVC(nu=0.2, random_state=0).fit(training), spectra).leave_one_out()
+    ridge = KernelRidge(kernel="rbf", gamma=0.01).fit(training.flux, training.labels == "type 1")
+    with pytest.raises(AgnsalError, match="fit other models again"):
+        training_influence(ridge, spectra.flux, output="prediction").leave_one_out()

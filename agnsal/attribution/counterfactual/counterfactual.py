@@ -202,7 +202,8 @@ def counterfactual(
         The class each is to become.
     edits : str, sequence of str or of Edit, optional
         Which quantities may change: names from `agnsal.spectral_edits` ("broad Hβ flux" will do), or edits of your own;
-        by default all of those that were observed. With one name it is one knob: how much broad Hbeta would make it type 1?
+        by default all of those that were observed. With one name it is one knob: how much broad Hbeta would make it
+        type 1?
     output : {"log_odds", "decision"}
         Of the target, which has to reach the margin: the log-odds against all other classes together, or, for models
         without probabilities, the decision value (of two classes).
@@ -394,8 +395,8 @@ def _observed(turned: list[Edit], sample: SpectralSample, *, named: bool) -> NDA
             which = ", ".join(map(printable, sample.ids[lost[:3]])) + (" ..." if lost.size > 3 else "")
             raise AgnsalError(
                 f"{edit.names[0]!r} cannot be turned in {lost.size} of {len(sample)} spectra ({which}): of what it "
-                f"changes only {share.min():.0%} was observed. Leave these spectra out, or let all quantities that were "
-                "observed change (edits=None)."
+                f"changes only {share.min():.0%} was observed. Leave these spectra out, or let all quantities change "
+                "that were observed (edits=None)."
             )
     return np.repeat(np.stack(shares, axis=1), [len(edit.names) for edit in turned], axis=1)
 

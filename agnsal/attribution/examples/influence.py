@@ -41,8 +41,8 @@ def training_influence(
     more than two classes) is shared out exactly among these along a straight line, and so among training spectra.
 
     A machine keeps its support vectors only; all other training spectra add exactly nothing. (One with landmarks is
-    no sum over training spectra, and refused.) What a term is not: what
-    leaving that spectrum out and training again would change (`docs/beyond-maps.md` compares the two).
+    no sum over training spectra, and refused.) What a term is not: what leaving that spectrum out and training again
+    would change; `TrainingInfluence.leave_one_out` says that.
 
     Parameters
     ----------
@@ -142,6 +142,7 @@ def training_influence(
         _factors=factors,
         _structure=structure,
         _start=_where_shares_begin(question, structure, baseline),
+        _weights=question.weights,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import LineTable
+from agnsal.attribution.examples.leave_one_out import leave_one_out_changes
 from agnsal.attribution.shapley.owen import owen_values
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, one_of
@@ -99,6 +100,7 @@ class TrainingInfluence(Displayed):
     _factors: NDArray[np.float64]
     _structure: Structure
     _start: NDArray[np.float64] | None
+    _weights: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.terms)
@@ -175,6 +177,50 @@ class TrainingInfluence(Displayed):
         strength = {"both": np.abs(terms), "for": terms, "against": -terms}[side]
         order = np.argsort(-strength, kind="stable")[:k]
         return order[strength[order] > 0]
+
+    def leave_one_out(self) -> NDArray[np.float64]:
+        """What the output would change if each training spectrum were left out and the machine trained again.
+
+        Not what a spectrum adds (`values`): when it leaves, others take over. To first order: the coefficients of the
+        vectors inside the margin move with it, the sigmoids of probabilities stay, and no vector comes or goes.
+
+        Returns
+        -------
+        ndarray, shape (n, n_training)
+            Of training spectra that the machine did not keep exactly 0: without them it is the same.
+
+        Raises
+        ------
+        AgnsalError
+            If the model is no support vector classifier with a bound C.
+
+        References
+        ----------
+        Cauwenberghs & Poggio 2001, NIPS 13.
+
+        Examples
+        --------
+        >>> import agnsal
+        >>> sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()
+        >>> model = agnsal.ProbabilisticSVC("linear", random_state=0).fit(sample)
+        >>> agnsal.training_influence(model, sample[:2], "type 1").leave_one_out().shape
+        (2, 60)
+        """
+        machine = self._structure
+        if machine.training is None or not machine.training.hinge:
+            raise AgnsalError(
+                "what leaving a training spectrum out changes is known for support vector classifiers with a bound C "
+                "(ProbabilisticSVC with nu=None, SVC); fit other models again without it."
+            )
+        expansion, link = machine.expansion, machine.links[self.output]
+        kernel = expansion.kernel(machine.scaled(self.inputs), expansion.support_vectors)
+        now = kernel @ expansion.coefficients + expansion.intercepts
+        change = leave_one_out_changes(expansion, kernel)
+        before = (np.asarray(link(now)) * self._weights).sum(axis=1)
+        found = np.zeros((len(self), self.n_training))
+        for number, row in enumerate(self.rows):
+            found[:, row] = (np.asarray(link(now + change[:, number])) * self._weights).sum(axis=1) - before
+        return found
 
     def over_wavelength(self, i: int = 0, k: int = 5) -> Attribution:
         """Share out what the strongest training spectra add over wavelength.

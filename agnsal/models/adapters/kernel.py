@@ -29,7 +29,7 @@ def probabilistic_svc(machine: ProbabilisticSVC) -> DifferentiableModel:
     training = None
     if machine.n_landmarks is None and (machine.support_ >= 0).all():
         labels = np.repeat(machine.classes_, machine.n_support_)  # libsvm orders support vectors by class
-        training = TrainingRows(machine.support_, machine.n_training_, machine.support_ids_, labels)
+        training = TrainingRows(machine.support_, machine.n_training_, machine.support_ids_, labels, machine.nu is None)
     return DifferentiableModel.of_structure(
         Structure.pairs(machine.pair_functions_, machine.classes_.size, sigmoids, training),
         machine.classes_,
@@ -47,7 +47,8 @@ def svc(machine: SVC | NuSVC) -> DifferentiableModel:
     """
     a, b = getattr(machine, "_probA", None), getattr(machine, "_probB", None)
     sigmoids = (a, b) if a is not None and b is not None and a.size else None
-    training = replace(_rows(machine), labels=np.repeat(machine.classes_, machine.n_support_))
+    labels = np.repeat(machine.classes_, machine.n_support_)
+    training = replace(_rows(machine), labels=labels, hinge=isinstance(machine, SVC))
     structure = Structure.pairs(pair_functions(machine), machine.classes_.size, sigmoids, training)
     if machine.classes_.size > 2 and machine.decision_function_shape == "ovr":
         links = {**structure.links, "decision": votes_and_confidence}
