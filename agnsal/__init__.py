@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from agnsal.training.learned_wavelet import learn_wavelet as learn_wavelet
     from agnsal.checks.conformal import PredictionSets as PredictionSets, prediction_sets as prediction_sets
     from agnsal.checks.nuisances.confounds import check_confounds as check_confounds, matched_pairs as matched_pairs
+    from agnsal.checks.nuisances.transfer import TransferReport as TransferReport, check_transfer as check_transfer
     from agnsal.checks.familiarity import Familiarity as Familiarity
     from agnsal.checks.benchmarks.piecewise import PiecewiseLinearBenchmark as PiecewiseLinearBenchmark
     from agnsal.checks.report import check as check
@@ -203,6 +204,7 @@ _HOMES = {
     "training.learned_wavelet": ("learn_wavelet",),
     "checks.conformal": ("PredictionSets", "prediction_sets"),
     "checks.nuisances.confounds": ("check_confounds", "matched_pairs"),
+    "checks.nuisances.transfer": ("TransferReport", "check_transfer"),
     "checks.familiarity": ("Familiarity",),
     "checks.benchmarks.piecewise": ("PiecewiseLinearBenchmark",),
     "checks.report": ("check",),

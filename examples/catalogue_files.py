@@ -160,10 +160,17 @@ def known_words(row: dict) -> Iterator[tuple[str, str]]:
 
 def find_file(folders: list[Path], name: str) -> Path:
     """Find a file of the catalogue in the folders; where it is in none, reading the first says so."""
-    found = [folder / name for folder in folders if (folder / name).exists()]
+    found = [folder for folder in folders if is_there(folder / name)]
     if len(found) > 1:
-        raise agnsal.AgnsalError(f"{name} is in {' and in '.join(str(path.parent) for path in found)}; one is wanted.")
-    return found[0] if found else folders[0] / name
+        raise agnsal.AgnsalError(f"{name} is in {' and in '.join(map(str, found))}; one is wanted.")
+    return (found or folders)[0] / name
+
+
+def is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def prepare(sample: agnsal.SpectralSample) -> agnsal.SpectralSample:
