@@ -61,7 +61,7 @@ def collect() -> None:
     write_gallery(pages / "gallery", run=not tags.has("without_examples"))  # noqa: F821 - sphinx gives it
     from agnsal import figures as drawing
 
-    drawn = sorted(name for name in drawing.__all__ if name.startswith("plot_"))
+    drawn = sorted(drawing.__all__)
     lines = ["# Reference", ""]
     for room in dict.fromkeys(home.split(".")[0] for home in agnsal._HOMES):
         homes = [home for home in agnsal._HOMES if home.split(".")[0] == room]
