@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from agnsal.attribution.shapley.shapley import shapley as shapley
     from agnsal.attribution.local.perturbation import line_ablation as line_ablation, occlusion as occlusion
+    from agnsal.spectra.editing.imputation import ProbabilisticPCA as ProbabilisticPCA
     from agnsal.spectra.editing.line_removal import remove_lines as remove_lines
     from agnsal.spectra.editing.reference import (
         class_mean as class_mean,
@@ -171,6 +172,7 @@ _HOMES = {
     "attribution.local.paths": ("expected_gradients", "integrated_gradients"),
     "attribution.shapley.shapley": ("shapley",),
     "attribution.local.perturbation": ("line_ablation", "occlusion"),
+    "spectra.editing.imputation": ("ProbabilisticPCA",),
     "spectra.editing.line_removal": ("remove_lines",),
     "spectra.editing.reference": ("class_mean", "continuum", "mean_spectrum"),
     "attribution.populations.change": ("explain_change",),

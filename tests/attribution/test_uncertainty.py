@@ -6,11 +6,13 @@ from functools import partial
 import astropy.units as u
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import agnsal
 from agnsal import (
     PERUZZI2021_GRID,
     AgnsalError,
@@ -316,3 +318,24 @@ def test_little_more_than_the_draws_is_held(curved, labelled):
     finally:
         tracemalloc.stop()
     assert peak < 1.3 * draws.nbytes
+
+
+def test_what_filled_gaps_may_have_been_moves_the_explanation_as_it_should():
+    sample = agnsal.simulate_agn(30, 30, 0, seed=1).normalize()[:, 600:640]
+    mask = np.zeros(sample.flux.shape, dtype=bool)
+    mask[::2, :20] = mask[1::2, 30:] = True
+    gappy = agnsal.SpectralSample(sample.flux, sample.grid, ivar=sample.ivar, mask=mask, table=sample.table)
+    pca = agnsal.ProbabilisticPCA(3, max_iter=20).fit(gappy)
+    filled = pca.impute(gappy)
+    machine = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(filled.flux, filled.labels)
+    found = agnsal.attribution_uncertainty(
+        agnsal.input_x_gradient, machine, gappy[:2], output="decision", n_draws=200, imputation=pca, random_state=0
+    )
+    assert_allclose(found.values, agnsal.input_x_gradient(machine, filled[:2], output="decision").values)
+    weights = agnsal.saliency(machine, filled[:2], output="decision").values
+    expected = np.sqrt(weights**2 * pca.variance(gappy[:2]))
+    assert_allclose(found.uncertainty["imputation"].std(axis=0, ddof=1), expected, rtol=0.25, atol=1e-12)
+    # the noise of what was observed moves what is filled in from it
+    assert (found.uncertainty["flux"].std(axis=0)[mask[:2]] > 0).all()
+    with pytest.raises(AgnsalError, match="normalization of the spectra"):
+        agnsal.attribution_uncertainty("saliency", machine, gappy[:2].normalize(by="median"), imputation=pca)

@@ -18,6 +18,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.refitting import bootstrapped
 from agnsal.models.validation import flux_of, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.editing.imputation import ProbabilisticPCA
 from agnsal.spectra.sample import SpectralSample, bridge
 
 #: Deviations from a linear rule, relative to the largest value, that still count as rounding.
@@ -35,10 +36,11 @@ def attribution_uncertainty(
     n_refits: int = 0,
     training: SpectralSample | tuple[ArrayLike, ArrayLike] | None = None,
     estimator: Any = None,
+    imputation: ProbabilisticPCA | None = None,
     random_state: Seed = None,
     **options: Any,
 ) -> Attribution:
-    """Explain spectra, and say how far errors of flux and of training move the explanation.
+    """Explain spectra, and say how far errors of flux, of training and of filled gaps move the explanation.
 
     Flux errors are drawn from the inverse variances of the sample; where the attribution is a linear function of the
     flux, bin by bin, they are propagated exactly instead. Training errors come from refits to bootstrap samples.
@@ -63,29 +65,32 @@ def attribution_uncertainty(
         What the model was trained on, for refits.
     estimator : object, optional
         What to refit, if not a clone of `model`.
+    imputation : ProbabilisticPCA, optional
+        What filled the bad bins of the sample. They are then drawn `n_draws` times from what they may have been.
     random_state : int, RandomState, Generator or None
-        Seeds noise and bootstrap.
+        Seeds noise, bootstrap and filling.
     **options
         For the method.
 
     Returns
     -------
     Attribution
-        That of the method, with `uncertainty`: ``"flux"`` and ``"training"``. All draws are kept, so that `by_line`
-        gives errors of sums with the correlation of their bins. They are `n_draws` times the size of the attribution
-        (512 MiB for 1,000 spectra of 1,000 bins and 64 draws), and little more is needed at any time; of more spectra
-        ask in parts, ``sample[rows]``, and keep ``by_line()`` or `standard_error` of each.
+        That of the method, with `uncertainty`: ``"flux"``, ``"training"`` and ``"imputation"``. All draws are kept, so
+        that `by_line` gives errors of sums with the correlation of their bins. They are `n_draws` times the size of
+        the attribution (512 MiB for 1,000 spectra of 1,000 bins and 64 draws), and little more is needed at any time;
+        of more spectra ask in parts, ``sample[rows]``, and keep ``by_line()`` or `standard_error` of each.
 
     Raises
     ------
     AgnsalError
-        If the sample has no inverse variances, or there is nothing to refit to.
+        If the sample has no inverse variances, there is nothing to refit to, or the sample is not what `imputation`
+        was fitted to.
 
     Notes
     -----
-    The noise of bins is taken as independent, and bad bins are bridged again in every draw (so that the exact rule
-    needs spectra without any). A normalisation of the sample is not drawn again. The draws add noise to flux that
-    already has some: where the output bends on the scale of the noise their scatter is that of spectra noisier by
+    The noise of bins is taken as independent, and bad bins are bridged, or imputed, again in every draw (so that the
+    exact rule needs spectra without any). A normalisation of the sample is not drawn again. The draws add noise to flux
+    that already has some: where the output bends on the scale of the noise their scatter is that of spectra noisier by
     the root of two. Bootstrap samples are drawn within classes, and given to the estimator as weights if
     it takes them, since repeated spectra would leak between the folds of its cross-validation.
 
@@ -124,12 +129,14 @@ def attribution_uncertainty(
 
     seed = seed_of(random_state)
     random = check_random_state(seed)
+    fill = _bridged if imputation is None else imputation.impute
+    sample = sample if imputation is None else imputation.impute(sample)
     result = explain(model, sample)
     uncertainty = dict(result.uncertainty or {})
     exact = False
     if n_draws:
         uncertainty["flux"], exact = _flux_errors(
-            lambda spectra: explain(model, spectra), sample, result, n_draws, random
+            lambda noisy: explain(model, fill(sample.with_flux(noisy))), sample, result, n_draws, random
         )
     if n_refits:
         X, y = _training(training)
@@ -141,6 +148,9 @@ def attribution_uncertainty(
         uncertainty["training"] = np.empty((n_refits, *result.values.shape))
         for draw in uncertainty["training"]:
             draw[:] = explain(bootstrapped(fresh, X, y, random), sample).values
+    if imputation is not None and n_draws:
+        filled = imputation.draws(sample, n_draws, random_state=random)
+        uncertainty["imputation"] = np.stack([explain(model, spectra).values for spectra in filled])
     provenance = {
         **result.provenance,
         "flux_errors": "none" if not n_draws else "exact" if exact else f"{n_draws} draws",
@@ -152,7 +162,7 @@ def attribution_uncertainty(
 
 
 def _flux_errors(
-    explain: Callable[[SpectralSample], Attribution],
+    explain: Callable[[NDArray[np.float64]], Attribution],
     sample: SpectralSample,
     result: Attribution,
     n_draws: int,
@@ -167,8 +177,7 @@ def _flux_errors(
     )
 
     def deviation(noise: NDArray[np.float64]) -> NDArray[np.float64]:
-        noisy = bridge(sample.flux + sigma * noise, sample.mask)
-        return explain(sample.with_flux(noisy)).values - result.values
+        return explain(sample.flux + sigma * noise).values - result.values
 
     # two unlike deviations tell whether each value answers to its own bin only, and in proportion
     if result.values.shape == sample.flux.shape:
@@ -181,6 +190,10 @@ def _flux_errors(
     for draw in draws:
         np.add(result.values, deviation(random.standard_normal(sigma.shape)), out=draw)
     return draws, False
+
+
+def _bridged(sample: SpectralSample) -> SpectralSample:
+    return sample.with_flux(bridge(sample.flux, sample.mask))
 
 
 def _training(training: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.normalization import Normalization
 
 
 class Editable(Protocol):
@@ -18,6 +19,8 @@ class Editable(Protocol):
     mask: NDArray[np.bool_]
     ivar: Any
     grid: WavelengthGrid
+    unit: u.UnitBase
+    normalization: Normalization | None
 
     def __len__(self) -> int: ...
 
