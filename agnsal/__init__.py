@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from agnsal.training.wavelet_distillation import WaveletDistillation as WaveletDistillation
     from agnsal.training.learned_wavelet import learn_wavelet as learn_wavelet
     from agnsal.checks.conformal import PredictionSets as PredictionSets, prediction_sets as prediction_sets
+    from agnsal.checks.nuisances.coverage import check_coverage as check_coverage
     from agnsal.checks.nuisances.confounds import check_confounds as check_confounds, matched_pairs as matched_pairs
     from agnsal.checks.nuisances.transfer import TransferReport as TransferReport, check_transfer as check_transfer
     from agnsal.checks.familiarity import Familiarity as Familiarity
@@ -205,6 +206,7 @@ _HOMES = {
     "training.wavelet_distillation": ("WaveletDistillation",),
     "training.learned_wavelet": ("learn_wavelet",),
     "checks.conformal": ("PredictionSets", "prediction_sets"),
+    "checks.nuisances.coverage": ("check_coverage",),
     "checks.nuisances.confounds": ("check_confounds", "matched_pairs"),
     "checks.nuisances.transfer": ("TransferReport", "check_transfer"),
     "checks.familiarity": ("Familiarity",),

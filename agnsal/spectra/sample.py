@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable, TableMergeError, vstack
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError, AgnsalWarning, real_numbers
@@ -304,6 +304,39 @@ class SpectralSample(Displayed, Stored):
         if not np.isfinite(flux).all():
             raise AgnsalError("the new flux is not finite everywhere; make a SpectralSample(flux, ...) to mask bins.")
         return self._changed(flux=flux, truth=None)
+
+    def with_mask(self, mask: ArrayLike) -> SpectralSample:
+        """Make the sample anew with more bad bins, and everything else as it is.
+
+        Parameters
+        ----------
+        mask : array_like of bool, shape (n, n_bins) or (n_bins,)
+            True = bad; what is bad already stays so.
+
+        Returns
+        -------
+        SpectralSample
+            All bad bins are bridged anew.
+
+        Raises
+        ------
+        AgnsalError
+            If it has another shape, or a spectrum has no good bin left.
+
+        Examples
+        --------
+        >>> import agnsal
+        >>> sample = agnsal.simulate_agn(1, 1, 0, seed=1).normalize()
+        >>> blue = sample.with_mask(sample.wavelength > 4000 * u.AA)
+        >>> bool(blue.mask.mean() > 0.7), blue.normalization == sample.normalization
+        (True, True)
+        """
+        bad = self.mask | _same_shape(np.broadcast_to(mask, self.mask.shape), self.flux, "the mask", bool)
+        empty = bad.all(axis=1)
+        if empty.any():
+            raise AgnsalError(f"no good bin would be left in {_name_some(self.ids[empty])}; leave these spectra out.")
+        ivar = None if self.ivar is None else np.where(bad & self.has_errors[:, None], 0.0, self.ivar)
+        return self._changed(flux=bridge(self.flux, bad), ivar=ivar, mask=bad)
 
     def plot(self, indices: Any = None, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw spectra above each other; see `agnsal.figures.plot_spectra`.

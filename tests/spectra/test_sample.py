@@ -432,3 +432,18 @@ def test_memory_does_not_grow_with_the_pixels_of_all_spectra():
         assert tracemalloc.get_traced_memory()[1] < 2.5 * answer
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 100 * 41 * 8 * 8  # a few times the matrix itself, a quarter of the pixels
+
+
+def test_with_mask_adds_bad_bins_and_keeps_the_rest(sample):
+    done = sample.normalize(window=None)
+    mask = np.zeros(done.flux.shape, dtype=bool)
+    mask[:, 3] = True
+    more = done.with_mask(mask)
+    np.testing.assert_array_equal(more.mask, done.mask | mask)
+    np.testing.assert_array_equal(more.flux[~more.mask], done.flux[~more.mask])
+    np.testing.assert_allclose(more.flux[:, 3], 0.5 * (more.flux[:, 2] + more.flux[:, 4]))
+    assert (more.ivar[:, 3] == 0).all()
+    assert more.normalization == done.normalization
+    np.testing.assert_array_equal(done.with_mask(mask[0]).flux, more.flux)
+    with pytest.raises(AgnsalError, match="no good bin would be left"):
+        done.with_mask(~mask | mask)
