@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import ELSEWHERE
+from agnsal.attribution.counterfactual.counterfactual import Counterfactuals, counterfactual
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
@@ -37,6 +38,8 @@ CARE = "This spectrum is unlike the training sample"
 STRONGEST = 4.0
 #: As far from the others as this share of the training spectra: the class is not to be believed; to be doubted.
 STRANGER, DOUBTFUL = 0.01, 0.05
+#: Training spectra of which the scatter of a quantity is taken.
+POPULATION = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,17 +127,47 @@ class SpectrumExplanation(Displayed):
     def decided(self) -> QTable | None:
         """Training spectra that speak most for the predicted class or against it, in its log-odds over a mean rival.
 
+        And, where it is known, ``left_out``: how its log-odds would change if the machine were trained without it.
+
         None for a machine that is no sum over its training spectra.
         """
         try:
-            return training_influence(
+            influence = training_influence(
                 self.classifier.machine,
                 self.sample,
                 self.predicted,
                 "log_odds",
                 baseline=class_mean(self.classifier.training, self.rival),
                 training=self.classifier.training,
-            ).most(0, 6)
+            )
+        except AgnsalError:
+            return None
+        table = influence.most(0, 6)
+        try:
+            table["left_out"] = influence.leave_one_out()[0, np.asarray(table["row"])]
+        except AgnsalError:  # not fitted with a bound C
+            return table
+        table["left_out"].info.format = ".2g"
+        return table
+
+    @cached_property
+    def least_change(self) -> Counterfactuals | None:
+        """The least change in named quantities that would make it the next class, and how usual it then is.
+
+        None where the grid lacks what the quantities are measured by, or the training sample is too small to compare
+        with.
+        """
+        training, familiarity = self.classifier.training, self.classifier.familiarity
+        try:
+            return counterfactual(
+                self.classifier.machine,
+                self.sample,
+                self.rival,
+                population=training[:: max(1, len(training) // POPULATION)],
+                familiarity=familiarity,
+                n_starts=0,
+                random_state=0,
+            )
         except AgnsalError:
             return None
 
@@ -470,6 +503,26 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
         yield f"It would be called {row['becomes']} with {row['line']}{part} at {row['factor']:.2f} of its strength."
     else:
         yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
+    if one.least_change is not None:
+        yield _of_the_least_change(one, one.least_change)
+    if one.decided is not None and len(one.decided):
+        named = [f"{row['training_id']} ({row['label']}, {row['influence']:+.3g})" for row in one.decided[:3]]
+        without = ""
+        if "left_out" in one.decided.colnames:
+            without = f"; trained without the first the log-odds would change by {one.decided['left_out'][0]:+.2g}"
+        yield f"The training spectra that speak loudest, for it or against: {', '.join(named)}{without}."
+
+
+def _of_the_least_change(one: SpectrumExplanation, least: Counterfactuals) -> str:
+    """What would make it the next class, in words."""
+    unseen = f" (not observed, so left alone: {', '.join(least.unseen(0))})" if least.unseen(0) else ""
+    if not least.flipped[0]:
+        return f"No change of lines, continuum and host within physical bounds would make it {one.rival}{unseen}."
+    usual = "then like" if least.familiarity is not None and least.familiarity[0] > STRANGER else "then unlike"
+    return (
+        f"The least change of lines, continuum and host together that would make it {one.rival}: {least.words(0, 3)}, "
+        f"{least.size[0]:.2g} times the scatter of the training sample; it is {usual} the training sample{unseen}."
+    )
 
 
 def _strangest(one: SpectrumExplanation) -> str:

@@ -235,6 +235,7 @@ def _html(explanation: SpectrumExplanation, picture: BytesIO) -> str:
             ("What each part of the spectrum adds", explanation.lines),
             ("What would change the class", explanation.changes),
             ("What makes it unlike the training sample, by share of the squared distance", explanation.unlike),
+            ("The least change that would make it the next class", _least_change(explanation)),
             ("Which training spectra decided", explanation.decided),
             ("Probabilities with the unobserved bins filled otherwise", explanation.filled),
         )
@@ -247,6 +248,15 @@ def _html(explanation: SpectrumExplanation, picture: BytesIO) -> str:
         f'<img alt="The spectrum, what its lines add, and its place on the map" src="data:image/png;base64,{data}">'
         f"{tables}</body></html>"
     )
+
+
+def _least_change(explanation: SpectrumExplanation) -> QTable | None:
+    """What is changed, largest first; None where nothing would do."""
+    least = explanation.least_change
+    if least is None or not least.flipped[0]:
+        return None
+    table = least.of(0)["quantity", "before", "after", "unit", "size"]
+    return table[np.abs(table["size"]) > 1e-6]
 
 
 def _table(title: str, table: QTable) -> str:

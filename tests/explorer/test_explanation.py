@@ -195,3 +195,13 @@ def test_real_galaxies_are_doubted(paper_classifier, real_spectra):
         assert any("nothing else" in sentence for sentence in one.sentences)
     assert len(doubted) > 8
     assert np.mean(doubted) >= 0.9
+
+
+def test_the_least_change_and_who_decided_are_said_and_true(explained, classifier):
+    for one in explained[:2]:
+        least = one.least_change
+        assert least.flipped.all()
+        assert classifier.machine.predict(least.spectra.flux)[0] == one.rival
+        assert any(least.words(0, 3) in sentence for sentence in one.sentences)
+        assert {"training_id", "label", "influence", "left_out"} <= set(one.decided.colnames)
+        assert any(str(one.decided["training_id"][0]) in sentence for sentence in one.sentences)

@@ -23,7 +23,7 @@ from agnsal.spectra.simulation.starlight import POPULATIONS, RANGE, starlight
 _FWHM = 2.354820045
 _PIVOT = 5100.0
 _HBETA = 4862.68
-#: A flux below this share of the largest of the sample is what is left of a bound by rounding.
+#: An equivalent width in Angstrom, or a share, below this is what is left of a bound by rounding.
 _NOTHING = 1e-6
 
 #: Narrow lines that go together: doublets of one upper level, and the Balmer series in case B.
@@ -96,7 +96,7 @@ def spectral_edits(sample: SpectralSample) -> list[Edit]:
         chosen = groups == named
         if main and chosen.any() and any(abs(at - main) < 1 for at, _ in lines):
             widths = np.asarray(dictionary.narrow)
-            flux, mix, _ = _measured(S[:, chosen], widths, 450.0)
+            flux, mix, _ = _measured(S[:, chosen], widths, 450.0, level)
             templates = np.array([_profile(edges, lines, each, widths) for each in mix])
             edits.append(_strength(name, templates, flux, level, area))
     if (groups == "Fe II").any():
@@ -109,11 +109,11 @@ def spectral_edits(sample: SpectralSample) -> list[Edit]:
 
 
 def _measured(
-    coordinates: NDArray[np.float64], widths: NDArray[np.float64], usual: float
+    coordinates: NDArray[np.float64], widths: NDArray[np.float64], usual: float, level: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Flux of a line, its shares in components of several widths, and its mean width; of no line those usual."""
     flux = coordinates.sum(axis=1)
-    flux = np.where(flux > _NOTHING * flux.max(initial=0.0), flux, 0.0)
+    flux = np.where(flux > _NOTHING * level, flux, 0.0)
     nearest = np.eye(widths.size)[np.abs(widths - usual).argmin()]
     there = flux > 0
     mix = np.where(there[:, None], coordinates / np.where(there, flux, 1.0)[:, None], nearest)
@@ -152,7 +152,7 @@ def _broad(
     """Flux and width of broad Hbeta and the broad Balmer lines with it."""
     lines = [(at, share) for at, share in BROAD_BALMER if edges[0] < at < edges[-1]]
     widths = np.asarray(dictionary.broad)
-    flux, mix, width = _measured(S[:, dictionary.groups == "Hbeta broad"], widths, NEW_WIDTH)
+    flux, mix, width = _measured(S[:, dictionary.groups == "Hbeta broad"], widths, NEW_WIDTH, level)
     seen = np.array([_profile(edges, lines, each, widths) for each in mix])
 
     def gaussians(fwhm: Any) -> Any:
@@ -185,7 +185,7 @@ def _strength(
     name: str, template: NDArray[np.float64], flux: NDArray[np.float64], level: NDArray[np.float64], area: u.UnitBase
 ) -> Edit:
     """A flux that is 0 or more."""
-    flux = np.where(flux > _NOTHING * flux.max(initial=0.0), flux, 0.0)
+    flux = np.where(flux > _NOTHING * level, flux, 0.0)
     high = np.maximum(LARGEST[name] * level, 2 * flux)
     return Edit.of_template(name, template, n=len(flux), present=flux, lower=0.0, upper=high, unit=area)
 
@@ -210,5 +210,5 @@ def _host(
     stars = starlight(edges, np.full((1, len(POPULATIONS)), 1.0 / len(POPULATIONS)), np.array([190.0]))[0]
     at = np.interp(_PIVOT, 0.5 * (edges[1:] + edges[:-1]), stars)
     template = level[:, None] * stars / at - continuum
-    now = np.clip(present, 0.0, 1.0)
+    now = np.clip(np.where(present > _NOTHING, present, 0.0), 0.0, 1.0)
     return Edit.of_template("host fraction", template, n=len(now), present=now, lower=0.0, upper=1.0)
