@@ -82,6 +82,12 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
+def test_every_page_is_in_a_table_of_contents_of_the_site():
+    tables = "\n".join(table.read_text(encoding="utf-8") for table in (ROOT / "docs" / "site").glob("*.md"))
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"README"}
+    assert pages == set(re.findall(r"^pages/([\w-]+)$", tables, flags=re.M))
+
+
 def test_a_page_as_a_notebook_has_the_same_code(tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))

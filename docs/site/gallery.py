@@ -59,6 +59,7 @@ def write_gallery(folder: Path, *, run: bool) -> None:
 def write_notebook(page: Path, notebook: Path, links: str) -> None:
     """Write a page as a notebook: its Python blocks as cells of code, the text between them as it is."""
     text = re.sub(r"\]\((?!https?:)([^)#\s]+)", rf"]({links}/\1", page.read_text(encoding="utf-8"))
+    text = re.sub(r"\.png\)", ".png?raw=true)", text)
     cells = []
     for part in re.split(r"^(```python\n.*?^```\n)", text, flags=re.M | re.S):
         if part.startswith("```python\n"):
