@@ -9,6 +9,9 @@ A machine is trained on simulated AGN. For a type 1 and a type 2 of another draw
 * how much broad Hbeta would make the type 2 a type 1, and what is the least change of all named quantities that would:
   broad lines say that we see the broad-line region, and a blue continuum that it is not hidden by dust;
 * whether the edited spectra are like any that the machine has seen, and if not, where;
+* which classes cannot be excluded, and between which two a doubt is: intermediates, whose broad lines are weak, share
+  their narrow lines with type 2 and their wings with type 1;
+* what each line tells of all the others, beside what the machine uses: weak [O III] goes with broad lines;
 * whether the machine uses what the simulation calls broad Hbeta, iron, [O III], host, by directions in the spectra.
 
 Writes figures, tables and what they say in words (beyond_maps.md).
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -74,6 +78,10 @@ def main(arguments: list[str] | None = None) -> None:
     sums = sum(np.nan_to_num(np.asarray(table[part])) for part in ("core", "wings", "continuum"))
     strange = [str(lines[k]) for k in np.asarray(sums).reshape(len(why), -1).argmax(axis=1)]
     text += [f"What is least usual in them: {', '.join(strange)}.", ""]
+    save(options, "unfamiliar", agnsal.figures.plot_line_importance(why[0].by_line()))
+
+    text += cannot_be_excluded(options, model, familiarity, n)
+    text += what_is_told(options, training, spectra[:1])
 
     quantities = {name: sample.truth.table[name] for name in CONCEPTS}
     concepts = agnsal.concept_sensitivity(model, training, quantities, "type 1", random_state=SEED)
@@ -82,6 +90,44 @@ def main(arguments: list[str] | None = None) -> None:
         side.write_text("\n".join(text), encoding="utf-8")
     if not options.quiet:
         print("\n".join(text))
+
+
+def cannot_be_excluded(
+    options: argparse.Namespace,
+    model: agnsal.ProbabilisticSVC,
+    familiarity: agnsal.Familiarity,
+    n: tuple[int, int, int],
+) -> list[str]:
+    """Sets of classes, how often they hold the true one, and what keeps two classes of a set apart."""
+    calibration, new = (agnsal.simulate_agn(*n, seed=SEED + k).normalize() for k in (2, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", agnsal.AgnsalWarning)  # of strangers, whom the figure shows
+        sets = agnsal.prediction_sets(model, calibration, None, new, 0.95, familiarity=familiarity)
+    save(options, "prediction_sets", sets.plot(new.labels))
+    text = ["## Which classes cannot be excluded?", "", *indented(sets), *indented(sets.coverage(new.labels))]
+    tall = plt.subplots(figsize=(7.1, 4.6), layout="constrained")[1]  # the name of a pair is long
+    save(options, "ambiguity", sets.ambiguity(model, new).plot(0, ax=tall))
+    return text
+
+
+def what_is_told(
+    options: argparse.Namespace, training: agnsal.SpectralSample, spectra: agnsal.SpectralSample
+) -> list[str]:
+    """What a machine of two classes uses, and what each line tells of all the others."""
+    asked = {"target": "type 1", "output": "log_odds", "regions": ["Hbeta", "[O III] 5007", "Hgamma"]}
+    pair = training[training.labels != "intermediate"]
+    two = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, class_weight="balanced", random_state=SEED).fit(pair)
+    answers = {
+        "the model uses": agnsal.shapley(two, spectra, **asked),
+        "the line tells": agnsal.shapley(two, spectra, **asked, conditional="gaussian", background=pair),
+        "by class": agnsal.shapley(two, spectra, **asked, conditional="mixture", background=pair),
+    }
+    save(options, "conditional", agnsal.figures.plot_comparison(answers))
+    text = ["## What does the model use, and what does a line tell?", ""]
+    for name, answer in answers.items():
+        sums = zip(answer.regions, answer.regions.sums(answer.values)[0], strict=True)
+        text.append(f"* {name}: {', '.join(f'{line} {value:+.2f}' for line, value in sums)}")
+    return [*text, ""]
 
 
 def indented(result: object) -> list[str]:

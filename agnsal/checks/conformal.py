@@ -143,7 +143,10 @@ class PredictionSets(Displayed):
             high = beta.ppf(0.84, k + 1, n - k) if k < n else 1.0
             sizes = self.sets[chosen].sum(axis=1)
             rows.append((name, n, k / n, low, high, float(sizes.mean()), int((sizes == 0).sum())))
-        return QTable(rows=rows, names=("class", "n", "coverage", "low", "high", "size", "empty"))
+        table = QTable(rows=rows, names=("class", "n", "coverage", "low", "high", "size", "empty"))
+        for name, shown in (("coverage", ".3f"), ("low", ".3f"), ("high", ".3f"), ("size", ".2f")):
+            table[name].info.format = shown
+        return table
 
     def ambiguity(self, model: Any, spectra: SpectralSample | ArrayLike) -> Attribution:
         """Why two classes cannot be told apart: the gradient of the log-odds between the two likeliest members.

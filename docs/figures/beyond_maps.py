@@ -16,6 +16,11 @@ import agnsal
 from agnsal.figures.style import PALETTE
 
 HERE = Path(__file__).parent
+CONCEPTS = {
+    "width of broad Hbeta (equivalent)": "broad_hbeta_width", "FWHM of broad lines": "broad_fwhm",
+    "Fe II / Hbeta": "iron_ratio", "width of [O III] (equivalent)": "oxygen_width",
+    "share of the nucleus": "nuclear_fraction", "slope of the power law": "power_law_slope",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -29,6 +34,8 @@ def main() -> None:
     result.plot(0).figure.savefig(HERE / "counterfactual.png", dpi=110)
     prediction_sets()
     conditional()
+    unfamiliar(training)
+    concepts()
 
 
 def conditional() -> None:
@@ -53,6 +60,44 @@ def conditional() -> None:
     ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", fontsize="small", frameon=False)
     figure.savefig(HERE / "conditional.png", dpi=110)
+
+
+def unfamiliar(training: agnsal.SpectralSample) -> None:
+    """A galaxy that is not active: the starlight of a simulated one with the noise of a usual spectrum."""
+    objects = agnsal.simulate_agn(0, 1, 0, seed=5)
+    stars = objects.truth.components["starlight"]
+    noise = np.random.default_rng(0).normal(size=stars.shape) * stars.mean() / 40
+    galaxy = agnsal.SpectralSample(stars + noise, objects.grid).normalize()
+    why = agnsal.Familiarity().fit(training).explain(galaxy)
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.1, 5.6), layout="constrained", gridspec_kw={"height_ratios": [1, 1.5]}
+    )
+    agnsal.figures.plot_spectra(galaxy, ax=top)
+    agnsal.figures.plot_line_importance(why.by_line(), ax=bottom)
+    bottom.set_xlabel("Share of the squared distance from simulated AGN")
+    figure.savefig(HERE / "unfamiliar.png", dpi=110)
+
+
+def concepts() -> None:
+    """How the log-odds of type 1 change with quantities that the simulation knows."""
+    sample = agnsal.simulate_agn(340, 1072, 260, seed=0)
+    training, truth = sample.normalize(), sample.truth.table
+    model = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, class_weight="balanced", random_state=0).fit(training)
+    found = agnsal.concept_sensitivity(
+        model, training, {words: truth[name] for words, name in CONCEPTS.items()}, "type 1", "log_odds", random_state=0
+    ).to_table()
+    print(found)
+    found = found[found["known"]]
+    figure, ax = plt.subplots(figsize=(6.0, 2.9), layout="constrained")
+    known = found["p_value"] < 0.05
+    colors = np.where(known, PALETTE[0], "0.75")
+    ax.barh(found["quantity"], found["sensitivity"], color=colors)
+    ax.invert_yaxis()
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.set_xlabel("Log-odds of type 1 per scatter of the quantity")
+    ax.set_title("Blue: more than shuffled quantities (p < 0.05)", loc="left", fontsize="medium")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(HERE / "concepts.png", dpi=110)
 
 
 def prediction_sets() -> None:
