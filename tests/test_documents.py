@@ -71,7 +71,7 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
     for name in ("data", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
     code = blocks(page, "python")
-    for peer in ("torch", "captum", "shap"):
+    for peer in ("torch", "captum", "shap", "distributed"):
         if re.search(rf"^(?:import|from) {peer}\b", "\n".join(code), flags=re.M):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what they use of others may be deprecated; that is theirs

@@ -249,11 +249,13 @@ def open_dataset(
     Parameters
     ----------
     source : path, list of paths, or SpectralSample
-        A folder of files, one spectrum each (with `catalogue`: those it lists); a list of files; HDF5 of the
+        A folder of files, one spectrum each (with `catalogue`: those it lists), or coadds of DESI, of which every
+        target is taken (with `catalogue`: those it lists); a list of files; HDF5 of the
         Multimodal Universe; parquet, or a folder of parquet (HATS), with struct or nested columns, one or three arms;
         a sample, or the ``.npz`` of one.
     catalogue : path or Table, optional
-        A row for each file, with a column ``file`` relative to the folder.
+        A row for each spectrum, with a column ``file`` relative to the folder; of files with several spectra also
+        ``TARGETID``, another name of objects, or ``index``, the row of the file.
     columns : mapping of str to str, optional
         Columns of the catalogue by what they hold: ``file``, ``redshift``, ``label``, ``object_id``, where their names
         are others.
@@ -339,8 +341,8 @@ def _on_disk(
     if all(_is_container(path) for path in paths):
         containers = Containers(paths, options)
         return containers, containers.table.copy()
-    rows = QTable({"file": [path.name for path in paths], "object_id": [path.name for path in paths]})
-    return Files(paths, rows, options), rows
+    files = Files.of(paths, options)
+    return files, files.rows
 
 
 def _is_container(path: Path) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from specutils import Spectrum
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Request
 from agnsal.spectra.files.reading import read_spectra, standard
+from agnsal.spectra.files.surveys.desi import desi_targets
 from agnsal.spectra.files.tables.containers import blocks, container_table, records
 
 #: Names under which a table holds what names an object.
@@ -38,13 +40,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Files:
-    """A spectrum a file.
+    """Files of one spectrum each, or of several of which rows choose one.
 
     Attributes
     ----------
     paths : sequence of Path
+        A file for each row.
     rows : QTable
-        What is known of them, a row for each.
+        What is known of them. Of a file with several spectra ``index`` (the row of the file) or the name of the object
+        says which is meant.
     options : mapping
         Of `agnsal.read_spectra`.
     """
@@ -53,21 +57,73 @@ class Files:
     rows: QTable
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, paths: Sequence[Path], options: Mapping[str, Any]) -> Files:
+        """Files without a catalogue: a row for each, or for each target if the first is a coadd of DESI."""
+        tables = [desi_targets(path) for path in paths] if desi_targets(paths[0]) is not None else [None] * len(paths)
+        files, parts = [], []
+        for path, targets in zip(paths, tables, strict=True):
+            part = QTable({"object_id": [path.name]}) if targets is None else targets
+            part["file"] = [path.name] * len(part)
+            files += [path] * len(part)
+            parts.append(part)
+        if all(targets is None for targets in tables):
+            names = [path.name for path in paths]
+            return cls(files, QTable({"file": names, "object_id": names}), options)
+        return cls(files, QTable(vstack(parts, metadata_conflicts="silent")), options)
+
     @property
     def table(self) -> QTable:
         """What is known of the files."""
         return self.rows
 
     def read(self, start: int, stop: int) -> Iterator[Spectrum | AgnsalError]:
-        """Read files one by one."""
-        for path in self.paths[start:stop]:
+        """Read files one by one, each once however many of its spectra follow each other."""
+        for path, group in groupby(range(start, stop), self.paths.__getitem__):
+            rows = list(group)
             try:
-                spectra = read_spectra(path, **self.options)
-                if len(spectra) != 1:
-                    raise AgnsalError(f"{path.name}: holds {len(spectra)} spectra, one was expected.")
-                yield spectra[0]
+                spectra, refused = self._spectra(path)
+                yield from (self._chosen(path, row, spectra, refused) for row in rows)
             except AgnsalError as error:
-                yield error
+                yield from (error for _ in rows)
+
+    def _spectra(self, path: Path) -> tuple[list[Spectrum], str]:
+        """All spectra of a file that can be used, and what is said of the others."""
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            spectra = read_spectra(path, on_error="skip", **self.options)
+        refused = [str(each.message) for each in told if "were not read" in str(each.message)]
+        for each in told:
+            if "were not read" not in str(each.message):
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        return spectra, "".join(refused)
+
+    def _chosen(self, path: Path, row: int, spectra: list[Spectrum], refused: str) -> Spectrum | AgnsalError:
+        """The spectrum that a row means, or why there is none."""
+        names = self.rows.colnames
+        known = next((name for name in IDS if name in names), None)
+        wanted = str(self.rows[known][row]) if known else ""
+        lines = [line.strip() for line in refused.splitlines()[1:]]
+        if "index" in names:
+            index = int(self.rows["index"][row])
+            for place, one in enumerate(spectra):
+                if one.meta.get("row", place) == index:
+                    return one
+            wanted = wanted or f"row {index}"
+        elif len(spectra) == 1 and not refused:
+            return spectra[0]
+        else:
+            for one in spectra:
+                if str(one.meta["object_id"]) == wanted:
+                    return one
+        cause = next((line for line in lines if f"(object {wanted})" in line), "")
+        cause = cause or next((line for line in lines if "(object " not in line), "")
+        if cause:
+            return AgnsalError(cause)
+        return AgnsalError(
+            f"{path.name}: holds {len(spectra)} spectra and none of {wanted or 'a name'}; a column TARGETID, "
+            "object_id or index (its row) of the catalogue says which is meant."
+        )
 
 
 @dataclass(frozen=True)

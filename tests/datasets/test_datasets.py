@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
 from numpy.testing import assert_allclose, assert_array_equal
 from pyarrow import parquet
@@ -19,6 +20,7 @@ from pyarrow import parquet
 import agnsal
 from agnsal.datasets.explaining import fingerprint
 from agnsal.datasets.result import DatasetResult
+from tests.spectra.survey_files import write_desi
 
 GRID = agnsal.PERUZZI2021_GRID
 SAMPLE = agnsal.simulate_agn(45, 35, 0, seed=0)
@@ -122,6 +124,41 @@ def test_files_with_a_catalogue(repository):
     assert [len(block) for block in blocks] == [10, 10, 7]
     joined = agnsal.concatenate(blocks)
     assert_array_equal(joined.labels, catalogue["label"])
+
+
+def test_every_target_of_coadds_is_a_row(tmp_path):
+    """Of DESI all targets without a catalogue; with one those it lists, by name or by row; each file is read once."""
+    paths = [write_desi(tmp_path / f"{name}.fits", n_targets=n, red=red) for name, n, red in (("a", 4, 1), ("b", 3, 2))]
+    targets = 39089837499744649 + np.arange(3)
+    dataset = agnsal.open_dataset(paths, min_coverage=0.3)
+    assert dataset.table["TARGETID"].tolist() == [*targets, *targets[:2]], "without sky fibres"
+    assert {"index", "file", "ra"} <= set(dataset.table.colnames)
+    whole = agnsal.SpectralSample.from_spectra(agnsal.read_spectra(paths), GRID, min_coverage=0.3).normalize()
+    joined = agnsal.concatenate(list(dataset.blocks(GRID, size=2)))
+    assert_array_equal(joined.flux, whole.flux)
+    assert_allclose(joined.redshift, whole.redshift)
+    by_name = QTable({"file": ["b.fits", "a.fits", "a.fits"], "TARGETID": targets[[1, 2, 0]]})
+    by_row = QTable({"file": by_name["file"], "index": [1, 2, 0]})
+    for catalogue in (by_name, by_row):
+        (block,) = agnsal.open_dataset(tmp_path, catalogue, min_coverage=0.3).blocks(GRID)
+        assert_array_equal(block.flux, whole.flux[[4, 2, 0]])
+    nameless = agnsal.open_dataset(tmp_path, QTable({"file": ["a.fits"]}))
+    stranger = agnsal.open_dataset(tmp_path, QTable({"file": ["a.fits"], "TARGETID": [7]}))
+    for dataset in (nameless, stranger):
+        assert not list(dataset.blocks(GRID))
+        assert "holds 3 spectra and none of" in dataset.set_aside["cause"][0]
+
+
+def test_a_bad_target_is_set_aside_and_the_others_of_its_file_are_not(tmp_path):
+    path = write_desi(tmp_path / "a.fits", n_targets=4)
+    with fits.open(path, mode="update") as hdulist:
+        for arm in "BRZ":
+            hdulist[f"{arm}_IVAR"].data[1] = 0
+    dataset = agnsal.open_dataset(path, min_coverage=0.3)
+    (block,) = dataset.blocks(GRID)
+    assert block.table["row"].tolist() == [0, 2]
+    assert dataset.set_aside["object_id"].tolist() == ["39089837499744650"]
+    assert "no good pixel" in dataset.set_aside["cause"][0]
 
 
 def test_a_sample_and_its_file(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import QTable
 
 from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Layout
@@ -83,14 +85,48 @@ def _redshifts(hdulist: fits.HDUList) -> dict[Any, dict[str, Any]]:
     return {}
 
 
-def _is_desi(hdulist: fits.HDUList) -> bool:
+def is_desi(hdulist: fits.HDUList) -> bool:
+    """Whether a file is of this layout."""
     return "FIBERMAP" in hdulist and any(hdu.name.endswith("_WAVELENGTH") for hdu in hdulist)
+
+
+def desi_targets(path: Path) -> QTable | None:
+    """The targets of a coadd, without its spectra and without sky fibres; None if it is no coadd.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+
+    Returns
+    -------
+    QTable or None
+        ``TARGETID``, ``index`` (the row of the file) and, where they are there, ``ra``, ``dec`` in degrees.
+    """
+    try:
+        with fits.open(path) as hdulist:
+            if not is_desi(hdulist):
+                return None
+            rows = rows_of(hdulist["FIBERMAP"], _CELLS)
+    except (OSError, ValueError):  # no FITS, or a damaged one: reading it says so
+        return None
+    if rows is None or "TARGETID" not in (rows.dtype.names or ()):
+        return None
+    cells = [plain_row(rows, row) for row in range(len(rows))]
+    kept = [row for row, cell in enumerate(cells) if cell.get("OBJTYPE", "TGT") != "SKY"]
+    table = QTable(
+        {"TARGETID": np.array([cells[row]["TARGETID"] for row in kept]), "index": np.array(kept, dtype=np.intp)}
+    )
+    for name, column in (("ra", "TARGET_RA"), ("dec", "TARGET_DEC")):
+        if column in (rows.dtype.names or ()):
+            table[name] = np.array([float(cells[row][column]) for row in kept])
+    return table
 
 
 LAYOUTS = (
     Layout(
         "DESI coadd",
-        _is_desi,
+        is_desi,
         lambda hdulist, _: read_desi(hdulist),
         "FIBERMAP and extensions B_WAVELENGTH, R_WAVELENGTH, Z_WAVELENGTH",
         tested="real",

@@ -1,0 +1,50 @@
+"""CPU time of a block of DESI coadds, by step, as docs/desi-dr1.md extrapolates it; a made coadd of 500 targets.
+
+python benchmarks/dr1_costs.py [--targets 500]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import agnsal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.spectra.survey_files import write_desi
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--targets", type=int, default=500)
+    n = parser.parse_args().targets
+    training = agnsal.simulate_agn(400, 1200, 300, seed=1).normalize()
+    machine = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, n_landmarks=500, random_state=0).fit(training)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = write_desi(folder / "coadd.fits", n_targets=n + 1)
+        dataset = agnsal.open_dataset(path, min_coverage=0.05)
+        dataset.table["redshift"] = 0.1
+        start = time.process_time()
+        spectra = agnsal.read_spectra(path)
+        read = time.process_time() - start
+        start = time.process_time()
+        block = dataset.block(0, agnsal.PERUZZI2021_GRID)
+        opened = time.process_time() - start
+        for maps in (False, True):
+            start = time.process_time()
+            result = agnsal.explain_dataset(machine, dataset, agnsal.PERUZZI2021_GRID, folder / f"{maps}", maps=maps)
+            whole = time.process_time() - start
+            size = sum(file.stat().st_size for file in result.folder.glob("block-*"))
+            print(f"maps={maps}: {1e3 * whole / n:.2f} ms in all, {size / n:.0f} bytes of answers a spectrum")
+        print(
+            f"of these reading {1e3 * read / n:.2f}, to the rest frame and the grid {1e3 * (opened - read) / n:.2f} ms"
+        )
+        assert len(block.rows) == len(spectra) == n
+
+
+if __name__ == "__main__":
+    main()
