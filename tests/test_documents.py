@@ -104,6 +104,18 @@ def test_a_page_as_a_notebook_has_the_same_code(tmp_path, monkeypatch):
     assert not re.search(r"\]\((?!https?:)", text)
 
 
+def test_every_script_of_the_gallery_has_a_quick_form(monkeypatch):
+    pytest.importorskip("nbformat")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
+    from gallery import ARGUMENTS, NOT_RUN, examples
+
+    names = [script.stem for script in examples()]
+    assert {"paper_figures", *ARGUMENTS} <= set(names)
+    assert set(NOT_RUN).isdisjoint(names)
+    for script in examples():
+        assert all(f'"{option}"' in script.read_text(encoding="utf-8") for option in ("--quick", "--output")), script
+
+
 def test_every_figure_is_drawn_and_shown():
     """By the code of a page, which runs, with a picture of its own."""
     page = ROOT / "docs" / "all-figures.md"

@@ -18,14 +18,15 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 #: What a script needs beside --quick --output.
 ARGUMENTS = {"explain_my_spectrum": ["data/spec-9901-59000-0001.fits"]}
-#: Helpers of others, and what needs the network.
-NO_EXAMPLES = ("paper_data", "paper_sample")
+#: What needs the network.
+NOT_RUN = ("paper_sample",)
 THUMBNAIL = (600, 400)
 
 
 def examples() -> list[Path]:
-    """The scripts that are shown."""
-    return [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem not in NO_EXAMPLES]
+    """The scripts that are shown; what others import is none."""
+    scripts = sorted((ROOT / "examples").glob("*.py"))
+    return [path for path in scripts if path.stem not in NOT_RUN and "__main__" in path.read_text(encoding="utf-8")]
 
 
 def write_gallery(folder: Path, *, run: bool) -> None:
