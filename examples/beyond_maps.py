@@ -78,7 +78,9 @@ def main(arguments: list[str] | None = None) -> None:
     sums = sum(np.nan_to_num(np.asarray(table[part])) for part in ("core", "wings", "continuum"))
     strange = [str(lines[k]) for k in np.asarray(sums).reshape(len(why), -1).argmax(axis=1)]
     text += [f"What is least usual in them: {', '.join(strange)}.", ""]
-    save(options, "unfamiliar", agnsal.figures.plot_line_importance(why[0].by_line()))
+    shares = agnsal.figures.plot_line_importance(why[0].by_line())
+    shares.set_xlabel("Share of the squared distance\nfrom the training set")
+    save(options, "unfamiliar", shares)
 
     text += cannot_be_excluded(options, model, familiarity, n)
     text += what_is_told(options, training, spectra[:1])
