@@ -82,23 +82,28 @@ def main() -> None:
     table = []
     for kernel, grid in GRIDS.items():
         for scaled in (False, True):
-            scores = []
-            for repeat in range(options.repeats):
-                predicted = np.empty(len(truth), dtype=object)
-                folds = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
-                for train, test in folds.split(sample.flux, truth, objects):
-                    predicted[test] = tuned(
-                        kernel, grid, scaled, sample.flux[train], truth[train], objects[train]
-                    ).predict(sample.flux[test])
-                guess = predicted.astype(str)
-                first = balanced_accuracy_score(truth == "type 1", guess == "type 1")
-                three = balanced_accuracy_score(truth, guess)
-                scores.append((first, three, f1_score(truth, guess, average="weighted")))
+            scores = scored(kernel, grid, scaled, sample.flux, truth, objects, options.repeats)
             mean, spread = np.mean(scores, axis=0), np.std(scores, axis=0)
             cells = [f"{m:.3f} +- {s:.3f}" for m, s in zip(mean, spread, strict=True)]
             table.append((kernel, "scaled" if scaled else "as it is", *cells))
             print(*table[-1], sep="  ", flush=True)
     QTable(rows=table, names=("kernel", "flux", "type 1 or not", "three classes", "weighted F1")).pprint_all()
+
+
+def scored(
+    kernel: str, grid: dict, scaled: bool, X: np.ndarray, y: np.ndarray, objects: np.ndarray, repeats: int
+) -> np.ndarray:
+    """Type 1 or not, three classes and weighted F1 over all folds of each repeat, (repeats, 3)."""
+    scores = []
+    for repeat in range(repeats):
+        predicted = np.empty(len(y), dtype=object)
+        folds = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
+        for train, test in folds.split(X, y, objects):
+            predicted[test] = tuned(kernel, grid, scaled, X[train], y[train], objects[train]).predict(X[test])
+        guess = predicted.astype(str)
+        first = balanced_accuracy_score(y == "type 1", guess == "type 1")
+        scores.append((first, balanced_accuracy_score(y, guess), f1_score(y, guess, average="weighted")))
+    return np.array(scores)
 
 
 def tuned(kernel: str, grid: dict, scaled: bool, X: np.ndarray, y: np.ndarray, objects: np.ndarray) -> GridSearchCV:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +111,13 @@ def plain(label: object) -> str:
 # Spectra
 
 
-def read_rows(options: argparse.Namespace, rows: list[dict]) -> Files:
-    """Read the spectra of some rows of a catalogue on to the paper's grid."""
+def prepare(sample: agnsal.SpectralSample) -> agnsal.SpectralSample:
+    """Divide by the flux of the single bin nearest 5100 Å, as the paper did; a warning names those without any."""
+    return sample.normalize(at=5100 * u.AA, window=None, on_error="skip")
+
+
+def read_rows(options: argparse.Namespace, rows: list[dict], normalized: Callable = prepare) -> Files:
+    """Read the spectra of some rows of a catalogue on to the paper's grid, and normalise them."""
     for folder in options.spectra:
         if not folder.is_dir():
             raise SystemExit(f"--spectra: there is no folder {folder}.")
@@ -131,7 +136,7 @@ def read_rows(options: argparse.Namespace, rows: list[dict]) -> Files:
         sample = agnsal.SpectralSample.from_spectra(  # for the time being the label is the row
             spectra, agnsal.PERUZZI2021_GRID, labels=used, ids=ids, method="linear", on_error="skip"
         )
-        prepared = prepare(sample)
+        prepared = normalized(sample)
     left_out += [line for warning in caught for line in str(warning.message).splitlines()[1:]]
     kept = [rows[number] for number in prepared.labels]
     assumed = sum(bool(spectrum.meta.get("assumed")) for spectrum in spectra)
@@ -171,8 +176,3 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:  # a name that no file can have
         return False
-
-
-def prepare(sample: agnsal.SpectralSample) -> agnsal.SpectralSample:
-    """Divide by the flux of the single bin nearest 5100 Å, as the paper did; a warning names those without any."""
-    return sample.normalize(at=5100 * u.AA, window=None, on_error="skip")

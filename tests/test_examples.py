@@ -293,3 +293,14 @@ def test_hostile_names_of_files_go_through_a_folder(paper_data, hostile, tmp_pat
     assert len(lines) == len(list(hostile.iterdir()))
     named = agnsal.read_spectra(hostile / os.fsdecode(b"caf\xe9.ecsv"), redshift=0.1, medium="vacuum")
     assert named[0].meta["object_id"] == "caf\N{REPLACEMENT CHARACTER}.ecsv"
+
+
+def test_shares_of_the_real_page_have_their_errors(repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    import real_page
+    import real_results
+
+    assert real_results.share(0, 0) == "–"
+    assert real_results.share(0, 10).startswith("0.00 (0.00 – 0.17")  # 1 - 0.16 ** (1 / 10)
+    assert real_results.share(10, 10).startswith("1.00 (0.83 – 1.00")
+    assert "a\\_b" in real_page.markdown(QTable({"name": ["a_b"]}))
