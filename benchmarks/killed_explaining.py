@@ -26,8 +26,9 @@ import agnsal
 CHILD = """
 import sys, agnsal
 machine, sample = agnsal.ProbabilisticSVC.read(sys.argv[1]), agnsal.SpectralSample.read(sys.argv[2])
+dataset, explain = agnsal.open_dataset(sample), agnsal.explain_dataset
 print("ready", flush=True)
-agnsal.explain_dataset(machine, agnsal.open_dataset(sample), sample.grid, sys.argv[3], size=16, maps=True)
+explain(machine, dataset, sample.grid, sys.argv[3], size=16, maps=True)
 """
 
 
@@ -45,14 +46,13 @@ def child(arguments: list[str]) -> subprocess.Popen:
 def kill_runs(folder: Path, n_kills: int, whole: Path) -> list[int]:
     """Blocks that were there after each kill."""
     shared = [str(folder / "machine.npz"), str(folder / "sample.npz")]
-    start = time.perf_counter()
     with child([*shared, str(whole)]) as unbroken:
         start = time.perf_counter()
         unbroken.wait()
     took, random, there = time.perf_counter() - start, np.random.default_rng(0), []
     for _ in range(n_kills):
         with child([*shared, str(folder / "broken")]) as run:
-            time.sleep(random.uniform(0, took / 4))
+            time.sleep(random.uniform(0, took / 8))
             os.kill(run.pid, signal.SIGKILL)
         there.append(len(list((folder / "broken").glob("block-*.parquet"))))
     with child([*shared, str(folder / "broken")]) as run:

@@ -158,8 +158,9 @@ def test_a_legacy_plate_without_run2d_is_looked_for_in_all_its_reductions(httpse
 def test_addresses_of_desi():
     row = Table({"TARGETID": [39627658462859554], "SURVEY": ["main"], "PROGRAM": ["dark"], "HEALPIX": [10016]})
     (wanted,) = ARCHIVES["desi"].wanted(row, "dr1", {})
-    folder = "dr1/spectro/redux/iron/healpix/main/dark/100/10016"
-    assert wanted.places == (f"{folder}/coadd-main-dark-10016.fits",)
+    place = "healpix/main/dark/100/10016/coadd-main-dark-10016.fits"
+    assert wanted.places == (f"dr1/spectro/redux/iron/{place}",)
+    assert ARCHIVES["desi"].wanted(row, "edr", {})[0].places == (f"edr/spectro/redux/fuji/{place}",)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +288,12 @@ def test_what_is_no_spectrum_never_gets_the_name_of_one(httpserver, fetch, spec,
     httpserver.clear()
     httpserver.expect_request(PLACE).respond_with_data(spec)
     assert fetch()["status"].tolist() == ["fetched"], "a failure is tried again"
+
+
+def test_a_redirect_to_the_file_is_followed(httpserver, fetch, spec):
+    httpserver.expect_request(PLACE).respond_with_data("", status=302, headers={"Location": "/moved.fits"})
+    httpserver.expect_request("/moved.fits").respond_with_data(spec)
+    assert fetch()["status"].tolist() == ["fetched"]
 
 
 def test_one_that_fails_does_not_stop_the_others(httpserver, fetch, spec):
