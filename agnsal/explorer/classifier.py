@@ -23,8 +23,8 @@ from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.normalization import Divisor
 from agnsal.spectra.sample import SpectralSample
 
-#: Members of each class in the sample of the paper, and in a small one for a quick look.
-SIZES = {"paper": (680, 2145, 521), "small": (100, 200, 100)}
+#: Members of each class in the sample of the paper, and in a small one for a quick look; galaxies last.
+SIZES = {"paper": (680, 2145, 521, 900), "small": (100, 200, 100, 150)}
 #: Kernels of the paper with the C and the gamma it chose for them (a linear kernel has no gamma).
 KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "scale"), "rbf": (34.0, 0.003)}
 
@@ -194,7 +194,9 @@ def default_classifier(
     folder: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> TrainedClassifier:
-    """The classifier of Peruzzi et al. 2021 trained on the simulated sample; trained once, then read.
+    """The classifier of Peruzzi et al. 2021 trained on the simulated sample and galaxies; trained once, then read.
+
+    Beside the three classes of the paper it knows "galaxy": no active nucleus (star-forming, passive, LINER-like).
 
     Parameters
     ----------
@@ -202,7 +204,7 @@ def default_classifier(
         With the constants of the paper. The linear machine is the better one on real spectra: far from all training
         spectra an rbf machine has no gradient and answers with its fallback.
     size : {"paper", "small"}
-        As many spectra as the paper has, or 400.
+        As many AGN as the paper has and 900 galaxies, or 550 in all.
     by : {"window", "median", "continuum"}
         By what the training spectra are divided, as in `SpectralSample.normalize`: the window at 5100 Angstrom, or what
         spectra that were not observed there have as well.
@@ -231,6 +233,7 @@ def default_classifier(
         [
             kernel,
             size,
+            "galaxies",
             *([] if by == "window" else [by]),
             *(f"{name}{version}" for name, version in sorted(versions().items())),
         ]
@@ -241,7 +244,7 @@ def default_classifier(
         except AgnsalError:  # half removed or damaged: made again
             shutil.rmtree(kept, ignore_errors=True)
     counts = SIZES[size]
-    training = simulate_agn(*counts, seed=0).normalize(by=by)
+    training = simulate_agn(*counts[:3], seed=0, n_galaxy=counts[3]).normalize(by=by)
     C, gamma = KERNELS[kernel]
     machine = ProbabilisticSVC(kernel=kernel, C=C, gamma=gamma, class_weight="balanced", random_state=0)
     made = TrainedClassifier.train(

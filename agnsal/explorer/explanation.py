@@ -32,6 +32,8 @@ from agnsal.spectra.lines import LINES, line_masks
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
+#: What the name of the fourth class means.
+GALAXY = " (without an active nucleus)"
 #: How the sentence begins that must be read first.
 CARE = "This spectrum is unlike the training sample"
 #: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
@@ -467,15 +469,17 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
         for value, source in ((own["error_flux"], "the flux errors"), (own["error_refits"], "refits of the classifier"))
         if np.isfinite(value)
     ]
+    meaning = GALAXY if one.predicted == "galaxy" else ""
     yield (
-        f"Classified as {one.predicted}, {_probability(own['probability'])}"
+        f"Classified as {one.predicted}{meaning}, {_probability(own['probability'])}"
         + (f" (standard error {', '.join(errors)})" if errors else "")
         + f"; next {one.rival}, {_probability(next_one['probability'])}."
     )
     described = f" ({one.classifier.description})" if one.classifier.description else ""
     yield (
-        f"The classifier{described} knows {', '.join(rows)} and nothing else: a galaxy without an "
-        "active nucleus, a composite or a star gets one of these names too."
+        f"The classifier{described} knows {', '.join(rows)} and nothing else: "
+        + ("" if "galaxy" in rows else "a galaxy without an active nucleus, ")
+        + "a composite or a star gets one of these names too."
     )
     if not one.stranger and one.p_value <= DOUBTFUL:
         yield (

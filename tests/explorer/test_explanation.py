@@ -205,3 +205,15 @@ def test_the_least_change_and_who_decided_are_said_and_true(explained, classifie
         assert any(least.words(0, 3) in sentence for sentence in one.sentences)
         assert {"training_id", "label", "influence", "left_out"} <= set(one.decided.colnames)
         assert any(str(one.decided["training_id"][0]) in sentence for sentence in one.sentences)
+
+
+def test_a_galaxy_without_a_nucleus_is_called_one(tmp_path):
+    training = agnsal.simulate_agn(60, 80, 60, seed=0, n_galaxy=80).normalize()
+    machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
+    known = agnsal.TrainedClassifier.train(training, machine, n_refits=0, embed=False)
+    galaxies = agnsal.simulate_agn(0, 0, 0, seed=1, n_galaxy=20).normalize()
+    passive = galaxies[np.asarray(galaxies.truth.table["kind"]) == "passive"]
+    said = [agnsal.explain_spectrum(passive, known, i=i, random_state=0).sentences for i in range(3)]
+    assert sum(lines[0].startswith("Classified as galaxy (without an active nucleus)") for lines in said) >= 2
+    (knows,) = [line for line in said[0] if line.startswith("The classifier")]
+    assert "galaxy, intermediate, type 1, type 2 and nothing else: a composite" in knows

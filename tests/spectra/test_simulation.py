@@ -297,3 +297,76 @@ def test_bad_arguments(arguments, message):
     given = {"n_type1": 1, "n_type2": 1, "n_intermediate": 1, **arguments}
     with pytest.raises(AgnsalError, match=message):
         simulate_agn(**given)
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    return simulate_agn(0, 0, 0, WIDE, seed=3, n_galaxy=300, n_composite=100, noise=False)
+
+
+def test_galaxies_leave_the_agn_as_they_are(sample):
+    more = simulate_agn(80, 120, 100, seed=3, n_galaxy=30, n_composite=10)
+    for name in ("flux", "ivar", "mask"):
+        assert getattr(more[:300], name).tobytes() == getattr(sample, name).tobytes()
+    assert [(more.labels == name).sum() for name in ("galaxy", "composite")] == [30, 10]
+    np.testing.assert_array_equal(more.ids[:300], sample.ids)
+    # nor do they depend on the AGN
+    alone = simulate_agn(0, 0, 0, seed=3, n_galaxy=30, n_composite=10)
+    assert alone.flux.tobytes() == more[300:].flux.tobytes()
+    np.testing.assert_array_equal(sum(more.truth.components.values()), more.truth.noiseless)
+
+
+def test_kinds_of_galaxies(galaxies):
+    kinds, counts = np.unique(galaxies.truth.table["kind"], return_counts=True)
+    assert dict(zip(kinds.tolist(), counts.tolist(), strict=True)) == {
+        "LINER-like": 60,
+        "composite": 100,
+        "passive": 105,
+        "star-forming": 135,
+    }
+    assert set(galaxies.labels) == {"galaxy", "composite"}
+
+
+def test_galaxies_have_no_nucleus(galaxies):
+    for name in ("power law", "Balmer continuum", "Fe II", "broad Balmer lines", "other broad lines"):
+        assert not galaxies.truth.components[name].any()
+    # nothing wider than a narrow line
+    assert (value(galaxies, "narrow_fwhm") <= 600).all()
+
+
+def test_lines_of_galaxies_lie_where_the_diagnostic_diagram_has_them(galaxies):
+    """Baldwin, Phillips & Terlevich 1981, with the borders of Kewley et al. 2001 and Kauffmann et al. 2003."""
+    kind = np.asarray(galaxies.truth.table["kind"])
+    excitation = np.log10(value(galaxies, "oxygen_to_hbeta"))
+    nitrogen = np.log10(value(galaxies, "ratio_[N II]") * value(galaxies, "oxygen_to_hbeta") / 2.87)
+    kewley = np.where(nitrogen < 0.47, 0.61 / np.minimum(nitrogen - 0.47, -1e-9) + 1.19, -np.inf)
+    kauffmann = np.where(nitrogen < 0.05, 0.61 / np.minimum(nitrogen - 0.05, -1e-9) + 1.3, -np.inf)
+    assert (excitation < kauffmann)[kind == "star-forming"].mean() > 0.8
+    assert (excitation < kewley)[kind == "star-forming"].all()
+    assert ((excitation > kauffmann) & (excitation < kewley))[kind == "composite"].mean() > 0.8
+    liner = (kind == "LINER-like") & (excitation < 0.6)
+    assert liner.sum() > 50
+    assert (nitrogen[liner] > -0.4).all()
+    # metal-poor star-forming galaxies are the excited ones
+    forming = kind == "star-forming"
+    assert np.corrcoef(excitation[forming], nitrogen[forming])[0, 1] < -0.8
+
+
+def test_breaks_and_lines_of_galaxies(galaxies):
+    kind, center, flux = np.asarray(galaxies.truth.table["kind"]), galaxies.grid.centers.value, galaxies.flux
+    strength = flux[:, (center > 4000) & (center < 4100)].mean(axis=1)
+    strength = strength / flux[:, (center > 3850) & (center < 3950)].mean(axis=1)
+    median = {name: np.median(strength[kind == name]) for name in set(kind.tolist())}
+    assert median["passive"] > 1.5
+    assert 1.0 < median["star-forming"] < 1.4
+    assert median["star-forming"] < median["composite"] < median["passive"]
+    alpha = integral(galaxies, "narrow lines", 6564.61, 700)
+    assert np.median(alpha[kind == "passive"]) < 2
+    assert np.median(alpha[kind == "star-forming"]) > 10
+
+
+def test_galaxies_alone_have_a_number():
+    with pytest.raises(AgnsalError, match="n_galaxy must be a whole number"):
+        simulate_agn(1, 1, 1, n_galaxy=-1)
+    with pytest.raises(AgnsalError, match="n_composite must be a whole number"):
+        simulate_agn(1, 1, 1, n_composite=0.5)

@@ -14,6 +14,7 @@ from agnsal.spectra.files.meaning.units import FLAM17
 from agnsal.spectra.grid import PERUZZI2021_GRID, WavelengthGrid
 from agnsal.spectra.sample import SpectralSample
 from agnsal.spectra.simulation import emission, instrument
+from agnsal.spectra.simulation.galaxies import draw_galaxies
 from agnsal.spectra.simulation.population import CLASSES, HIDDEN_FRACTION, draw_population
 from agnsal.spectra.simulation.starlight import POPULATIONS, RANGE, starlight, vacuum
 
@@ -77,8 +78,10 @@ def simulate_agn(
     redshift_confound: bool = True,
     hidden_fraction: float = HIDDEN_FRACTION,
     noise: bool = True,
+    n_galaxy: int = 0,
+    n_composite: int = 0,
 ) -> SpectralSample:
-    """Simulate spectra of type 1, type 2 and intermediate AGN as SDSS would have seen them.
+    """Simulate spectra of type 1, type 2 and intermediate AGN, and of galaxies, as SDSS would have seen them.
 
     A spectrum is the sum of a reddened power law, Balmer continuum, Fe II, starlight of the host galaxy, broad Balmer,
     helium and Mg II lines, narrow lines and their blue wings, observed with the resolution, noise, sky residuals and
@@ -100,6 +103,11 @@ def simulate_agn(
         Fraction of intermediates with broad Halpha but no visible broad Hbeta.
     noise : bool
         False: the noiseless spectra, without inverse variance.
+    n_galaxy : int
+        Number of galaxies without an active nucleus, labelled "galaxy": star-forming, passive and LINER-like ones; the
+        column ``kind`` of the truth tells them apart. They come after the AGN, which are the same with and without.
+    n_composite : int
+        Number of galaxies with both young stars and a weak nucleus, labelled "composite"; they come last.
 
     Returns
     -------
@@ -124,33 +132,48 @@ def simulate_agn(
     counts = [
         _count(n, name) for n, name in ((n_type1, "n_type1"), (n_type2, "n_type2"), (n_intermediate, "n_intermediate"))
     ]
-    if not sum(counts):
+    others = _count(n_galaxy, "n_galaxy"), _count(n_composite, "n_composite")
+    if not sum(counts) + sum(others):
         raise AgnsalError("a sample of no spectra was asked for; give at least one class a positive number.")
     if not 0 <= hidden_fraction <= 1:
         raise AgnsalError(f"hidden_fraction must lie between 0 and 1, got {hidden_fraction!r}.")
     edges = _rest_edges(grid)
-    *streams, noise_stream = (np.random.default_rng(child) for child in _seeds(seed, len(CLASSES) + 1))
+    *streams, noise_stream, galaxies, galaxy_noise = (
+        np.random.default_rng(child) for child in _seeds(seed, len(CLASSES) + 3)
+    )
     tables = [
         draw_population(agn, n, random, redshift_confound=redshift_confound, hidden=hidden_fraction)
         for agn, n, random in zip(CLASSES, counts, streams, strict=True)
         if n
     ]
-    table = vstack(tables) if len(tables) > 1 else tables[0]
+    # AGN and galaxies are made and observed apart, so that the bits of the AGN do not depend on the galaxies
+    made = [(vstack(tables) if len(tables) > 1 else tables[0], noise_stream)] if tables else []
+    if sum(others):
+        made.append((draw_galaxies(*others, galaxies, redshift_confound=redshift_confound), galaxy_noise))
+    parts = [(table, compose(table, edges)) for table, _ in made]
+    table = vstack([table for table, _ in parts]) if len(parts) > 1 else parts[0][0]
     table["object_id"] = [f"sim-{seed}-{number:05d}" for number in range(len(table))]
-    components = compose(table, edges)
-    truth = SimulationTruth(components, table)
+    truth = SimulationTruth({name: np.concatenate([part[name] for _, part in parts]) for name in COMPONENTS}, table)
     known = table["object_id", "label", "redshift", "signal_to_noise"]
     if not noise:
         return SpectralSample(truth.noiseless, grid, unit=FLAM17, table=known, truth=truth)
-    seen = instrument.expose(
-        truth.noiseless,
+    seen = [_expose(table, part, edges, stream) for (table, part), (_, stream) in zip(parts, made, strict=True)]
+    flux, ivar, mask = (np.concatenate([getattr(one, name) for one in seen]) for name in ("flux", "ivar", "mask"))
+    return SpectralSample(flux, grid, ivar=ivar, mask=mask, unit=FLAM17, table=known, truth=truth)
+
+
+def _expose(
+    table: QTable, components: dict[str, NDArray[np.float64]], edges: NDArray[np.float64], random: np.random.Generator
+) -> instrument.Exposure:
+    """Observe the objects of a table."""
+    return instrument.expose(
+        np.sum(list(components.values()), axis=0),
         table["continuum"].value,
         edges,
         np.asarray(table["redshift"]),
         np.asarray(table["signal_to_noise"]),
-        noise_stream,
+        random,
     )
-    return SpectralSample(seen.flux, grid, ivar=seen.ivar, mask=seen.mask, unit=FLAM17, table=known, truth=truth)
 
 
 def compose(table: QTable, edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -156,6 +156,7 @@ def draw_population(
     """
     table = QTable()
     table["label"] = np.full(n, agn.label, dtype="U12")
+    table["kind"] = np.full(n, agn.label, dtype="U12")
     table["redshift"] = _truncated(random, agn.redshift if redshift_confound else COMMON_REDSHIFT, n)
     table["signal_to_noise"] = np.clip(_log_normal(random, agn.signal_to_noise, n), 4.0, 90.0)
     table["continuum"] = np.clip(_log_normal(random, (25.0, 0.7), n), 3.0, 400.0)
