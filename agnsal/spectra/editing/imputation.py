@@ -57,9 +57,10 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         Per observed bin, with the weak prior of the components: every bin's are taken to be no larger than the scatter
         of its flux.
     calibration_ : ndarray, shape (n_bins,)
-        By what the Gaussian variances are multiplied in `variance` and `draws`. After the fit either half of what was
-        observed of each spectrum is hidden and predicted from the other; with this factor a standard error holds 68 %
-        of it. Spectra are not Gaussian, lines of some are many times stronger than usual: more than 5 % miss by two.
+        By what the Gaussian variances are multiplied in `variance` and `draws`, at least 1. After the fit either half
+        of what was observed of each spectrum is hidden and predicted from the other; with this factor a standard error
+        holds 68 % of it. Spectra are not Gaussian, lines of some are many times stronger than usual: more than 5 %
+        miss by two.
     grid_, unit_, normalization_
         Of the spectra it was fitted to.
 
@@ -304,13 +305,13 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
             mean, covariance, _ = self._expect(flux, seen & ~hidden, noise)
             miss[hidden] = ((flux - self.mean_ - mean @ self.components_) ** 2)[hidden]
             expected[hidden] = (self._spread(covariance) + self.residual_variance_)[hidden]
-        # the noise of what is hidden is known and needs no factor
-        low, high = np.full(self.n_features_in_, -_LARGEST_FACTOR), np.full(self.n_features_in_, _LARGEST_FACTOR)
+        # the noise of what is hidden is known and needs no factor; where it hides the rest, the Gaussian is believed
+        low, high = np.zeros(self.n_features_in_), np.full(self.n_features_in_, _LARGEST_FACTOR)
         for _ in range(30):
             middle = 0.5 * (low + high)
             held = (seen & (miss < np.exp(middle) * expected + noise)).sum(axis=0) >= _WITHIN * seen.sum(axis=0)
             low, high = np.where(held, low, middle), np.where(held, middle, high)
-        return np.exp(high)
+        return np.exp(low)
 
     def _spread(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Variance in every bin of what the components make of z, shape (n, n_bins)."""
