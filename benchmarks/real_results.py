@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 from catalogue_files import CLASSES, Files, class_of, merged, read_rows  # noqa: E402
 from real_page import page  # noqa: E402
+from repeated_splits import examined_by_splits, of_redshift, readable  # noqa: E402
 
 import agnsal  # noqa: E402
 from agnsal.store import replacing  # noqa: E402
@@ -40,6 +41,7 @@ COLORS = {"real": "#0072B2", "simulation": "#D55E00", "both": "#009E73"}
 SUBTYPES = ("1.0", "1.2", "1.5", "1.8", "1.9", "2.0")
 KINDS = {"passive": "passive", "SF": "star-forming", "composite": "composite", "LINER": "LINER"}
 SIZES = (25, 50, 100, 200)
+N_SPLITS = 40
 
 
 def machine() -> agnsal.ProbabilisticSVC:
@@ -352,7 +354,11 @@ def main() -> None:
     draw(options.output / "figures", curve, reliability, drawn)
     tell("figures")
     whole = machine().fit(sample.flux, sample.labels)
+    splits, matched = examined_by_splits(conventions, N_SPLITS)
     found = {
+        "splits": readable(splits),
+        "matched": readable(matched, ("F", "balanced accuracy")),
+        "redshift": "\n".join(f"* {words}" for words in of_redshift(matched, N_SPLITS)),
         "counts": counts(conventions),
         "folds": tuned_folds(conventions, options.repeats),
         "curve": readable_curve(curve),

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
 def repeat(options: argparse.Namespace, data: Data) -> str:
     """Repeat the split of files many times, with every convention of labels; returns the tables, in words."""
     n_splits = 5 if options.quick else 40
-    scored, matched = examined_by_splits(data, n_splits)
+    scored, matched = examined_by_splits(data.conventions, n_splits)
     save_table(options, "repeated_splits", scored)
     save_table(options, "matched_in_redshift", matched)
     save_figure(options, "11_repeated_splits", draw(scored, matched, (PAGE, 4.2)))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable
-from paper_data import SEED, Data, split
+from paper_data import SEED, split
 from paper_machines import KERNELS, SCALINGS, STATED, TASKS, fit, scores
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier
@@ -19,10 +19,10 @@ STRATA = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # redshifts between which classes are 
 MEASURES = ("F", "precision", "recall", "balanced accuracy")
 
 
-def examined_by_splits(data: Data, n_splits: int) -> tuple[QTable, QTable]:
+def examined_by_splits(conventions: dict[str, agnsal.SpectralSample], n_splits: int) -> tuple[QTable, QTable]:
     """Scores of every convention of labels over repeated splits, and what redshift does to them."""
     scored, matched = [], []
-    for convention, sample in data.conventions.items():
+    for convention, sample in conventions.items():
         for task, classes in TASKS.items():
             part = sample[np.isin(sample.labels, classes)]
             for scaling in SCALINGS:
