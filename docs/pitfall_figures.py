@@ -245,7 +245,7 @@ def leaderboards(sample) -> None:
     fig, axes = panels(2, height=2.6)
     maps = (("integrated gradients", good), ("control: white noise", replace(good, values=noise, residual=None)))
     for ax, (name, each) in zip(axes[0], maps, strict=True):
-        report = agnsal.check(each, model, test)
+        report = agnsal.check(each, model, test, random_state=0)
         report.plot(ax=ax)
         ax.set_title(f"{name}: {report.verdict}", fontsize=8)
     axes[0, 1].sharey(axes[0, 0])

@@ -49,8 +49,10 @@ CALLS = {
     ),
     "prediction_sets, calibration": lambda k, x, _: agnsal.prediction_sets(k.machine, x, None, k.sample),
     "prediction_sets, spectra": lambda k, x, _: agnsal.prediction_sets(k.machine, k.sample, None, x),
-    "check": lambda k, x, _: agnsal.check(k.attribution, k.machine, x[:4]),
-    "check, training": lambda k, x, _: agnsal.check(k.attribution, k.machine, k.sample[:4], training=x, n_refits=1),
+    "check": lambda k, x, _: agnsal.check(k.attribution, k.machine, x[:4], random_state=0),
+    "check, training": lambda k, x, _: agnsal.check(
+        k.attribution, k.machine, k.sample[:4], training=x, n_refits=1, random_state=0
+    ),
     "Familiarity.p_value": lambda k, x, _: k.familiarity.p_value(x),
     "Familiarity.explain": lambda k, x, _: k.familiarity.explain(x),
     "SpectralEmbedding": lambda k, x, _: k.map.transform(x),

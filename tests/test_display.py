@@ -73,7 +73,7 @@ def results():
         "unfitted": agnsal.Familiarity(),
         "familiarity": agnsal.Familiarity().fit(sample),
         "confounds": agnsal.check_confounds(sample, n_shuffles=5),
-        "report": agnsal.check(maps, model, sample[:8]),
+        "report": agnsal.check(maps, model, sample[:8], random_state=0),
         "grid": sample.grid,
         "regions": agnsal.Regions.from_masks(
             {f"<b>{i}\x1b" * 9: [i] for i in range(30)}, len(sample.grid), sample.grid

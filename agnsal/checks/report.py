@@ -115,6 +115,8 @@ class Report(Displayed):
         One for each check.
     curves : RemovalCurves
         Deletion and insertion, for the figure.
+    random_state : int
+        Seed of what was drawn; given to `check` again it gives the same report.
     """
 
     method: str
@@ -123,6 +125,7 @@ class Report(Displayed):
     n_maps: int
     findings: tuple[Finding, ...]
     curves: RemovalCurves
+    random_state: int
 
     def __getitem__(self, name: str) -> Finding:
         for finding in self.findings:
@@ -198,7 +201,7 @@ def check(
     noise: ArrayLike | None = None,
     n_refits: int = 5,
     max_spectra: int = 40,
-    random_state: Seed = 0,
+    random_state: Seed = None,
     window: Any = None,
 ) -> Report:
     """Can this map be trusted?
@@ -228,7 +231,8 @@ def check(
     max_spectra : int
         Only this many spectra are checked, evenly spaced.
     random_state : int, RandomState, Generator or None
-        Seeds everything that draws; by default always the same, so that a verdict on a map does not depend on luck.
+        Seeds everything that draws. What was used is in `Report.random_state`: with it a verdict is repeated to the
+        last digit, without it one that is near a border may come out otherwise.
     window : object
         Another name for `regions`.
 
@@ -246,10 +250,10 @@ def check(
     >>> import agnsal
     >>> X = np.random.default_rng(0).normal(size=(80, 20))
     >>> model = agnsal.ProbabilisticSVC(random_state=0).fit(X, np.where(X[:, 1] - X[:, 7] > 0, "up", "down"))
-    >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X).verdict)
+    >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X, random_state=0).verdict)
     faithful to the model
     """
-    random_state = seed_of(random_state)
+    seed = seed_of(random_state)
     chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
     spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else flux_of(sample_or_X)
     if len(spectra) != len(attribution):
@@ -261,7 +265,7 @@ def check(
     signed = attribution.answers != "variance"
     findings = [
         _judged("deletion and insertion", curves.share if signed else None, _UNSIGNED),
-        _judged("infidelity", infidelity(trial, random_state=random_state)[0] if signed else None, _UNSIGNED),
+        _judged("infidelity", infidelity(trial, random_state=seed)[0] if signed else None, _UNSIGNED),
         _judged("completeness", completeness(attribution, trial), "this method does not promise to add up"),
         _judged("agreement", _agreement(trial, curves.alone, model) if signed else None, _UNSIGNED),
     ]
@@ -271,7 +275,7 @@ def check(
     if explain is None:
         why = f"this {attribution.method!r} map does not know how it was made, so it cannot be asked again"
         findings += [Finding(name, "not done", why) for name in names]
-        return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves)
+        return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves, seed)
     values = attribution.values
     findings.append(_judged("reproduction", row_correlation(values, explain(model, part))))
 
@@ -286,7 +290,7 @@ def check(
         return None if few else similarity(regions.sums(values), regions.sums(explain(other, part)), shared)
 
     too_few = f"fewer than {FEW_REGIONS} regions look alike by chance"
-    forgotten = list(randomized(model, random_state).values())
+    forgotten = list(randomized(model, seed).values())
     flat = "the shuffled model is flat here" if forgotten else "this kind of model has no weights to shuffle"
     findings.append(
         _judged("randomised model", alike(forgotten[-1]) if forgotten else None, too_few if few and forgotten else flat)
@@ -300,21 +304,21 @@ def check(
     if known is None:
         findings.append(Finding("randomised labels", "not done", why))
     else:
-        shuffled = refitted(model, *known, "shuffled labels", random_state)
+        shuffled = refitted(model, *known, "shuffled labels", seed)
         findings.append(_judged("randomised labels", alike(shuffled), too_few if few else ""))
-    findings.append(_judged("sensitivity", max_sensitivity(explain, model, part, values, random_state=random_state)))
+    findings.append(_judged("sensitivity", max_sensitivity(explain, model, part, values, random_state=seed)))
     has_errors = noise is not None or (isinstance(part, SpectralSample) and part.ivar is not None)
     observed = (
-        noise_stability(explain, model, part, values, noise=_rows(noise, chosen), random_state=random_state)
+        noise_stability(explain, model, part, values, noise=_rows(noise, chosen), random_state=seed)
         if has_errors
         else None
     )
     findings.append(_judged("flux noise", observed, "the flux errors are not known: noise=..."))
     again = None
     if known is not None and n_refits > 0:
-        again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=random_state)
+        again = refit_stability(explain, model, part, values, known, n_refits=n_refits, random_state=seed)
     findings.append(_judged("refits", again, why))
-    return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves)
+    return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves, seed)
 
 
 def _agreement(trial: Trial, alone: NDArray[np.float64], model: Any) -> NDArray[np.float64]:

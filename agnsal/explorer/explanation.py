@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import astropy.units as u
 import numpy as np
@@ -21,14 +22,14 @@ from agnsal.checks.scoring import row_correlation
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
-from agnsal.models.machine.coupling import class_pairs, pair_log_odds
+from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
-from agnsal.spectra.editing.line_removal import line_ablations
+from agnsal.spectra.editing.line_removal import PARTS, line_ablations
 from agnsal.spectra.editing.reference import class_mean
-from agnsal.spectra.lines import LINES, line_masks
+from agnsal.spectra.lines import LINES, line_masks, with_labels
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
@@ -38,6 +39,8 @@ GALAXY = " (without an active nucleus)"
 CARE = "This spectrum is unlike the training sample"
 #: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
 STRONGEST = 4.0
+#: Steps up to there, and how often the step in which the class changes is halved: to ten digits.
+_STEPS, _HALVINGS = 80, 32
 #: As far from the others as this share of the training spectra: the class is not to be believed; to be doubted.
 STRANGER, DOUBTFUL = 0.01, 0.05
 #: Training spectra of which the scatter of a quantity is taken.
@@ -70,7 +73,7 @@ class SpectrumExplanation(Displayed):
         rival, and ``without``: when the line is cut off at its continuum (NaN for regions that are no line).
     changes : QTable
         What would change the class: ``line``, ``part``, ``factor`` its strength above the continuum would have to be
-        multiplied with (0: without the line), ``becomes``; nearest to 1 first.
+        multiplied with (0: without the line), to ten digits, ``becomes``; nearest to 1 first.
     agreement : float
         Rank correlation of ``share`` and ``experiment`` over the regions.
     distance, p_value : float
@@ -113,7 +116,7 @@ class SpectrumExplanation(Displayed):
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """What a reader must know, most important first, as plain sentences."""
-        return tuple(_sentences(self))
+        return tuple(with_labels(sentence) for sentence in _sentences(self))
 
     @cached_property
     def unlike(self) -> QTable:
@@ -270,7 +273,10 @@ def explain_spectrum(
     lines["error_refits"] = _scatter(regions, again)
     swapped = np.where(regions.masks, baseline, mine.flux[0])
     lines["experiment"] = odds(mine.flux)[0] - odds(swapped)
-    lines["without"] = _without(mine, regions, odds)
+    without = _without(mine)
+    lines["without"] = [
+        odds(mine.flux)[0] - odds(without[name])[0] if name in without else np.nan for name in regions.names
+    ]
     for name in ("share", "error_flux", "error_refits", "experiment", "without"):
         lines[name] = np.where(lines["bad_fraction"] == 1.0, np.nan, lines[name])
         lines[name].info.format = ".3g"
@@ -286,7 +292,7 @@ def explain_spectrum(
         log_odds=float(odds(mine.flux)[0]),
         log_odds_rival=float(odds(baseline[None])[0]),
         lines=lines,
-        changes=_changes(machine, mine),
+        changes=_changes(machine, mine, without),
         agreement=_rank_correlation(lines["share"], lines["experiment"]),
         distance=distance,
         p_value=p_value,
@@ -310,9 +316,7 @@ def line_regions(sample: SpectralSample) -> Regions:
         A partition: ``"Hbeta core"``, ``"Hbeta wings"``, ..., ``"elsewhere"``.
     """
     masks, taken = {}, np.zeros(len(sample.grid), dtype=bool)
-    for name, parts in line_masks(sample.grid).items():
-        if LINES[name].kind == "window":
-            continue
+    for name, parts in _lines_on(sample).items():
         for part in ("core", "wings"):
             own = parts[part] & ~taken
             if own.any():
@@ -331,7 +335,7 @@ def _pair_log_odds(
     a, b = labels.index(towards), labels.index(against)
     first, second = class_pairs(len(labels))
     number = int(np.flatnonzero((first == min(a, b)) & (second == max(a, b)))[0])
-    odds = pair_log_odds(machine.pairwise_decision_function(X), machine.sigmoid_a_, machine.sigmoid_b_)[:, number]
+    odds = machine.pairwise_log_odds(X)[:, number]
     return odds if a < b else -odds
 
 
@@ -385,51 +389,58 @@ def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.
     return sums.std(axis=0, ddof=1) if len(sums) > 1 else np.full(len(regions), np.nan)
 
 
-def _without(
-    mine: SpectralSample, regions: Regions, odds: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Fall of the log-odds when each part of a line is cut off at its continuum."""
-    found = np.full(len(regions), np.nan)
-    for number, name in enumerate(regions.names):
-        if name == ELSEWHERE:
+def _lines_on(sample: SpectralSample) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """The named lines on the grid, without windows that hold many."""
+    return {line: parts for line, parts in line_masks(sample.grid).items() if LINES[line].kind != "window"}
+
+
+def _without(mine: SpectralSample) -> dict[str, NDArray[np.float64]]:
+    """The spectrum with each line, or its core or its wings, cut off at its continuum, where it was observed."""
+    found = {}
+    for line, part in product(_lines_on(mine), PARTS):
+        try:
+            ablation = line_ablations(mine, [line], part, "continuum")[line]
+        except AgnsalError:  # no such part
             continue
-        ablated = _cut(mine, *name.rsplit(" ", 1))
-        if ablated is not None:
-            found[number] = odds(mine.flux)[0] - odds(ablated)[0]
+        if ablation.observed[0]:
+            flux = mine.flux.copy()
+            flux[:, ablation.removed] = ablation.filled
+            found[f"{line} {part}"] = np.where(mine.mask, mine.flux, flux)
     return found
 
 
-def _cut(mine: SpectralSample, line: str, part: str) -> NDArray[np.float64] | None:
-    """The spectrum without a line, shape (1, n_bins); None where it was not observed or has no such part."""
-    try:
-        ablation = line_ablations(mine, [line], part, "continuum")[line]
-    except AgnsalError:
-        return None
-    flux = mine.flux.copy()
-    flux[:, ablation.removed] = ablation.filled
-    return np.where(mine.mask, mine.flux, flux)
+def _changes(machine: ProbabilisticSVC, mine: SpectralSample, without: Mapping[str, NDArray[np.float64]]) -> QTable:
+    """Factors on the strength of one line at which another class becomes the most probable one.
 
+    The nearest is bracketed by steps of a twentieth and halved from there, all lines at once; between two steps a class
+    could only come and go again.
+    """
 
-def _changes(machine: ProbabilisticSVC, mine: SpectralSample) -> QTable:
-    """Factors on the strength of one line at which another class becomes the most probable one."""
-    factors = np.linspace(0.0, STRONGEST, 81)
-    now = machine.classes_[machine.predict_log_proba(mine.flux).argmax()]
-    rows = []
-    for line in line_masks(mine.grid):
-        if LINES[line].kind == "window":
-            continue
-        for part in ("all", "core", "wings"):
-            cut = _cut(mine, line, part)
-            if cut is None:
-                continue
-            turned = cut + factors[:, None] * (mine.flux - cut)
-            predicted = machine.classes_[machine.predict_log_proba(turned).argmax(axis=1)]
-            other = np.flatnonzero(predicted != now)
-            if other.size == 0:
-                continue
-            nearest = int(other[np.abs(factors[other] - 1.0).argmin()])
-            rows.append((line, part, float(factors[nearest]), str(predicted[nearest])))
-    table = QTable(rows=rows, names=["line", "part", "factor", "becomes"], dtype=["U20", "U5", "f8", "U40"])
+    def predicted(bare: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.intp]:
+        return machine.predict_log_proba(bare + factor[:, None] * (mine.flux - bare)).argmax(axis=1)
+
+    steps = np.linspace(0.0, STRONGEST, _STEPS + 1)
+    names, inside, beyond, bare = [], [], [], []
+    for name, cut in without.items():
+        called = predicted(cut, steps)
+        other = np.flatnonzero(called != predicted(cut, np.ones(1))[0])
+        if other.size:
+            nearest = int(other[np.abs(steps[other] - 1.0).argmin()])
+            names.append(name)
+            bare.append(cut[0])
+            beyond.append(steps[nearest])
+            inside.append(steps[nearest + (1 if steps[nearest] < 1.0 else -1)])
+    table = QTable(names=["line", "part", "factor", "becomes"], dtype=["U20", "U5", "f8", "U40"])
+    if names:
+        rows, same, changed = np.array(bare), np.array(inside), np.array(beyond)
+        now = machine.predict_log_proba(mine.flux).argmax()
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (same + changed)
+            other = predicted(rows, middle) != now
+            same, changed = np.where(other, same, middle), np.where(other, middle, changed)
+        becomes = machine.classes_[predicted(rows, changed)].astype(str)
+        for name, factor, label in zip(names, changed, becomes, strict=True):
+            table.add_row((*name.rsplit(" ", 1), factor, label))
     table["factor"].info.format = ".2f"
     return table[np.argsort(np.abs(table["factor"] - 1.0), kind="stable")]
 
@@ -503,8 +514,13 @@ def _sentences(one: SpectrumExplanation) -> Iterator[str]:
     )
     if len(one.changes):
         row = one.changes[0]
-        part = "" if row["part"] == "all" else f" {row['part']}"
-        yield f"It would be called {row['becomes']} with {row['line']}{part} at {row['factor']:.2f} of its strength."
+        part = {"all": "", "core": "the core of ", "wings": "the wings of "}[str(row["part"])]
+        turned = "falls" if row["factor"] < 1 else "rises"
+        turned = turned[:-1] if row["part"] == "wings" else turned
+        yield (
+            f"The class would turn to {row['becomes']} where {part}{row['line']} {turned} to {row['factor']:.2f} times "
+            "the present strength."
+        )
     else:
         yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
     if one.least_change is not None:

@@ -20,6 +20,7 @@ from agnsal.figures.saliency import COLORMAP
 from agnsal.figures.shares import plot_region_shares
 from agnsal.figures.style import AGAINST, FOR, PALETTE, flux_label, hatch_bins, plain
 from agnsal.spectra.editing.reference import class_mean
+from agnsal.spectra.lines import with_labels
 from agnsal.store.replacing import made_folder, replacing
 
 if TYPE_CHECKING:
@@ -272,6 +273,7 @@ def _cells(column: Any) -> list[str]:
     """The cells of a column as its format has them; a dash for what is not known."""
     shown = column.info.format or ""
     values = np.asarray(getattr(column, "value", column)).tolist()
+    values = [with_labels(value) if isinstance(value, str) else value for value in values]
     return ["\u2013" if value != value else format(value, shown) for value in values]  # noqa: PLR0124 (NaN)
 
 

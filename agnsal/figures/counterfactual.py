@@ -20,6 +20,7 @@ from agnsal.figures.style import (
     rows,
     title_above,
 )
+from agnsal.spectra.lines import with_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def plot_counterfactual(
         target = plain(result.target[number])
         start, end = result.path[number, 0], result.path[number, -1]
         verb = "would be" if result.flipped[number] else "stays within the bounds other than"
-        what = result.words(number, 3)
+        what = with_labels(result.words(number, 3))
         title = f"{plain(result.before.ids[number])} {verb} {target} ({start:.2f} to {end:.2f}) with\n{what}"
     title_above(ax, plain_lines(title), pad)
     return ax

@@ -11,6 +11,7 @@ A line that is not in the table is made by hand, ``SpectralLine("[Ar IV] 4740", 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -174,6 +175,7 @@ def line_key(name: str) -> str:
     return "".join(text.split())
 
 
+_SPELT = re.compile("|".join(rf"\b{re.escape(line.name)}\b" for line in _TABLE if line.label != line.name))
 _BY_KEY = {line_key(line.name): line for line in _TABLE}
 
 
@@ -208,6 +210,26 @@ def find_line(name: str | SpectralLine) -> SpectralLine:
     near = inside or [_BY_KEY[match].name for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.4)]
     hint = f"did you mean {' or '.join(map(repr, near[:4]))}?" if near else "see agnsal.line_table()."
     raise AgnsalError(f"there is no line named {name!r}: {hint}")
+
+
+def with_labels(text: str) -> str:
+    """Write lines in a text for readers as figures do: by their labels.
+
+    Parameters
+    ----------
+    text : str
+        With names of lines in it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> with_labels("broad Hbeta flux, [O III] 5007")
+    'broad Hβ flux, [O III] 5007'
+    """
+    return _SPELT.sub(lambda found: LINES[found[0]].label, text)
 
 
 def line_table() -> QTable:

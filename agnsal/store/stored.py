@@ -26,6 +26,9 @@ class Format(NamedTuple):
 
 NPZ = Format(write_arrays, read_arrays)
 
+#: Endings that promise another format than npz.
+_FOREIGN = frozenset(".csv .dat .ecsv .fit .fits .h5 .hdf5 .json .parquet .pkl .txt .vot .xml".split())
+
 
 class Stored:
     """A noun that is written to one file and read back bit-equal.
@@ -122,6 +125,8 @@ class Stored:
     @classmethod
     def _format(cls, path: Path) -> Format:
         if not cls._formats:
+            if path.suffix.lower() in _FOREIGN:
+                raise AgnsalError(f"{path}: a {cls.__name__} is written as npz; give the file the ending .npz.")
             return NPZ
         if path.suffix not in cls._formats:
             raise AgnsalError(f"{path}: the ending says how it is written; use one of {', '.join(cls._formats)}.")

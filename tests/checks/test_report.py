@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,12 +9,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import agnsal
-from agnsal import AgnsalError, SpectralBenchmark, check
+from agnsal import AgnsalError, SpectralBenchmark
 from agnsal.checks.benchmarks.methods import Explanation
 from agnsal.checks.faithfulness import completeness, infidelity, make_trial, removal_curves
 from agnsal.checks.sanity import explainer_of, randomized, refitted
 from agnsal.checks.stability import agreement, max_sensitivity, noise_stability
 from agnsal.models.networks.network import Network
+
+check = partial(agnsal.check, random_state=0)
+
+
+def test_a_report_keeps_the_seed_that_gives_it_again():
+    network, X = linear_case()
+    made = agnsal.saliency(network, X, None, "decision")
+    one = agnsal.check(made, network, X)
+    again = agnsal.check(made, network, X, random_state=one.random_state)
+    assert str(one.table()) == str(again.table())
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])

@@ -77,6 +77,8 @@ def test_a_line_at_the_factor_said_changes_the_class(explained, classifier):
         bare = agnsal.remove_lines(one.sample, [str(row["line"])], part=str(row["part"])).flux
         turned = bare + row["factor"] * (one.sample.flux - bare)
         assert classifier.machine.predict(turned)[0] == row["becomes"]
+        short = bare + (row["factor"] + 1e-8 * np.sign(1 - row["factor"])) * (one.sample.flux - bare)
+        assert classifier.machine.predict(short)[0] == one.predicted  # it is where the class changes, not a step beyond
 
 
 def test_errors_of_the_shares_are_those_of_the_linear_function(classifier, sample):

@@ -922,3 +922,9 @@ def test_iraf_takes_sums_along_that_no_longer_hold(tmp_path):
         read_spectra(path)
     fits.setval(path, "IRAF-TLM", value="2016-04-29T18:06:22")
     assert len(read_spectra(path)) == 1
+
+
+@pytest.mark.parametrize("nothing", [[], (), iter([])], ids=["list", "tuple", "iterator"])
+def test_no_path_is_no_empty_answer(nothing):
+    with pytest.raises(AgnsalError, match="no path was given"):
+        read_spectra(nothing)

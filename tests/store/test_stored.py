@@ -407,3 +407,12 @@ def test_of_two_that_write_the_same_result_one_stays_whole(tmp_path, ending):
     last = agnsal.Attribution.read(path).values
     assert last.tobytes() in [one.values.tobytes() for one in results]
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", ["ecsv", "FITS", "csv", "h5"])
+def test_an_ending_that_promises_another_format_is_refused(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    with pytest.raises(AgnsalError, match=r"ending \.npz"):
+        sample().write(path)
+    assert not path.exists()
+    sample().write(tmp_path / "sample of v1.2")  # no ending that means anything

@@ -104,7 +104,7 @@ class CoupledPrediction:
         """
         if self.coupling == "exact":
             return np.exp(self.predict_log_proba(X))
-        return couple_iterated(pair_probabilities(self._pair_log_odds(X)))
+        return couple_iterated(pair_probabilities(self.pairwise_log_odds(X)))
 
     def predict_log_proba(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, good to the last digits however small a probability is.
@@ -119,10 +119,22 @@ class CoupledPrediction:
         ndarray, shape (n, n_classes)
         """
         if self.coupling == "exact":
-            return log_couple(self._pair_log_odds(X))
+            return log_couple(self.pairwise_log_odds(X))
         return np.log(self.predict_proba(X))
 
-    def _pair_log_odds(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
+    def pairwise_log_odds(self, X: SpectralSample | ArrayLike) -> NDArray[np.float64]:
+        """Log-odds of every pair of classes by their own sigmoid, before the coupling.
+
+        Parameters
+        ----------
+        X : SpectralSample or array, shape (n, n_features)
+            Spectra; a sample must be like that learnt from.
+
+        Returns
+        -------
+        ndarray, shape (n, n_pairs)
+            In the order of `pairwise_decision_function`; positive favours the first class of the pair.
+        """
         return pair_log_odds(self.pairwise_decision_function(X), self.sigmoid_a_, self.sigmoid_b_)
 
     def predict(self, X: SpectralSample | ArrayLike) -> NDArray:

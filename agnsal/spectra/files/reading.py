@@ -187,7 +187,10 @@ def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
     """The files as given, and whether they are all there is in a folder."""
     try:
         if not isinstance(paths, (str, bytes, os.PathLike)):
-            return [_path(path) for path in paths], False
+            files = [_path(path) for path in paths]
+            if not files:
+                raise AgnsalError("no path was given; read_spectra takes a file, a folder or several files.")
+            return files, False
         folder = Path(_path(paths))
         if not folder.is_dir():
             return [str(folder)], False
