@@ -27,7 +27,7 @@ class Format(NamedTuple):
 NPZ = Format(write_arrays, read_arrays)
 
 #: Endings that promise another format than npz.
-_FOREIGN = frozenset(".csv .dat .ecsv .fit .fits .h5 .hdf5 .json .parquet .pkl .txt .vot .xml".split())
+_FOREIGN = (".csv", ".dat", ".ecsv", ".fits", ".fit", ".h5", ".hdf5", ".json", ".parquet", ".pkl", ".txt", ".xml")
 
 
 class Stored:
