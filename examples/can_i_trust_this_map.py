@@ -26,6 +26,7 @@ from catalogue_files import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal
+from agnsal.command_line.options import add_reading_options, in_options, reading_options
 from agnsal.display import markdown_text, printable
 from agnsal.store import replacing
 
@@ -102,13 +103,13 @@ def read(options: argparse.Namespace) -> agnsal.SpectralSample:
         for path, redshift in tqdm(wanted, desc="reading", disable=options.quiet):
             try:
                 known = None if redshift is None or np.ma.is_masked(redshift) else float(redshift)
-                spectra = agnsal.read_spectra(path, redshift=known)
+                spectra = agnsal.read_spectra(path, redshift=known, **reading_options(options))
                 names = [path.name] * len(spectra)
                 parts.append(
                     agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID, ids=names).normalize()
                 )
             except agnsal.AgnsalError as error:
-                left_out.append(printable(f"{path.name}: {error}"))
+                left_out.append(printable(f"{path.name}: {in_options(str(error), catalogue=True)}"))
     with replacing(options.output / "left_out.txt") as side:
         side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     if not parts:
@@ -168,6 +169,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spectra", type=Path, help="folder of spectra")
     parser.add_argument("--catalogue", type=Path, help="names and redshifts of the files")
+    add_reading_options(parser, redshift=False)
     parser.add_argument("--output", type=Path, default=Path("output/can_i_trust_this_map"))
     parser.add_argument("--quick", action="store_true", help="a small training sample")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -181,4 +183,4 @@ if __name__ == "__main__":
     try:
         main()
     except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(f"{error}")
+        sys.exit(in_options(str(error), catalogue=True))

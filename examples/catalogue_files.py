@@ -14,6 +14,7 @@ from astropy.table import QTable
 from tqdm import tqdm
 
 import agnsal
+from agnsal.command_line.options import in_options, reading_options
 from agnsal.display import printable
 
 CLASSES = ("type 1", "type 2", "intermediate")
@@ -127,7 +128,7 @@ def read_rows(options: argparse.Namespace, rows: list[dict], normalized: Callabl
             spectra.append(read_row(options, row))
             used.append(number)
         except agnsal.AgnsalError as error:
-            left_out.append(str(error))
+            left_out.append(in_options(str(error), catalogue=True))
     if not spectra:
         raise SystemExit("no file of the catalogue could be used:\n" + "\n".join(map(printable, left_out)))
     ids = [str(rows[number].get(options.id_column, rows[number][options.file_column])) for number in used]
@@ -144,9 +145,9 @@ def read_rows(options: argparse.Namespace, rows: list[dict], normalized: Callabl
 
 
 def read_row(options: argparse.Namespace, row: dict):
-    """Read the one spectrum of a file, with the redshift, frame and medium that the catalogue states."""
+    """Read the one spectrum of a file; what the catalogue states of it wins over the options for all."""
     redshift = float(row.get(options.redshift_column, np.nan))
-    stated = dict(known_words(row))
+    stated = reading_options(options) | dict(known_words(row))
     path = find_file(options.spectra, row[options.file_column])
     with warnings.catch_warnings():  # what is assumed is counted from the spectra, for the summary
         warnings.simplefilter("ignore", agnsal.AgnsalWarning)

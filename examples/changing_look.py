@@ -24,10 +24,13 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.command_line.options import add_reading_options, in_options, reading_options
+from agnsal.display import printable
 from agnsal.store import replacing
 
 SEED = 0
 BALMER = ("Hbeta", "Hgamma", "Hdelta", "Hepsilon", "H8")
+UNIT = ("change", "Balmer lines", "other lines", "continuum")
 FADING = {"broad Balmer lines": 0.1, "broad helium lines": 0.1, "Fe II": 0.3, "power law": 0.5, "Balmer continuum": 0.5}
 
 
@@ -60,13 +63,23 @@ def main(arguments: list[str] | None = None) -> None:
             ax.figure.savefig(side, dpi=150)
         plt.close(ax.figure)
     table.pprint_all()
-    large = np.abs(table["change"]) > 1
-    median = np.median(table["Balmer and continuum"][large]) if large.any() else np.nan
-    print(
-        f"{what}: Balmer lines and continuum make up {median:.0%} (median) of the change of the log-odds "
-        f"in the {large.sum()} where it is more than 1."
-    )
+    print(f"{', '.join(UNIT)} in log-odds of type 1; the last three sum to the change.")
+    never = [printable(row["object_id"]) for row in table if row["recognised"] != "yes"]
+    if never:
+        print(f"Type 1 at neither epoch to this classifier, so that their changes mean little: {', '.join(never)}.")
+    print(f"{what}: {said_of(table[(table['recognised'] == 'yes') & (np.abs(table['change']) > 1)])}")
     print(f"Written to {options.output}")
+
+
+def said_of(large: QTable) -> str:
+    """What carries the changes that are large enough to have shares."""
+    if not len(large):
+        return "no change of more than 1 in the log-odds of an object that is type 1 at one epoch."
+    share = np.median(1 - large["other lines"] / large["change"])
+    return (
+        f"Balmer lines and continuum make up {share:.0%} (median) of the change of the log-odds in the {len(large)} "
+        "that are type 1 at one epoch and change by more than 1."
+    )
 
 
 def p1(table: QTable, i: int, epoch: int) -> str:
@@ -74,7 +87,7 @@ def p1(table: QTable, i: int, epoch: int) -> str:
 
 
 def shares(model, first, second, change) -> QTable:
-    """How much of each change lies in the broad Balmer lines, in other lines and in the continuum."""
+    """How much of each change of the log-odds lies in the broad Balmer lines, in other lines and in the continuum."""
     masks = agnsal.line_masks(change.grid)
     masks = {name: mask["core"] | mask["wings"] for name, mask in masks.items() if name not in ("Ca K", "Mg b", "Na D")}
     total = change.values.sum(axis=1)
@@ -85,11 +98,12 @@ def shares(model, first, second, change) -> QTable:
     table["P before"] = model.predict_proba(first.flux)[:, column]
     table["P after"] = model.predict_proba(second.flux)[:, column]
     table["change"] = total
-    table["Balmer lines"], table["other lines"] = balmer / total, others / total
-    table["continuum"] = (total - balmer - others) / total
-    table["Balmer and continuum"] = 1 - others / total
+    table["Balmer lines"], table["other lines"] = balmer, others
+    table["continuum"] = total - balmer - others
     for name in table.colnames[1:]:
-        table[name].info.format = ".3f"
+        table[name].info.format = ".2f" if name in UNIT else ".3f"
+    brighter = np.maximum(table["P before"], table["P after"])
+    table["recognised"] = np.where(brighter > 0.5, "yes", "never type 1")
     return table
 
 
@@ -117,11 +131,13 @@ def read_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agns
         members = [members[0], members[-1]]
         try:
             spectra = agnsal.read_spectra(
-                [folder / row["file"] for row in members], redshift=[float(row[redshift]) for row in members]
+                [folder / row["file"] for row in members],
+                redshift=[float(row[redshift]) for row in members],
+                **reading_options(options),
             )
             epochs.append(agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize())
         except agnsal.AgnsalError as error:
-            print(f"left out {pair}: {error}")
+            print(f"left out {printable(pair)}: {in_options(str(error), catalogue=True)}")
     if not epochs:
         raise SystemExit("no pair could be read.")
 
@@ -132,6 +148,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spectra", type=Path, help="folder of spectra")
     parser.add_argument("--catalogue", type=Path, help="which files are epochs of one object")
+    add_reading_options(parser, redshift=False)
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="rbf")
     parser.add_argument("--output", type=Path, default=Path("output/changing_look"))
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")
@@ -146,4 +163,4 @@ if __name__ == "__main__":
     try:
         main()
     except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(f"{error}")
+        sys.exit(in_options(str(error), catalogue=True))

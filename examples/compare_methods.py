@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.command_line.options import add_reading_options, in_options, reading_options
 from agnsal.display import printable
 from agnsal.store import replacing
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = agnsal.ProbabilisticSVC(kernel=options.kernel, C=C, gamma=0.003, class_weight="balanced", random_state=SEED)
     model.fit(training)
     if options.file:
-        spectra = agnsal.read_spectra(options.file, redshift=options.redshift)
+        spectra = agnsal.read_spectra(options.file, **reading_options(options))
         mine = agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize()[:1]
     else:
         mine = agnsal.simulate_agn(1, 0, 1, seed=SEED + 1).normalize()[1:]
@@ -109,7 +110,7 @@ def line_shares(maps: dict[str, agnsal.Attribution]) -> QTable:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, help="a spectrum; by default a simulated intermediate")
-    parser.add_argument("--redshift", type=float, help="wins over what the file says")
+    add_reading_options(parser)
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="rbf")
     parser.add_argument("--output", type=Path, default=Path("output/compare_methods"))
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")
@@ -121,4 +122,4 @@ if __name__ == "__main__":
     try:
         main()
     except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(f"{error}")
+        sys.exit(in_options(str(error)))

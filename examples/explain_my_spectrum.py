@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     try:
         explain(options)
-    except agnsal.AgnsalError as error:
+    except (agnsal.AgnsalError, OSError) as error:
         sys.exit(in_options(str(error)))
 
 

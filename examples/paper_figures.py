@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.command_line.options import add_reading_options, in_options
 from agnsal.display import markdown_text
 from agnsal.store import replacing
 
@@ -429,6 +430,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--least-per-class", type=int, default=75, metavar="N", help="objects of every class to learn from files (75)"
     )
+    add_reading_options(parser, redshift=False)
     parser.add_argument("--quick", action="store_true", help="a small simulated sample and no PDF, in seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
@@ -441,4 +443,4 @@ if __name__ == "__main__":
     try:
         main()
     except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(f"{error}")
+        sys.exit(in_options(str(error), catalogue=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 from astropy.table import QTable
 
 import agnsal
+from agnsal.command_line.options import reading_options
 from tests.figures.test_hostile_names import HOSTILE
 
 FLAM = u.Unit("1e-17 erg / (s cm2 Angstrom)")
@@ -215,6 +217,18 @@ def test_wrong_input_ends_in_one_sentence(script, wrong, repository, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+    assert not re.search(r"\b(redshift|frame|medium|columns|units|mask|format)=", done.stderr)  # of Python, no options
+
+
+@pytest.mark.parametrize("script", TAKE_FILES)
+def test_scripts_that_read_files_take_the_same_reading_options(script, repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "examples"))
+    parse = importlib.import_module(script.removesuffix(".py")).parse
+    given = parse(
+        [*TAKE_FILES[script], "--frame", "rest", "--medium", "air", "--units", "flux=Jy", "--columns", "flux=F"]
+    )
+    expected = {"frame": "rest", "medium": "air", "units": {"flux": "Jy"}, "columns": {"flux": "F"}}
+    assert reading_options(given) == expected
 
 
 def test_the_split_keeps_objects_whole_and_rows_in_place(paper_data):

@@ -16,13 +16,15 @@ _BY = 'by="median"'
 _ARGUMENT = re.compile(rf"\b(?P<name>{'|'.join(READING)})=(?P<value>\{{[^{{}}]*\}}|'[^']*'|\"[^\"]*\"|[-+.\d]+\b)")
 
 
-def add_reading_options(parser: argparse.ArgumentParser) -> None:
+def add_reading_options(parser: argparse.ArgumentParser, *, redshift: bool = True) -> None:
     """Give a parser the options that say how a file is to be read.
 
     Parameters
     ----------
     parser : ArgumentParser
         Of a script.
+    redshift : bool
+        Whether one redshift may be given; not to scripts that read many objects, whose catalogue has them.
 
     See Also
     --------
@@ -37,7 +39,8 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     {'frame': 'rest', 'columns': {'flux': 'F', 'wavelength': 1}, 'units': {'flux': 'Jy'}}
     """
     group = parser.add_argument_group("how the file is to be read, where it does not say so itself")
-    group.add_argument("--redshift", type=float, metavar="Z", help="wins over what the file says")
+    if redshift:
+        group.add_argument("--redshift", type=float, metavar="Z", help="wins over what the file says")
     group.add_argument("--frame", choices=("observed", "rest"), help="rest: the file is in the rest frame already")
     group.add_argument("--medium", choices=("air", "vacuum"), help="of its wavelengths")
     group.add_argument(
@@ -93,7 +96,7 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def in_options(message: str, file: Path | str | None = None) -> str:
+def in_options(message: str, file: Path | str | None = None, *, catalogue: bool = False) -> str:
     """Say a refusal in the words of the options, so that its advice can be typed.
 
     Parameters
@@ -102,6 +105,8 @@ def in_options(message: str, file: Path | str | None = None) -> str:
         Of an `AgnsalError`.
     file : path, optional
         The file, if the advice should repeat it.
+    catalogue : bool
+        Whether redshifts stand in a catalogue, so that there is no option for one.
 
     Returns
     -------
@@ -115,14 +120,17 @@ def in_options(message: str, file: Path | str | None = None) -> str:
     'no redshift is known; give --redshift 0.1 or --frame rest'
     >>> in_options('no good bin at 5100 Angstrom; by="median" needs none; on_error="skip" leaves it out.')
     'no good bin at 5100 Angstrom; --normalize-by median needs none.'
+    >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'", catalogue=True)
+    'no redshift is known; give a redshift in the catalogue or --frame rest'
     """
     start = "" if file is None else f"{shlex.quote(str(file))} "
-    if _BY in message:  # a page has one classifier, whose window cannot be moved
+    if _BY in message and not catalogue:  # a page has one classifier, whose window cannot be moved
         kept = [part for part in message.rstrip(".").split("; ") if not re.match(r"(on_error|at)=", part)]
         message = "; ".join(kept).replace(_BY, "--normalize-by median") + "."
     message = _CALL.sub(lambda found: start + _ARGUMENT.sub(_option, found["given"]).replace(", --", " --"), message)
     message = _ARGUMENT.sub(_option, message)
-    return re.sub(rf"\b({'|'.join(READING)})=(?=[\s,.;)]|$)", r"--\1", message)
+    message = re.sub(rf"\b({'|'.join(READING)})=(?=[\s,.;)]|$)", r"--\1", message)
+    return re.sub(r"--redshift(?: [-+]?\d[.\d]*)?", "a redshift in the catalogue", message) if catalogue else message
 
 
 def _option(found: re.Match[str]) -> str:
