@@ -234,6 +234,7 @@ def draw_examples(options, data: Data) -> None:
     """Draw the spectrum of the highest signal-to-noise of each class."""
     sample = data.explained
     signal = np.zeros(len(sample)) if sample.ivar is None else np.median(sample.flux * np.sqrt(sample.ivar), axis=1)
+    signal = np.nan_to_num(signal)  # of files without errors it is not known
     of_class = [np.flatnonzero(sample.labels == label) for label in CLASSES]
     shown = [rows[signal[rows].argmax()] for rows in of_class if len(rows)]
     _, ax = plt.subplots(figsize=(PAGE, 4.2), layout="constrained")
@@ -310,14 +311,12 @@ def panels(n: int, height: float, *, ablation: bool = False) -> tuple[plt.Figure
     """Panels above each other; with narrow ones beside them if there is an ablation to show."""
     ratios = (4, 1) if ablation else (1,)
     figure, axes = plt.subplots(
-        n,
-        len(ratios),
-        figsize=(PAGE, height * n),
-        layout="constrained",
-        squeeze=False,
-        sharex="col",
-        width_ratios=ratios,
+        n, len(ratios), figsize=(PAGE, height * n), layout="constrained", squeeze=False, width_ratios=ratios
     )
+    for ax in axes[1:, 0]:
+        ax.sharex(axes[0, 0])
+    for ax in axes[:-1, 0]:
+        ax.tick_params(labelbottom=False)
     return figure, axes if ablation else axes[:, 0]
 
 

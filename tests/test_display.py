@@ -108,3 +108,15 @@ def test_regions_and_grid_say_where_they_lie():
     many = str(agnsal.Regions.single(100)).splitlines()
     assert many[-1].split() == ["..."]
     assert len(many) < 30
+
+
+def test_a_table_of_lines_shows_a_notebook_what_it_prints():
+    sample = agnsal.simulate_agn(20, 20, 0, seed=1).normalize()
+    model = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample)
+    table = agnsal.saliency(model, sample[:1], "type 1").by_line(["Hbeta"])
+    table["line"] = ["<b>Hbeta", "elsewhere"]
+    page = table._repr_html_()
+    assert "<th>core</th>" in page
+    assert "<th>n_core</th>" not in page
+    assert "n_core" in page  # among the names of more columns
+    assert "&lt;b&gt;Hbeta" in page

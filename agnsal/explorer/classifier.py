@@ -16,6 +16,7 @@ from tqdm import tqdm
 from agnsal.attribution.answer.attribution import versions
 from agnsal.checks.familiarity import Familiarity
 from agnsal.checks.sanity import refitted
+from agnsal.display import Displayed, Table, printable
 from agnsal.embedding import SpectralEmbedding
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.svc import ProbabilisticSVC
@@ -30,7 +31,7 @@ KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedClassifier:
+class TrainedClassifier(Displayed):
     """A machine, the sample it was trained on, the same machine refitted, and a map of the sample.
 
     Attributes
@@ -116,6 +117,20 @@ class TrainedClassifier:
             bar.update()
         bar.close()
         return cls(machine, training, tuple(refits), embedding, description)
+
+    def __repr__(self) -> str:
+        kernel, refits = self.machine.kernel_.name, len(self.refits)
+        return f"<TrainedClassifier: {kernel} kernel, {len(self.training)} spectra, {refits} refits>"
+
+    def _display(self) -> Table:
+        rows = [
+            ["description", printable(self.description) or "none"],
+            ["classes", ", ".join(map(printable, self.machine.classes_))],
+            ["trained on", f"{len(self.training)} spectra"],
+            ["refits", str(len(self.refits))],
+            ["map", "none" if self.embedding is None else "t-SNE of the training sample"],
+        ]
+        return Table("TrainedClassifier", rows)
 
     @cached_property
     def familiarity(self) -> Familiarity:

@@ -176,6 +176,9 @@ class SpectrumExplanation(Displayed):
         except AgnsalError:
             return None
 
+    def __repr__(self) -> str:
+        return f"<SpectrumExplanation: {printable(self.sample.ids[0])}, {self.predicted} and not {self.rival}>"
+
     def _display(self) -> Table:
         return Table(printable(f"{self.sample.ids[0]}: {self.predicted}"), [[sentence] for sentence in self.sentences])
 

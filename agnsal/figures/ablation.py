@@ -81,7 +81,8 @@ def plot_line_ablation(table: QTable, i: int = 0, *, ax: Axes | None = None) -> 
     ax.set_ylim(n_lines - 0.45, -0.55)  # the bluest line on top
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
+    output = {"probability": "probability", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     largest = float(np.abs(change[known]).max()) if known.any() else 0.0
-    ax.set_xlabel(f"Fall of {output}({plain(one['target'][0])}){powers_apart(ax.xaxis, largest)}\nwithout the line")
+    target = plain(one["target"][0])
+    ax.set_xlabel(f"Fall of {output}{powers_apart(ax.xaxis, largest)}\nof {target}\nwithout the line")
     return ax

@@ -262,6 +262,7 @@ def line_table() -> QTable:
     ends = [line.ends for line in _TABLE]
     table["start"] = [low for low, _ in ends] * u.AA
     table["stop"] = [high for _, high in ends] * u.AA
+    table["start"].info.format = table["stop"].info.format = ".1f"
     return table
 
 

@@ -81,6 +81,13 @@ def test_a_line_at_the_factor_said_changes_the_class(explained, classifier):
         assert classifier.machine.predict(short)[0] == one.predicted  # it is where the class changes, not a step beyond
 
 
+def test_they_are_named_on_one_line(explained, classifier):
+    for thing in (classifier, *explained):
+        assert "\n" not in repr(thing)
+        assert len(repr(thing)) < 100
+        assert max(map(len, str(thing).splitlines())) <= 80
+
+
 def test_errors_of_the_shares_are_those_of_the_linear_function(classifier, sample):
     one = agnsal.explain_spectrum(sample, classifier, n_draws=400, random_state=0)
     slope = one.shares.values[0] / (one.sample.flux[0] - one.shares.baseline)

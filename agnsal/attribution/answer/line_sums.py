@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -51,6 +52,18 @@ class LineTable(QTable):
     """
 
     def __str__(self) -> str:
+        table, said = self._shown()
+        lines = [line.rstrip() for line in table.pformat(max_width=-1, show_unit=False)] if table.colnames else []
+        return "\n".join([*lines, *(part for each in said for part in textwrap.wrap(each, WIDTH))])
+
+    def _repr_html_(self) -> str:
+        """As it is printed: what does not fit on a terminal would leave the page of a notebook too."""
+        table, said = self._shown()
+        lines = table.pformat(max_width=-1, show_unit=False, html=True) if table.colnames else []
+        return "\n".join([*lines, *(f"<p>{html.escape(each)}</p>" for each in said)])
+
+    def _shown(self) -> tuple[QTable, list[str]]:
+        """The columns that fit, and what is to be said of the others."""
         shown = list(self.colnames)
         table = QTable(self)
         for name in {"object_id", "target"} & set(shown):  # from outside
@@ -66,7 +79,7 @@ class LineTable(QTable):
         said = [f"core, wings, continuum in {' or '.join(sorted(units))}"] if units else []
         if len(shown) < len(self.colnames):
             said.append(f"more columns: {', '.join(self.colnames[len(shown) :])}")
-        return "\n".join([*lines, *(part for each in said for part in textwrap.wrap(each, WIDTH))])
+        return table[shown], said
 
     def round_for_readers(self) -> None:
         """Print numbers with three digits; what is stored keeps all.
@@ -80,9 +93,9 @@ class LineTable(QTable):
         ----- ------
         Hbeta  0.123
         """
-        for column in self.itercols():
+        for name, column in self.columns.items():
             if column.dtype.kind == "f":
-                column.info.format = ".3g"
+                column.info.format = ".1f" if name == "wavelength" else ".3g"
 
     def text(self, format: Literal["markdown", "latex"] = "markdown", columns: Iterable[str] | None = None) -> str:  # noqa: A002
         r"""Write it for a paper or a README, with the digits that it prints.
