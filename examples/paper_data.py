@@ -100,8 +100,8 @@ def read_files(options: argparse.Namespace) -> tuple[dict[str, agnsal.SpectralSa
     story = (
         f"Of {len(rows)} files in the catalogue {sum(bool(class_of(row.get(first))) for row in rows)} have one of the "
         f"three labels; {len(sample)} of those could be put on the paper's grid. {(~sample.has_errors).sum()} of them "
-        f"have no flux errors. Where a file does not say whether its wavelengths are of air or vacuum ({files.assumed} of "
-        "them), vacuum was taken. Left out (`left_out.txt`):"
+        f"have no flux errors. Where a file does not say whether its wavelengths are of air or vacuum "
+        f"({files.assumed} of them), vacuum was taken. Left out (`left_out.txt`):"
         + "".join(f"\n\n* {markdown_text(line)}" for line in told or ["none"])
         + "\n"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.flux import flux_limits
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.records import expect
 from agnsal.figures.saliency import COLORMAP, symmetric_limit
@@ -92,9 +93,10 @@ def plot_comparison(
             vmax=end,
             rasterized=True,
         )
-    flux = first.inputs[row]
-    low, high = float(flux.min()), float(flux.max())
-    height = (flux - low) / ((high - low) or 1.0)
+    seen = True if first.mask is None else ~first.mask[row]
+    flux = np.where(seen, first.inputs[row], np.nan)
+    low, high = flux_limits(flux)
+    height = np.clip((flux - low) / ((high - low) or 1.0), 0.0, 1.0)  # a cosmic ray is cut off
     ax.plot(center, -0.15 - (_SPECTRUM_ROWS - 0.35) * height, color=ink(ax), alpha=0.8, linewidth=0.7)
     hatch_bins(ax, edges, None if first.mask is None else first.mask[row])
     ax.set_ylim(n, -_SPECTRUM_ROWS)

@@ -476,7 +476,9 @@ def title_above(ax: Axes, title: str, pad: float, *, fontsize: str = "medium") -
     """
     if not title:
         return
-    width, size = ax.get_window_extent().width * 72 / ax.figure.dpi, float(ax.title.get_fontsize())
+    from matplotlib import rcParams
+
+    width, size = ax.get_window_extent().width * 72 / ax.figure.dpi, float(rcParams["font.size"])
     fold = textwrap.TextWrapper(max(20, int(width / (0.5 * size))), break_long_words=False, break_on_hyphens=False)
     folded = [part for line in title.split("\n") for part in fold.wrap(line)]
     ax.set_title("\n".join(folded), loc="left", fontsize="small" if len(folded) > 1 else fontsize, pad=pad)
