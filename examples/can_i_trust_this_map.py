@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     maps |= {name: replace(good, values=values, residual=None) for name, values in controls.items()}
     reports = {
         name: agnsal.check(
-            each, model, spectra, training=training, n_refits=2 if options.quick else 5,
+            each, model, spectra, training=training, n_refits=2 if options.quick else 5, random_state=SEED,
         )
         for name, each in tqdm(maps.items(), desc="checks", disable=options.quiet)
     }  # fmt: skip

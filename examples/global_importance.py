@@ -74,7 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
     text += ["", *second_order(posteriors["machine"], sample), "", *by_bins(posteriors["machine"], sample)]
     with replacing(options.output / "summary.md") as side:
         side.write_text("\n".join(text) + "\n", encoding="utf-8")
-    print("\n".join(text))
+    if not options.quiet:
+        print("\n".join(text))
 
 
 def markdown(table) -> list[str]:
@@ -114,6 +115,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output/global_importance"))
     parser.add_argument("--quick", action="store_true", help="a small sample, in seconds")
+    parser.add_argument("--quiet", action="store_true", help="no output")
     return parser.parse_args(arguments)
 
 
