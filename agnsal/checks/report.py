@@ -147,7 +147,7 @@ class Report(Displayed):
         return self.verdict != VERDICTS[2]
 
     def _display(self) -> Table:
-        what = f"{self.method.replace('_', ' ')} of the {self.output.replace('_', ' ')}"
+        what = f"{self.method.replace('_', ' ')} of the {self.output.replace('_', '-')}"
         rows = [(one.verdict, one.name, one.words) for one in self.findings]
         whole = f"{self.n} of {self.n_maps}" if self.n < self.n_maps else f"{self.n}"
         beside = "" if self[CONFOUNDS].verdict != "care" else ", of a confounded sample"

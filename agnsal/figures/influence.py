@@ -101,7 +101,7 @@ def plot_training_influence(
     ax.set_ylabel("Flux + offset")
     if title is None:
         about = "" if influence.exact else " (last layer only, approximate)"
-        asked = f"{influence.output.replace('_', ' ')} of {plain(influence.target[number])}"
+        asked = f"{influence.output.replace('_', '-')} of {plain(influence.target[number])}"
         title = f"What decided: {asked} = {influence.explained[number]:.2g}{about}"
     pad = mark_lines(ax, influence.grid, lines)
     title_above(ax, plain_lines(title), pad)

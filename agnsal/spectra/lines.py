@@ -78,7 +78,7 @@ def _line(
 
 def _window(name: str, *ranges: tuple[float, float]) -> SpectralLine:
     middle = 0.5 * (ranges[0][0] + ranges[-1][1])
-    return SpectralLine(name, name, middle, "window", ranges=ranges)
+    return SpectralLine(name, name.replace(" A ", " Å "), middle, "window", ranges=ranges)
 
 
 _TABLE = (

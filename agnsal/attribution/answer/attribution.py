@@ -146,7 +146,7 @@ class Attribution(Displayed, Stored):
         what = "bins" if self.grid is not None else "features"
         bad = 0.0 if self.mask is None or not self.mask.size else 100 * self.mask.mean()
         lost = f", {bad:.0f} % not observed" if bad >= 1 else ""
-        return f"<Attribution: {self.method} of the {self.output.replace('_', ' ')}, {n} spectra x {d} {what}{lost}>"
+        return f"<Attribution: {self.method} of the {self.output.replace('_', '-')}, {n} spectra x {d} {what}{lost}>"
 
     def _display(self) -> Table:
         sums = None
@@ -165,7 +165,7 @@ class Attribution(Displayed, Stored):
             rows.append(row)
         if len(self) > shown:
             rows.append([f"... {len(self) - shown} more", *[""] * (2 if sums is None else 3)])
-        header = ["object_id", "target", self.output.replace("_", " "), *([] if sums is None else ["strongest line"])]
+        header = ["object_id", "target", self.output.replace("_", "-"), *([] if sums is None else ["strongest line"])]
         return Table(repr(self)[1:-1], rows, header)
 
     def __getitem__(self, index: Any) -> Attribution:

@@ -112,7 +112,7 @@ class TrainingInfluence(Displayed):
 
     @property
     def _asked(self) -> str:
-        return self.output.replace("_", " ")
+        return self.output.replace("_", "-")
 
     def _display(self) -> Table:
         shown: list[list[object]] = []

@@ -101,7 +101,7 @@ class ConceptSensitivity(Displayed):
             for row in table
         ]
         scores = [[row[0], float(score), *row[1:]] for row, score in zip(rows, table["score"], strict=True)]
-        header = ["quantity", "score", f"{self.output.replace('_', ' ')} per scatter", "share positive", "p"]
+        header = ["quantity", "score", f"{self.output.replace('_', '-')} per scatter", "share positive", "p"]
         return Table(repr(self)[1:-1], scores, header)
 
 
