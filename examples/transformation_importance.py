@@ -179,7 +179,7 @@ def draw_lines(path: Path, sample, dictionary, population, one, chosen: int) -> 
     panels = figure.subplot_mosaic([["spectrum", "spectrum"], ["lines", "population"]], height_ratios=[1, 1.55])
     draw_components(panels["spectrum"], sample, dictionary, chosen)
     figures.plot_transform_importance(one, ax=panels["lines"])
-    panels["lines"].set_title("this spectrum, 1σ errors", fontsize="small", loc="right")
+    panels["lines"].set_title("this spectrum, 1σ errors", fontsize="small", loc="left")
     ax = panels["population"]
     value = dict(zip(population.features.tolist(), population.values.T, strict=True))
     for label in CLASSES:
@@ -189,10 +189,11 @@ def draw_lines(path: Path, sample, dictionary, population, one, chosen: int) -> 
     ax.axhline(0, color="0.7", linewidth=0.6, zorder=0)
     ax.axvline(0, color="0.7", linewidth=0.6, zorder=0)
     ax.set_yscale("symlog", linthresh=1)
-    ax.set_title(f"{len(sample)} spectra", fontsize="small", loc="right")
+    ax.set_title(f"{len(sample)} spectra", fontsize="small", loc="left")
     ax.set_xlabel("Narrow Hβ, share of log-odds(type 1)")
     ax.set_ylabel("Broad Hβ, share of log-odds(type 1)")
-    ax.legend(frameon=False, loc="upper right", fontsize="small", title="simulated as", title_fontsize="small")
+    above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
+    ax.legend(frameon=False, fontsize="small", handletextpad=0.1, columnspacing=1.0, **above)  # no corner is free
     with replacing(path) as side:
         figure.savefig(side, dpi=160)
     plt.close(figure)

@@ -31,6 +31,7 @@ _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsi
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "_&%#${}"},
     **{letter: rf"$\{word}$" for letter, word in _GREEK.items()},
+    "Å": r"\AA{}",
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
