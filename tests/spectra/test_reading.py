@@ -736,10 +736,6 @@ def test_one_dead_target_does_not_cost_the_others(tmp_path):
         assert len(read_spectra(path, on_error="skip")) == 2
 
 
-def test_nothing_to_read_is_an_empty_list():
-    assert read_spectra([]) == []
-
-
 def test_object_id_is_the_name_of_the_survey():
     assert object_id(10247, 58162, 218) == "10247-58162-0218"
 
