@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
+from agnsal.spectra.lines import with_labels
 from agnsal.store import replacing
 
 SEED = 0
@@ -184,9 +185,9 @@ def draw_contributions(path: Path, table: QTable, groups: tuple[str, ...]) -> No
         ax.barh(place - 0.2, rows["contribution"], 0.4, label="contribution (CD)", color="#0072B2")
         ax.barh(place + 0.2, rows["occlusion"], 0.4, label="occlusion", color="#E69F00")
         ax.axvline(0, color="0.3", linewidth=0.6)
-        ax.set_yticks(place, groups)
+        ax.set_yticks(place, [with_labels(group) for group in groups])
         ax.set_title(label, fontsize="medium")
-        ax.set_xlabel("to the logit of its class")
+        ax.set_xlabel("adds to the logit of its class")
     axes[0].invert_yaxis()
     axes[-1].legend(fontsize="small", loc="upper right", bbox_to_anchor=(1.0, 0.93))
     save(figure, path)
@@ -198,6 +199,7 @@ def draw_interactions(path: Path, matrix: NDArray[np.float64], names: list[str])
     end = float(np.nanmax(np.abs(shown)))
     figure, ax = plt.subplots(figsize=(6.2, 5.2), layout="constrained")
     image = ax.imshow(shown, cmap="RdBu", vmin=-end, vmax=end)
+    names = [with_labels(name) for name in names]
     ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)
     figure.colorbar(image, ax=ax, label="Interaction, logit of type 1", pad=0.015, aspect=30)

@@ -142,8 +142,15 @@ def draw_recovery(path: Path, filters: dict[str, NDArray[np.float64]]) -> None:
     figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     reference = wavelet_function(filters["db5, the truth"])
     for (name, h), color, width in zip(filters.items(), ("0.6", "#E69F00", "#0072B2"), (3.5, 1.0, 1.0), strict=True):
+        name = name.replace("gamma", "γ")  # noqa: PLW2901
         wave = aligned(wavelet_function(h), reference)
-        ax.plot(np.arange(wave.size) / SAMPLES, wave * np.sqrt(SAMPLES), color=color, linewidth=width, label=name)
+        ax.plot(
+            np.arange(wave.size) / SAMPLES,
+            wave * np.sqrt(SAMPLES),
+            color=color,
+            linewidth=width,
+            label=name,
+        )
     ax.set_xlabel("Position in units of its translations")
     ax.set_ylabel("Wavelet")
     ax.legend(fontsize="small")
