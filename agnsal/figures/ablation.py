@@ -80,7 +80,7 @@ def plot_line_ablation(table: QTable, i: int = 0, *, ax: Axes | None = None) -> 
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(n_lines - 0.45, -0.55)  # the bluest line on top
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     output = {"probability": "probability", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     largest = float(np.abs(change[known]).max()) if known.any() else 0.0
     target = plain(one["target"][0])

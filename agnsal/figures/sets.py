@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.records import expect
 from agnsal.figures.style import class_color, class_places, legend_above, new_axes, plain
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def plot_prediction_sets(sets: PredictionSetsRecord, y: ArrayLike | None = None,
     >>> [bar.get_text() for bar in plot_prediction_sets(sets).get_yticklabels()]
     ['type 1 or type 2']
     """
+    expect(sets, "sets", "PredictionSets, as agnsal.prediction_sets gives", "sets", "classes_", "coverage")
     ax = new_axes(ax, (5.6, 3.2))
     names = [str(name) for name in sets.classes_]
     strange = np.zeros(len(sets), dtype=bool) if sets.unfamiliar is None else sets.unfamiliar
