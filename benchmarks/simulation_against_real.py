@@ -203,6 +203,25 @@ def bound(real: agnsal.SpectralSample, objects: NDArray, judged: NDArray) -> tup
     return float(first), float(three)
 
 
+def draw_medians(real: agnsal.SpectralSample, simulated: agnsal.SpectralSample, path: Path) -> None:
+    """Median and the middle 68 % of each class, real and simulated."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(3, 1, figsize=(8, 8), sharex=True, layout="constrained")
+    for axes, name in zip(panels, AGN, strict=True):
+        for sample, color, label in ((real, "0.15", "real"), (simulated, "#D55E00", "simulated")):
+            flux = sample.flux[sample.labels == name]
+            low, middle, high = np.percentile(flux, [16, 50, 84], axis=0)
+            axes.fill_between(_WAVELENGTH, low, high, color=color, alpha=0.15, lw=0)
+            axes.plot(_WAVELENGTH, middle, color=color, lw=1.0, label=f"{label}, {len(flux)}")
+        axes.set_ylim(0, 2.6)
+        axes.set_ylabel("flux / flux at 5100 Å")
+        axes.text(0.01, 0.95, name, transform=axes.transAxes, va="top", weight="bold")
+        axes.legend(loc="upper center", ncols=2, frameon=False)
+    panels[-1].set_xlabel("Rest wavelength [Å]")
+    figure.savefig(path, dpi=110)
+
+
 def galaxies(real: agnsal.SpectralSample) -> None:
     """How well P(galaxy) of a machine of four classes, and the distance from AGN, set galaxies apart from AGN."""
     training = agnsal.simulate_agn(seed=0, n_galaxy=900).normalize()
@@ -230,13 +249,15 @@ def main() -> None:
     parser.add_argument("more", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--only", nargs="+", default=["percentiles", "auc", "transfer", "bound", "galaxies"])
+    parser.add_argument("--figure", type=Path, help="where to draw the medians of the classes")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.getLogger("agnsal").setLevel(logging.ERROR)
     real, objects, half = real_spectra(options.folder, options.more)
     agn, setting = np.isin(real.labels, AGN), half == "setting"
-    if {"percentiles", "auc"} & set(options.only):
-        simulated = agnsal.simulate_agn(300, 300, 300, seed=0).normalize()
+    simulated = agnsal.simulate_agn(300, 300, 300, seed=0).normalize()
+    if options.figure:
+        draw_medians(real[setting], simulated, options.figure)
     if "percentiles" in options.only:
         percentiles(real[setting], simulated, AGN)
     if "auc" in options.only:
