@@ -15,7 +15,7 @@ from agnsal.errors import AgnsalError
 from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
-from agnsal.spectra.sample import SpectralSample, bridge
+from agnsal.spectra.sample import SpectralSample, refilled
 
 
 def noise_stability(
@@ -122,7 +122,7 @@ def _with_flux(sample_or_X: Any, flux: NDArray[np.float64]) -> Any:
     """Put other flux in the place of that of a sample, which keeps all else."""
     if not isinstance(sample_or_X, SpectralSample):
         return flux
-    return sample_or_X.with_flux(bridge(flux, sample_or_X.mask))
+    return refilled(sample_or_X, flux)
 
 
 def refit_stability(

@@ -337,5 +337,12 @@ def test_what_filled_gaps_may_have_been_moves_the_explanation_as_it_should():
     assert_allclose(found.uncertainty["imputation"].std(axis=0, ddof=1), expected, rtol=0.25, atol=1e-12)
     # the noise of what was observed moves what is filled in from it
     assert (found.uncertainty["flux"].std(axis=0)[mask[:2]] > 0).all()
+    # filled spectra without their imputation keep what they were filled with, and are not bridged
+    kept = agnsal.attribution_uncertainty(
+        agnsal.input_x_gradient, machine, filled[:2], output="decision", n_draws=5, random_state=0
+    )
+    assert_allclose(kept.values, found.values)
+    assert kept.provenance["flux_errors"] == "exact"  # every value answers to its own bin
+    assert (kept.uncertainty["flux"][mask[:2]] == 0).all()
     with pytest.raises(AgnsalError, match="normalization of the spectra"):
         agnsal.attribution_uncertainty("saliency", machine, gappy[:2].normalize(by="median"), imputation=pca)

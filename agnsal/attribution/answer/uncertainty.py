@@ -19,7 +19,7 @@ from agnsal.models.refitting import bootstrapped
 from agnsal.models.validation import flux_of, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.imputation import ProbabilisticPCA
-from agnsal.spectra.sample import SpectralSample, bridge
+from agnsal.spectra.sample import SpectralSample, refilled
 
 #: Deviations from a linear rule, relative to the largest value, that still count as rounding.
 _ROUNDING = 1e-9
@@ -129,14 +129,17 @@ def attribution_uncertainty(
 
     seed = seed_of(random_state)
     random = check_random_state(seed)
-    fill = _bridged if imputation is None else imputation.impute
+
+    def noisy(flux: NDArray[np.float64]) -> SpectralSample:
+        return refilled(sample, flux) if imputation is None else imputation.impute(sample.with_flux(flux))
+
     sample = sample if imputation is None else imputation.impute(sample)
     result = explain(model, sample)
     uncertainty = dict(result.uncertainty or {})
     exact = False
     if n_draws:
         uncertainty["flux"], exact = _flux_errors(
-            lambda noisy: explain(model, fill(sample.with_flux(noisy))), sample, result, n_draws, random
+            lambda flux: explain(model, noisy(flux)), sample, result, n_draws, random
         )
     if n_refits:
         X, y = _training(training)
@@ -190,10 +193,6 @@ def _flux_errors(
     for draw in draws:
         np.add(result.values, deviation(random.standard_normal(sigma.shape)), out=draw)
     return draws, False
-
-
-def _bridged(sample: SpectralSample) -> SpectralSample:
-    return sample.with_flux(bridge(sample.flux, sample.mask))
 
 
 def _training(training: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
