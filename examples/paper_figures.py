@@ -391,9 +391,6 @@ between 350 and 500 km/s from the line.
 ## What to doubt
 
 {chr(10).join(f"* {word}" for word in doubts(data))}
-* On this grid, without Hα, nothing broad tells a type 1.9 from a type 2. A simulated intermediate without a visible
-  broad Hβ is recognised by its larger share of nuclear light, which the simulation gives it; real ones are recognised
-  less often.
 
 The explained spectra are the correct one of median log-odds in each class, and the one the machine was surest of for
 each of the three most frequent errors; their numbers on figure 4 are those of the unscaled machine.
@@ -410,12 +407,20 @@ at the least and the largest value, so that white is not zero. Made with agnsal 
 
 
 def doubts(data: Data) -> list[str]:
-    """What in the training sample tells the class besides the spectrum."""
+    """What in the training sample tells the class besides the spectrum, and what the spectrum does not tell."""
+    hidden = "On this grid, without Hα, nothing broad tells a type 1.9 from a type 2. "
+    if data.conventions:
+        hidden += "Where the labels of the files know Hα, they rest on more than the classifiers see."
+    else:
+        hidden += (
+            "A simulated intermediate without a visible broad Hβ is recognised by its larger share of nuclear light, "
+            "which the simulation gives it; real ones are recognised less often."
+        )
     try:
         table = agnsal.check_confounds(data.training, n_shuffles=1, random_state=SEED).table
     except agnsal.AgnsalError as error:
-        return [f"Confounds of the training sample are not known: {error}"]
-    return [f"In the training sample {row['words']}." for row in table]
+        return [f"Confounds of the training sample are not known: {error}", hidden]
+    return [*(f"In the training sample {row['words']}." for row in table), hidden]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
