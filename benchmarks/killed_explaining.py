@@ -1,8 +1,8 @@
 """Kill explain_dataset at random instants: gone on with, its answers are those of an unbroken run, bit for bit.
 
-A child of its own explains simulated spectra, with maps; it is killed (SIGKILL) after a random part of the time that an
-unbroken run takes, again and again, and then left to finish. With --cluster a worker of a dask cluster is killed in its
-place.
+A child of its own explains simulated spectra, with maps; it is killed (SIGKILL) at a random instant of a random one of
+its blocks, and another one goes on in the same folder to the end: a folder for each kill. With --cluster a worker of a
+dask cluster is killed in its place.
 
 python benchmarks/killed_explaining.py [--kills 10] [--cluster]
 """
@@ -50,14 +50,24 @@ def kill_runs(folder: Path, n_kills: int, whole: Path) -> list[int]:
         start = time.perf_counter()
         unbroken.wait()
     took, random, there = time.perf_counter() - start, np.random.default_rng(0), []
-    for _ in range(n_kills):
-        with child([*shared, str(folder / "broken")]) as run:
-            time.sleep(random.uniform(0, took / 8))
+    n_blocks = len(answers(whole)) - 1
+    for number in range(n_kills):
+        at = folder / f"broken{number}"
+        with child([*shared, str(at)]) as run:
+            wait_for_blocks(at, int(random.integers(0, n_blocks)), run)
+            time.sleep(random.uniform(0, took / n_blocks))
             os.kill(run.pid, signal.SIGKILL)
-        there.append(len(list((folder / "broken").glob("block-*.parquet"))))
-    with child([*shared, str(folder / "broken")]) as run:
-        run.wait()
+        there.append(len(list(at.glob("block-*.parquet"))))
+        with child([*shared, str(at)]) as run:
+            run.wait()
+        assert answers(at) == answers(whole), f"run {number} differs"
     return there
+
+
+def wait_for_blocks(folder: Path, n: int, run: subprocess.Popen) -> None:
+    """Until so many blocks are there, or the run is over."""
+    while len(list(folder.glob("block-*.parquet"))) < n and run.poll() is None:
+        time.sleep(0.001)
 
 
 def kill_workers(folder: Path, n_kills: int, whole: Path) -> list[int]:
@@ -89,7 +99,6 @@ def kill_workers(folder: Path, n_kills: int, whole: Path) -> list[int]:
             thread.join()
             client.wait_for_workers(2)
             assert answers(at) == answers(whole), f"run {number} differs"
-    (folder / "broken0").rename(folder / "broken")
     return there
 
 
@@ -106,7 +115,6 @@ def main() -> None:
             folder / "machine.npz"
         )
         there = (kill_workers if options.cluster else kill_runs)(folder, options.kills, whole)
-        assert answers(folder / "broken") == answers(whole), "the answers differ"
         n_blocks = len(answers(whole)) - 1
         print(f"{options.kills} kills, with {there} of {n_blocks} blocks there: equal bit for bit")
 
