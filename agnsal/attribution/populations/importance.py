@@ -101,6 +101,8 @@ def line_importance(
         parts, mean, donors = iter([sample]), sample.flux.mean(axis=0), sample.flux
         if attribution is not None and attribution.values.shape != sample.flux.shape:
             raise AgnsalError(f"the attribution has shape {attribution.values.shape}, the sample {sample.flux.shape}.")
+    elif not hasattr(sample, "samples"):
+        raise AgnsalError(f"a SpectralSample or a DatasetResult is needed, got {type(sample).__name__}.")
     elif posterior is not None or attribution is not None:
         raise AgnsalError("a posterior and an attribution are of one sample; leave them out with a data set.")
     else:
