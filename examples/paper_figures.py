@@ -237,8 +237,14 @@ def draw_examples(options, data: Data) -> None:
     signal = np.nan_to_num(signal)  # of files without errors it is not known
     of_class = [np.flatnonzero(sample.labels == label) for label in CLASSES]
     shown = [rows[signal[rows].argmax()] for rows in of_class if len(rows)]
-    _, ax = plt.subplots(figsize=(PAGE, 4.2), layout="constrained")
-    save_figure(options, "1_example_spectra", figures.plot_spectra(sample, shown, ax=ax).figure)
+    # each on a scale of its own: the lines of one may be a hundred times those of another
+    figure, axes = plt.subplots(
+        len(shown), 1, figsize=(PAGE, 0.8 + 1.5 * len(shown)), sharex=True, squeeze=False, layout="constrained"
+    )
+    for row, ax in zip(shown, axes[:, 0], strict=True):
+        figures.plot_spectra(sample, [row], ax=ax)
+        ax.label_outer()
+    save_figure(options, "1_example_spectra", figure)
 
 
 def draw_chosen(options, task: str, embedding, data: Data, chosen: dict) -> None:

@@ -231,8 +231,10 @@ class SpectralSample(Displayed, Stored):
         if self.normalization is not None:
             rows.append(["normalised", str(self.normalization)])
         if self.labels is not None:
-            counts = zip(*np.unique(self.labels, return_counts=True), strict=True)
-            rows.append(["classes", ", ".join(f"{count} {printable(name)}" for name, count in counts)])
+            counts = list(zip(*np.unique(self.labels, return_counts=True), strict=True))
+            told = [f"{count} {printable(name)}" for name, count in counts[:_CLASSES_SHOWN]]
+            more = [f"and {len(counts) - _CLASSES_SHOWN} more"] if len(counts) > _CLASSES_SHOWN else []
+            rows.append(["classes", ", ".join(told + more)])
         if self.redshift is not None and np.isfinite(self.redshift).any():
             rows.append(["redshifts", f"{np.nanmin(self.redshift):.4g} to {np.nanmax(self.redshift):.4g}"])
         rows.append(["bad bins", f"{100 * self.mask.mean():.3g} %" if len(self) else "none"])
@@ -549,6 +551,9 @@ class SpectralSample(Displayed, Stored):
             normalization=None if done is None else Normalization(**done),
         )
 
+
+#: Classes that the text of a sample names.
+_CLASSES_SHOWN = 10
 
 #: What there is one number of per spectrum and bin.
 _MATRICES = ("flux", "mask", "ivar")

@@ -447,3 +447,10 @@ def test_with_mask_adds_bad_bins_and_keeps_the_rest(sample):
     np.testing.assert_array_equal(done.with_mask(mask[0]).flux, more.flux)
     with pytest.raises(AgnsalError, match="no good bin would be left"):
         done.with_mask(~mask | mask)
+
+
+def test_text_of_a_sample_names_no_more_than_ten_classes():
+    labels = [f"class {number}" for number in range(30)]
+    sample = SpectralSample(np.ones((30, 41)), GRID, table=QTable({"label": labels}))
+    assert "and 20 more" in str(sample)
+    assert len(str(sample).splitlines()) < 12
