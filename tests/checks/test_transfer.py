@@ -106,3 +106,10 @@ def test_what_cannot_be_compared_is_refused():
     strange.table["label"] = "LINER"
     with pytest.raises(AgnsalError, match="LINER are no classes of the model"):
         check_transfer(MODEL, TRAINING, strange)
+
+
+def test_a_handful_of_others_is_no_training_sample():
+    few = OTHER[np.r_[0:6, 50:56]]
+    report = check_transfer(MODEL, TRAINING, few, random_state=0)
+    assert "half of the others alone" not in report.remedies["remedy"]
+    assert report.classes[-1]["n"] == 12

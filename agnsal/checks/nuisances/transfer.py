@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FOLDS = 5
+_LEAST_OF_CLASS = 5  # members from which a machine is trained on the others alone
 _STRANGE = 0.01  # share of the training spectra that would be called unfamiliar
 _LARGEST_WEIGHT = 99  # percentile at which weights are cut, or a few spectra decide
 
@@ -329,7 +330,8 @@ def _remedies(
                 X = np.concatenate([training.flux, other.flux[order[:n]]])
                 y = np.concatenate([truth, labels[order[:n]]])
                 tried[f"{n} added"] = (n, fresh_copy(model).fit(X, y).predict(flux))
-            if len(np.unique(labels[pool])) == len(model.classes_):
+            _, members = np.unique(labels[pool], return_counts=True)
+            if len(members) == len(model.classes_) and members.min() >= _LEAST_OF_CLASS:
                 alone = fresh_copy(model).fit(other.flux[pool], labels[pool])
                 tried["half of the others alone"] = (len(pool), alone.predict(flux))
         for name, (n, after) in tried.items():
