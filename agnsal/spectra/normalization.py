@@ -199,9 +199,9 @@ def window_observed(mask: NDArray[np.bool_], grid: WavelengthGrid, how: Normaliz
 
     Examples
     --------
-    >>> grid = WavelengthGrid.linear(5000 * u.AA, 5200 * u.AA, 4)
-    >>> window_observed(np.array([[False, False, True, True]]), grid, Normalization(5175.0))
-    (5075.0, 1)
+    >>> grid = WavelengthGrid.linear(5000 * u.AA, 5300 * u.AA, 4)
+    >>> window_observed(np.array([[False, False, True, True]]), grid, Normalization(5200.0))
+    (5100.0, 1)
     """
     center = grid.centers.value
     covered = _in_lines(grid, "core", "wings")

@@ -12,6 +12,7 @@ from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.explorer import classifier as classifiers
 from agnsal.explorer.explanation import CARE, line_regions
 from agnsal.explorer.page import safe_name
+from agnsal.spectra.lines import with_labels
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,7 @@ def test_the_least_change_and_who_decided_are_said_and_true(explained, classifie
         least = one.least_change
         assert least.flipped.all()
         assert classifier.machine.predict(least.spectra.flux)[0] == one.rival
-        assert any(least.words(0, 3) in sentence for sentence in one.sentences)
+        assert any(with_labels(least.words(0, 3)) in sentence for sentence in one.sentences)
         assert {"training_id", "label", "influence", "left_out"} <= set(one.decided.colnames)
         assert any(str(one.decided["training_id"][0]) in sentence for sentence in one.sentences)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import agnsal
-from agnsal import AgnsalError, Network, ProbabilisticSVC, SpectralEmbedding, SpectralSample
+from agnsal import AgnsalError, Network, ProbabilisticPCA, ProbabilisticSVC, SpectralEmbedding, SpectralSample
 from agnsal.store import read_arrays, write_arrays
 from agnsal.store.contents import digest
 from agnsal.store.stored import Stored
@@ -65,6 +65,7 @@ NOUNS = {
     "machine": lambda: ProbabilisticSVC(random_state=0).fit(sample().flux, sample().labels),
     "network": network,
     "embedding": lambda: SpectralEmbedding(5, random_state=0).fit(sample()),
+    "imputation": lambda: ProbabilisticPCA(2).fit(sample()),
 }
 
 
@@ -126,6 +127,7 @@ ALLOWED = {
     *((name, "missing") for name in ("mask", "residual", "uncertainty_flux")),
     *((name, what) for name in ("residual", "uncertainty_flux", "option_noise") for what in ("nan", "inf")),
     *(("ids", what) for what in ("fractions",)),
+    ("log_likelihood", "one shorter"),
     *(("target", what) for what in ("fractions",)),
     *(("uncertainty_flux", what) for what in ("one longer", "one shorter")),
 }

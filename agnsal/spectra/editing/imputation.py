@@ -382,6 +382,11 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         if grid is None or not all((arrays[name] > 0).all() for name in ("residual_variance", "calibration")):
             raise AgnsalError("it has a grid, and positive variances")
         pca = cls(**header["options"])
+        if len(arrays["components"]) != pca.n_components or (arrays["calibration"] < 1).any():
+            raise AgnsalError(f"it has {pca.n_components} components, and factors of at least 1")
+        rounds = arrays["log_likelihood"]
+        if not 0 < len(rounds) <= pca.max_iter or (np.diff(rounds) < -1e-6 * np.abs(rounds[1:])).any():
+            raise AgnsalError("its likelihood rises round by round")
         for name in _LEARNT:
             setattr(pca, name, arrays[name.removesuffix("_")])
         pca.grid_, pca.unit_, pca.n_features_in_ = grid, u.Unit(header["unit"]), len(grid)
