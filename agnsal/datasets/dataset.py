@@ -224,10 +224,12 @@ class SpectralDataset(Displayed):
         if normalize:
             _, refused = divisors(sample.flux, sample.mask, sample.grid, USUAL)
             left_out = left_out | {int(rows[place]): cause for place, cause in refused.items()}
-            kept = np.setdiff1d(np.arange(len(sample)), list(refused)).astype(np.intp)
-            if not kept.size:
+            if len(refused) == len(sample):
                 return Block(number, rows[:0], None, left_out)
-            rows, sample = rows[kept], sample[kept].normalize()
+            if refused:
+                kept = np.setdiff1d(np.arange(len(sample)), list(refused))
+                rows, sample = rows[kept], sample[kept]
+            sample = sample.normalize()
         else:
             sample = sample[:]
         sample.table["row"] = rows
