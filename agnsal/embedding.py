@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import ORIGIN_HEADER, Origin, as_learnt, matrix_of
+from agnsal.models.validation import as_learnt, matrix_of
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS, WavelengthGrid
+from agnsal.spectra.origin import ORIGIN_HEADER, Origin
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored
 
@@ -254,7 +255,7 @@ class SpectralEmbedding(Stored, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         "n_jobs": (int, None),
         "seed": int,
         "kl_divergence": float,
-        "learnt_from": ORIGIN_HEADER,
+        "learnt_from": (ORIGIN_HEADER, None),
     }
 
     def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

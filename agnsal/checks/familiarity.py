@@ -10,8 +10,9 @@ from sklearn.utils import Tags
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
-from agnsal.models.validation import Origin, check_alike, require_fitted
+from agnsal.models.validation import require_fitted
 from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.origin import Origin, check_alike
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 

@@ -29,8 +29,9 @@ from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stab
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning, same_option
 from agnsal.models.refitting import fresh_copy
-from agnsal.models.validation import check_alike, flux_of
+from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.origin import check_alike
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 

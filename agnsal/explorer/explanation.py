@@ -24,12 +24,12 @@ from agnsal.errors import AgnsalError
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.svc import ProbabilisticSVC
-from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.editing.line_removal import PARTS, line_ablations
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.spectra.lines import LINES, line_masks, with_labels
+from agnsal.spectra.origin import check_alike
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 

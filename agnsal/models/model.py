@@ -14,7 +14,8 @@ from agnsal.errors import AgnsalError, one_of, real_numbers
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import single_precision
 from agnsal.models.structure import Structure
-from agnsal.models.validation import Origin, as_learnt, refuse_units_and_masks
+from agnsal.models.validation import as_learnt, refuse_units_and_masks
+from agnsal.spectra.origin import Origin
 
 KINDS = ("probability", "log_odds", "decision", "pairwise", "prediction")
 _PRECISIONS = ("double", "single")

@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.networks.network import Network
-from agnsal.models.validation import Origin, as_learnt, refuse_units_and_masks, spectra_and_labels
+from agnsal.models.validation import as_learnt, refuse_units_and_masks, spectra_and_labels
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.origin import Origin
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 from agnsal.training.optimization import adam, epochs, initial, unpack

@@ -20,10 +20,10 @@ from agnsal.attribution.counterfactual.search import nearest_crossing
 from agnsal.attribution.question.question import Question, ask
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError, one_of
-from agnsal.models.validation import check_alike
 from agnsal.seeds import Seed
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.lines import line_key
+from agnsal.spectra.origin import check_alike
 from agnsal.spectra.sample import SpectralSample
 
 if TYPE_CHECKING:

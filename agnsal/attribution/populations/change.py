@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.local.paths import integrated_gradients
 from agnsal.errors import AgnsalError, real_numbers
-from agnsal.models.validation import check_alike
+from agnsal.spectra.origin import check_alike
 from agnsal.spectra.sample import SpectralSample
 
 

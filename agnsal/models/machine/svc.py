@@ -36,9 +36,10 @@ from agnsal.models.machine.training import (
     one_core_each,
     pair_sigmoids,
 )
-from agnsal.models.validation import ORIGIN_HEADER, Origin, spectra_and_labels, weighted_variance
+from agnsal.models.validation import spectra_and_labels, weighted_variance
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS
+from agnsal.spectra.origin import ORIGIN_HEADER, Origin
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored, pack_labels, unpack_labels
 
@@ -487,7 +488,7 @@ class ProbabilisticSVC(Stored, CoupledPrediction, ClassifierMixin, BaseEstimator
         "object_labels": bool,
         "n_training": int,
         "feature_names_in": [str],
-        "learnt_from": ORIGIN_HEADER,
+        "learnt_from": (ORIGIN_HEADER, None),
     }
 
     def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -543,7 +544,7 @@ class _Blocks:
         for number, block in enumerate(self._blocks):
             given = block if isinstance(block, tuple) else (block, None)
             if self.origin is not None and isinstance(given[0], SpectralSample):
-                self.origin.check(given[0])
+                self.origin.check(given[0], "the first block of spectra is such that their")
             X, y = spectra_and_labels(*given)
             first = number == 0 and not self._seen
             X, y = validate_data(self._machine, X, y, dtype=np.float64, order="C", reset=first)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
@@ -13,12 +12,10 @@ from sklearn.base import BaseEstimator
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
-from agnsal.spectra.editing.editable import Editable
-from agnsal.spectra.grid import GRID_ARRAYS, GRID_HEADER, WavelengthGrid, pack_grid, unpack_grid
-from agnsal.spectra.normalization import NORMALIZATION_HEADER, Normalization
+from agnsal.spectra.grid import GRID_ARRAYS, WavelengthGrid
+from agnsal.spectra.origin import ORIGIN_HEADER, Origin
+from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored
-
-Sample = TypeVar("Sample", bound=Editable)
 
 #: Variance of a bin that the components leave, at least, as a share of its variance.
 _LEAST = 1e-6
@@ -61,8 +58,8 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         of what was observed of each spectrum is hidden and predicted from the other; with this factor a standard error
         holds 68 % of it. Spectra are not Gaussian, lines of some are many times stronger than usual: more than 5 %
         miss by two.
-    grid_, unit_, normalization_
-        Of the spectra it was fitted to.
+    learnt_from_ : Origin
+        Grid, unit and normalisation of the spectra it was fitted to.
 
     References
     ----------
@@ -87,9 +84,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
     residual_variance_: NDArray[np.float64]
     log_likelihood_: NDArray[np.float64]
     calibration_: NDArray[np.float64]
-    grid_: WavelengthGrid
-    unit_: u.UnitBase
-    normalization_: Normalization | None
+    learnt_from_: Origin
 
     def __init__(self, n_components: int = 10, *, max_iter: int = 200, tol: float = 1e-5) -> None:
         self.n_components = n_components
@@ -100,14 +95,14 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         facts: list[list[object]] = [["components", self.n_components]]
         if not hasattr(self, "mean_"):
             return Table("ProbabilisticPCA, not fitted", facts)
-        facts.append(["grid", repr(self.grid_)])
+        facts.append(["grid", repr(self.learnt_from_.grid)])
         facts.append(["rounds", len(self.log_likelihood_)])
         left = float(np.median(self.residual_variance_ / (self.residual_variance_ + (self.components_**2).sum(axis=0))))
         facts.append(["variance left, median bin", f"{100 * left:.2g} %"])
         facts.append(["factor on variances, median bin", f"{np.median(self.calibration_):.2f}"])
         return Table("ProbabilisticPCA of spectra with gaps", facts)
 
-    def fit(self, sample: Editable, y: object = None) -> ProbabilisticPCA:  # noqa: ARG002
+    def fit(self, sample: SpectralSample, y: object = None) -> ProbabilisticPCA:  # noqa: ARG002
         """Learn what spectra are like from what was observed of them.
 
         Parameters
@@ -139,7 +134,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         self.residual_variance_ = np.maximum(
             scatter - (self.components_**2).sum(axis=0), np.maximum(floor, scatter / 20)
         )
-        self.grid_, self.unit_, self.normalization_ = sample.grid, sample.unit, sample.normalization
+        self.learnt_from_ = Origin(sample.grid, sample.unit, sample.normalization)
         self.n_features_in_ = len(sample.grid)
         prior = 1.0 / np.maximum(scatter, floor)
         rounds: list[float] = []
@@ -154,7 +149,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         self.calibration_ = self._calibrated(flux, seen, noise)
         return self
 
-    def posterior(self, sample: Editable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def posterior(self, sample: SpectralSample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What the observed bins of each spectrum say of z.
 
         Parameters
@@ -172,10 +167,12 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         AgnsalError
             If it is not fitted, or the spectra are on another grid, in another unit or normalised otherwise.
         """
-        self._check(sample)
-        return self._expect(*_observed(sample))[:2]
+        self._check_fitted()
+        observed = _observed(sample)
+        self.learnt_from_.check(sample, "the imputation was learnt from spectra whose")
+        return self._expect(*observed)[:2]
 
-    def impute(self, sample: Sample) -> Sample:
+    def impute(self, sample: SpectralSample) -> SpectralSample:
         """Fill the bad bins with their mean given the good ones.
 
         Parameters
@@ -196,7 +193,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         mean, _ = self.posterior(sample)
         return sample.with_flux(np.where(sample.mask, self.mean_ + mean @ self.components_, sample.flux))
 
-    def variance(self, sample: Editable) -> NDArray[np.float64]:
+    def variance(self, sample: SpectralSample) -> NDArray[np.float64]:
         """Variance of what `impute` fills in, in ``unit**2``.
 
         Parameters
@@ -217,7 +214,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         _, covariance = self.posterior(sample)
         return np.where(sample.mask, self.calibration_ * (self._spread(covariance) + self.residual_variance_), 0.0)
 
-    def draws(self, sample: Sample, n_draws: int, *, random_state: Seed = None) -> Iterator[Sample]:
+    def draws(self, sample: SpectralSample, n_draws: int, *, random_state: Seed = None) -> Iterator[SpectralSample]:
         """Fill the bad bins with draws from what they may have been, all bins of a spectrum together.
 
         Train on a draw rather than on the mean, which is smoother than any spectrum, and so tells where it was filled.
@@ -340,15 +337,6 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         if not hasattr(self, "mean_"):
             raise AgnsalError("this ProbabilisticPCA is not fitted yet; call fit first.")
 
-    def _check(self, sample: Editable) -> None:
-        self._check_fitted()
-        for what, own in (("grid", self.grid_), ("unit", self.unit_), ("normalization", self.normalization_)):
-            if getattr(sample, what, None) != own:
-                raise AgnsalError(
-                    f"the {what} of the spectra is {getattr(sample, what, None)!s}, it was fitted to {own!s}; bring "
-                    "them to the same form first."
-                )
-
     _arrays: ClassVar = {
         "mean": Array("real", "bin"),
         "components": Array("real", "component bin"),
@@ -359,27 +347,19 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
     }
     _header: ClassVar = {
         "options": {"n_components": int, "max_iter": int, "tol": float},
-        "unit": str,
-        "grid": GRID_HEADER[0],
-        "normalization": NORMALIZATION_HEADER,
+        **ORIGIN_HEADER,
     }
 
     def _packed(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         self._check_fitted()
-        edges, grid = pack_grid(self.grid_)
+        edges, origin = self.learnt_from_.pack()
         arrays = {name.removesuffix("_"): getattr(self, name) for name in _LEARNT} | edges
-        how = None if self.normalization_ is None else self.normalization_.pack()
-        return arrays, {
-            "options": self.get_params(),
-            "unit": self.unit_.to_string(),
-            "grid": grid,
-            "normalization": how,
-        }
+        return arrays, {"options": self.get_params()} | origin
 
     @classmethod
     def _unpacked(cls, arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> ProbabilisticPCA:
-        grid = unpack_grid(arrays, header["grid"])
-        if grid is None or not all((arrays[name] > 0).all() for name in ("residual_variance", "calibration")):
+        origin = Origin.unpack(arrays, header)
+        if origin is None or not all((arrays[name] > 0).all() for name in ("residual_variance", "calibration")):
             raise AgnsalError("it has a grid, and positive variances")
         pca = cls(**header["options"])
         if len(arrays["components"]) != pca.n_components or (arrays["calibration"] < 1).any():
@@ -389,9 +369,7 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
             raise AgnsalError("its likelihood rises round by round")
         for name in _LEARNT:
             setattr(pca, name, arrays[name.removesuffix("_")])
-        pca.grid_, pca.unit_, pca.n_features_in_ = grid, u.Unit(header["unit"]), len(grid)
-        done = header["normalization"]
-        pca.normalization_ = None if done is None else Normalization(**done)
+        pca.learnt_from_, pca.n_features_in_ = origin, len(origin.grid)
         return pca
 
 
@@ -399,9 +377,9 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
 _LEARNT = ("mean_", "components_", "residual_variance_", "log_likelihood_", "calibration_")
 
 
-def _observed(sample: Editable) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+def _observed(sample: SpectralSample) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
     """Flux, what was observed, and the variance of the noise (0 where it is not known: it is in the residual then)."""
-    if not hasattr(sample, "with_flux"):
+    if not isinstance(sample, SpectralSample):
         raise AgnsalError(f"a SpectralSample, which knows what was observed, is needed, got {type(sample).__name__}.")
     seen = ~sample.mask
     noise = np.zeros(seen.shape)
