@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import QTable
@@ -20,35 +21,53 @@ from memory import Peak
 from threadpoolctl import threadpool_limits
 
 import agnsal
-from agnsal.datasets.dataset import Block, SpectralDataset
+from agnsal.datasets.dataset import SpectralDataset
+from agnsal.datasets.rows import Block, Rows
 
 GRID = agnsal.PERUZZI2021_GRID
 
 
+class Clock:
+    """What is not explaining: spectra drawn, and two matrix products of each whole block."""
+
+    def __init__(self) -> None:
+        self.aside, self.bare, self.timed = 0.0, 0.0, 0
+
+
+@dataclass(frozen=True)
+class DrawnRows(Rows):
+    """Rows of a pool of spectra, with new noise."""
+
+    landmarks: np.ndarray
+    clock: Clock
+
+    def read(self, grid: agnsal.WavelengthGrid, *, normalize: bool = True) -> Block:
+        del normalize  # the pool is normalised
+        start = time.perf_counter()
+        random, pool = np.random.default_rng(self.number), self.source
+        drawn = random.integers(len(pool), size=len(self))
+        flux, ivar = pool.flux[drawn], pool.ivar[drawn]
+        flux += random.standard_normal(flux.shape) * np.sqrt(1 / np.where(ivar > 0, ivar, np.inf))
+        sample = agnsal.SpectralSample(flux, grid, ivar=ivar, mask=pool.mask[drawn])
+        before = time.perf_counter()
+        kernel = sample.flux @ self.landmarks.T
+        _ = kernel @ self.landmarks
+        self.clock.bare += time.perf_counter() - before
+        self.clock.timed += len(self)
+        self.clock.aside += time.perf_counter() - start
+        return Block(self.number, self.numbers, sample, {})
+
+
 class Drawn(SpectralDataset):
-    """A data set whose blocks are drawn from a pool, with new noise; it looks at the clock beside."""
+    """A data set of any size whose spectra are drawn when their block is asked for."""
 
     def __init__(self, n: int, pool: agnsal.SpectralSample, landmarks: np.ndarray) -> None:
         super().__init__(pool, QTable({"object_id": np.arange(n)}), min_coverage=0.8, frame="rest")
-        self._pool, self._landmarks = pool, landmarks
-        self.aside, self.bare, self.timed = 0.0, 0.0, 0
+        self._pool, self._landmarks, self.clock = pool, landmarks, Clock()
 
-    def block(self, number: int, grid: agnsal.WavelengthGrid, size: int = 2048, *, normalize: bool = True) -> Block:
-        start = time.perf_counter()
-        rows = np.arange(number * size, min((number + 1) * size, len(self)))
-        random = np.random.default_rng(number)
-        drawn = random.integers(len(self._pool), size=rows.size)
-        flux, ivar = self._pool.flux[drawn], self._pool.ivar[drawn]
-        flux += random.standard_normal(flux.shape) * np.sqrt(1 / np.where(ivar > 0, ivar, np.inf))
-        sample = agnsal.SpectralSample(flux, grid, ivar=ivar, mask=self._pool.mask[drawn])
-        if normalize and rows.size == size:
-            before = time.perf_counter()
-            kernel = sample.flux @ self._landmarks.T
-            _ = kernel @ self._landmarks
-            self.bare += time.perf_counter() - before
-            self.timed += size
-        self.aside += time.perf_counter() - start
-        return Block(number, rows, sample, {})
+    def rows(self, number: int, size: int = 2048) -> DrawnRows:
+        table = self.table[number * size : (number + 1) * size]
+        return DrawnRows(number, number * size, self._pool, table, 0.8, "rest", self._landmarks, self.clock)
 
 
 def main() -> None:
@@ -65,9 +84,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), Peak() as peak:
             start = time.perf_counter()
             result = agnsal.explain_dataset(machine, dataset, GRID, folder)
-            took = time.perf_counter() - start - dataset.aside
+            took = time.perf_counter() - start - dataset.clock.aside
             assert result.complete
-        bare = dataset.bare / dataset.timed
+        bare = dataset.clock.bare / dataset.clock.timed
         print(f"{n:9d} {1e3 * took / n:14.3f} {took / n / bare:18.2f} {peak.mib:9.0f}", flush=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from copy import copy
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,40 +13,17 @@ from astropy.table import QTable, Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from agnsal.datasets.rows import Block, Rows
 from agnsal.datasets.sources import IDS, Containers, Files, Source
 from agnsal.display import Displayed, printable
 from agnsal.display import Table as Shown
 from agnsal.errors import AgnsalError
-from agnsal.spectra.collecting import collect
 from agnsal.spectra.files.tables.containers import HDF5, PARQUET
 from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.normalization import USUAL, divisors
 from agnsal.spectra.sample import SpectralSample
 
 PathLike: TypeAlias = str | os.PathLike[str]
 _READING = ("frame", "medium", "columns", "units", "mask", "format")
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some rows of a data set on a grid.
-
-    Attributes
-    ----------
-    number : int
-        Which block it is.
-    rows : ndarray of int
-        Of the data set, one for each spectrum of the sample.
-    sample : SpectralSample or None
-        The spectra; None if none of them could be used.
-    left_out : dict of int to str
-        Rows that could not be used, with their causes.
-    """
-
-    number: int
-    rows: NDArray[np.intp]
-    sample: SpectralSample | None
-    left_out: dict[int, str]
 
 
 class SpectralDataset(Displayed):
@@ -62,9 +39,13 @@ class SpectralDataset(Displayed):
     """
 
     def __init__(self, source: Source | SpectralSample, table: QTable, *, min_coverage: float, frame: str) -> None:
-        self._source, self.table = source, table
-        self._min_coverage, self._frame = min_coverage, frame
+        self._all = Rows(0, 0, source, table, min_coverage, frame)
         self._left_out: dict[int, str] = {}
+
+    @property
+    def table(self) -> QTable:
+        """A row for each spectrum."""
+        return self._all.table
 
     def __len__(self) -> int:
         return len(self.table)
@@ -82,33 +63,30 @@ class SpectralDataset(Displayed):
     @property
     def ids(self) -> NDArray[Any]:
         """Names of the objects, as text."""
-        return self.ids_of(np.arange(len(self)))
+        return self._all.ids
 
-    def ids_of(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+    def ids_at(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Names of the objects of some rows, as text."""
-        name = next((name for name in IDS if name in self.table.colnames), None)
-        return np.array([f"row {row}" for row in rows] if name is None else self.table[name][rows]).astype(str)
+        return self._all.ids_at(rows)
 
     @property
     def labels(self) -> NDArray[Any] | None:
         """Class labels, if the table has a column ``label``."""
-        return np.asarray(self.table["label"]).astype(str) if "label" in self.table.colnames else None
+        return self._all.labels
 
     @property
     def redshift(self) -> NDArray[np.float64] | None:
         """Redshifts, NaN where there is none, if the table has a column ``redshift``."""
-        if "redshift" not in self.table.colnames:
-            return None
-        return np.ma.filled(np.ma.asarray(self.table["redshift"], dtype=float), np.nan)
+        return self._all.redshift
 
     @property
     def set_aside(self) -> QTable:
         """Rows that could not be used so far."""
-        rows = sorted(self._left_out)
+        rows = np.array(sorted(self._left_out), dtype=np.intp)
         return QTable(
             {
-                "row": np.array(rows, dtype=np.intp),
-                "object_id": self.ids_of(np.array(rows, dtype=np.intp)),
+                "row": rows,
+                "object_id": self.ids_at(rows),
                 "cause": np.array([self._left_out[row] for row in rows], dtype=str),
             }
         )
@@ -158,7 +136,7 @@ class SpectralDataset(Displayed):
         if n_jobs == 1:
             made: Iterable[Block] = (self.block(number, grid, size, normalize=normalize) for number in chosen)
         else:
-            jobs = (delayed(self.block)(number, grid, size, normalize=normalize) for number in chosen)
+            jobs = (delayed(self.rows(number, size).read)(grid, normalize=normalize) for number in chosen)
             made = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")(jobs)
         for block in made:
             self._left_out.update(block.left_out)
@@ -182,58 +160,21 @@ class SpectralDataset(Displayed):
         -------
         Block
         """
-        start, stop = number * _positive(size), min((number + 1) * size, len(self))
-        rows = np.arange(start, stop)
-        if isinstance(self._source, SpectralSample):
-            sample = self._source[start:stop]
-            if sample.grid != grid:
-                raise AgnsalError(f"the sample is on {sample.grid!r}, not on {grid!r}; open the files it was made of.")
-            return self._prepared(number, rows, sample, {}, normalize and sample.normalization is None)
-        found = list(self._source.read(start, stop))
-        left_out = {int(row): str(one) for row, one in zip(rows, found, strict=True) if isinstance(one, AgnsalError)}
-        good = [(row, one) for row, one in zip(rows, found, strict=True) if not isinstance(one, AgnsalError)]
-        if not good:
-            return Block(number, rows[:0], None, left_out)
-        kept = np.array([row for row, _ in good])
-        ids, redshift = self.ids_of(kept), self.redshift
-        put = collect(
-            [one for _, one in good],
-            grid,
-            redshift=None if redshift is None else _known(redshift[kept], [one for _, one in good]),
-            labels=None if self.labels is None else self.labels[kept],
-            ids=ids,
-            min_coverage=self._min_coverage,
-            method="flux_conserving",
-            frame=self._frame,
-            on_error="note",
-        )
-        left_out |= {int(kept[place]): cause for place, cause in put.left_out.items()}
-        if not len(put.rows):
-            return Block(number, rows[:0], None, left_out)
-        sample = SpectralSample(put.flux, grid, ivar=put.ivar, mask=put.mask, unit=put.unit, table=put.table)
-        return self._prepared(number, kept[put.rows], sample, left_out, normalize)
+        return self.rows(number, size).read(grid, normalize=normalize)
 
-    def _prepared(
-        self,
-        number: int,
-        rows: NDArray[np.intp],
-        sample: SpectralSample,
-        left_out: dict[int, str],
-        normalize: bool,
-    ) -> Block:
-        if normalize:
-            _, refused = divisors(sample.flux, sample.mask, sample.grid, USUAL)
-            left_out = left_out | {int(rows[place]): cause for place, cause in refused.items()}
-            if len(refused) == len(sample):
-                return Block(number, rows[:0], None, left_out)
-            if refused:
-                kept = np.setdiff1d(np.arange(len(sample)), list(refused))
-                rows, sample = rows[kept], sample[kept]
-            sample = sample.normalize()
-        else:
-            sample = sample[:]
-        sample.table["row"] = rows
-        return Block(number, rows, sample, left_out)
+    def rows(self, number: int, size: int = 2048) -> Rows:
+        """The rows of one block, which can be sent to another process and read there.
+
+        Parameters
+        ----------
+        number, size : int
+            As in `block`.
+
+        Returns
+        -------
+        Rows
+        """
+        return self._all.block(number, _positive(size))
 
 
 def open_dataset(
@@ -302,7 +243,8 @@ def open_dataset(
     options = reading | ({} if frame is None else {"frame": frame})
     found: Source | SpectralSample
     if isinstance(source, SpectralSample):
-        found, table = source, source.table.copy()
+        found, table = copy(source), source.table.copy()
+        found.truth = None  # no answer asks for it, and it is larger than the spectra
     else:
         found, table = _on_disk(source, catalogue, names, options)
     table = _named(table, names)
@@ -341,8 +283,7 @@ def _on_disk(
     if not paths:
         raise AgnsalError(f"{folder} holds no files.")
     if all(_is_container(path) for path in paths):
-        containers = Containers(paths, options)
-        return containers, containers.table.copy()
+        return Containers.of(paths, options)
     files = Files.of(paths, options)
     return files, files.rows
 
@@ -393,16 +334,6 @@ def _with_redshifts(table: QTable, known: QTable) -> QTable:
     ids = np.asarray(table[key]).astype(str)
     table["redshift"] = np.array([of.get(name, old) for name, old in zip(ids, own, strict=True)])
     return table
-
-
-def _known(redshift: NDArray[np.float64], spectra: list[Any]) -> NDArray[np.float64]:
-    """Redshifts of the table, or of the spectra themselves where it has none."""
-    own = [getattr(one, "meta", {}).get("redshift") for one in spectra]
-    filled = [
-        value if np.isfinite(value) else np.nan if mine is None else mine
-        for value, mine in zip(redshift, own, strict=True)
-    ]
-    return np.array(filled, dtype=float)
 
 
 def _positive(size: int) -> int:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from agnsal.attribution import methods as _methods  # noqa: F401 - every method declares itself
@@ -21,8 +20,10 @@ from agnsal.attribution.answer.attribution import versions
 from agnsal.attribution.question.methods import METHODS
 from agnsal.attribution.question.question import ask
 from agnsal.checks.conformal import Calibration
-from agnsal.datasets.dataset import Block, SpectralDataset
+from agnsal.datasets.dataset import SpectralDataset
 from agnsal.datasets.result import ABOUT, MANIFEST, DatasetResult, block_name
+from agnsal.datasets.rows import Block, Rows
+from agnsal.datasets.threads import one_thread
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.grid import WavelengthGrid
@@ -45,10 +46,8 @@ class Work:
     """What is done with every block, complete in itself, so that it can be sent to a worker."""
 
     model: Any
-    dataset: SpectralDataset
     grid: WavelengthGrid
     folder: Path
-    size: int
     method: str
     output: str
     options: Mapping[str, Any]
@@ -58,34 +57,32 @@ class Work:
     maps: bool
     normalize: bool
 
-    def __call__(self, number: int) -> int:
-        """Do one block, with one thread of linear algebra, so that every worker finds the same digits."""
-        with threadpool_limits(1):
-            block = self.dataset.block(number, self.grid, self.size, normalize=self.normalize)
-            table = self.answers(block)
+    def __call__(self, rows: Rows) -> int:
+        """Do one block; linear algebra has one thread (see `_each`), so that every worker finds the same digits."""
         from pyarrow import parquet
 
-        with replacing(self.folder / block_name(number)) as side:
-            parquet.write_table(table, side, compression="zstd", write_page_checksum=True)
-        return number
+        table = self.answers(rows, rows.read(self.grid, normalize=self.normalize))
+        with replacing(self.folder / block_name(rows.number)) as side:
+            # only names repeat
+            texts = [name for name in table.column_names if table.schema.field(name).type == "string"]
+            parquet.write_table(table, side, compression="zstd", write_page_checksum=True, use_dictionary=texts)
+        return rows.number
 
-    def answers(self, block: Block) -> pa.Table:
+    def answers(self, rows: Rows, block: Block) -> pa.Table:
         """A row for each spectrum of the block, those that could not be used with their cause."""
         import pyarrow as pa
 
-        start = block.number * self.size
-        rows = np.arange(start, min(start + self.size, len(self.dataset)))
-        place = np.full(rows.size, -1)
-        place[block.rows - start] = np.arange(block.rows.size)
+        place = np.full(len(rows), -1)
+        place[block.rows - rows.first] = np.arange(block.rows.size)
         columns: dict[str, Any] = {
-            "row": rows,
-            "object_id": pa.array(self.dataset.ids_of(rows).tolist(), pa.string()),
-            "cause": pa.array([block.left_out.get(int(row), "") for row in rows], pa.string()),
+            "row": rows.numbers,
+            "object_id": pa.array(rows.ids.tolist(), pa.string()),
+            "cause": pa.array([block.left_out.get(row, "") for row in rows.numbers.tolist()], pa.string()),
         }
         found = {} if block.sample is None else self._found(block.sample)
         for name, kind in self._kinds().items():
             if name not in found:
-                columns[name] = pa.nulls(rows.size, kind)
+                columns[name] = pa.nulls(len(rows), kind)
             elif found[name].ndim == 2:
                 columns[name] = pa.array([found[name][k] if k >= 0 else None for k in place], kind)
             else:
@@ -127,12 +124,12 @@ class Work:
         if self.calibration is not None:
             sets = self.calibration.sets(question.probabilities).to_table()
             found |= {"set": np.asarray(sets["set"]).astype(str), "set size": np.asarray(sets["size"])}
-        bad = sample.mask
-        inside = self.regions.members.T.toarray()  # dense: the regions are few, the spectra many
-        sizes = np.where(self.regions.sizes > 0, self.regions.sizes, np.nan)
-        sums, shares = np.where(bad, 0.0, values) @ inside, bad.astype(float) @ inside / sizes
+        bad, inside = sample.mask, self.regions.members.toarray()  # dense: the regions are few, the spectra many
+        sums = inside @ np.where(bad, 0.0, values).T
+        lost = inside.astype(np.float32) @ bad.astype(np.float32).T  # whole numbers, which are exact in half the memory
+        shares = lost / np.where(self.regions.sizes > 0, self.regions.sizes, np.nan)[:, None]
         for k, region in enumerate(self.regions):
-            found |= {region: sums[:, k], f"{region} bad": shares[:, k]}
+            found |= {region: sums[k], f"{region} bad": shares[k]}
         if self.maps:
             found["map"] = np.where(bad, np.nan, values).astype(np.float32)
             found["flux"] = sample.flux.astype(np.float32)
@@ -237,10 +234,8 @@ def explain_dataset(
     regions = Regions.from_lines(grid, given, split_wings=True, overlap=True)
     work = Work(
         model=model,
-        dataset=dataset,
         grid=grid,
         folder=folder.resolve(),
-        size=size,
         method=method,
         output=output,
         options=options,
@@ -250,32 +245,37 @@ def explain_dataset(
         maps=maps,
         normalize=normalize,
     )
-    _settle(folder, _question(work))
+    _settle(folder, _question(work, dataset, size))
     result = DatasetResult(folder)
     missing = [number for number in range(dataset.n_blocks(size)) if not result.has_block(number)]
     with tqdm(total=len(missing), desc="explaining", unit="block", disable=not progress) as bar:
-        for _ in _each(work, missing, n_jobs, client):
+        for _ in _each(work, dataset, size, missing, n_jobs, client):
             bar.update()
     return result
 
 
-def _each(work: Work, missing: list[int], n_jobs: int, client: Any) -> Iterator[int]:
+def _each(
+    work: Work, dataset: SpectralDataset, size: int, missing: list[int], n_jobs: int, client: Any
+) -> Iterator[int]:
     """Do the blocks, here, in processes or on a cluster; each is done and written by one of them."""
     if client is not None:
         from distributed import as_completed
 
-        sent = client.submit(_held, work, key=f"agnsal-{id(work)}")  # a task: made again where its worker is lost
+        # a task: made again where its worker is lost
+        sent = client.submit(_held, (work, dataset, size), key=f"agnsal-{id(work)}")
         futures = [client.submit(_do, sent, number, key=f"agnsal-{id(work)}-{number}") for number in missing]
         for future in as_completed(futures):  # type: ignore[no-untyped-call]
             yield future.result()
     elif n_jobs == 1:
-        for number in missing:
-            yield work(number)
+        with one_thread():
+            for number in missing:
+                yield work(dataset.rows(number, size))
     else:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, parallel_config
 
-        jobs = (delayed(work)(number) for number in missing)
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(jobs)
+        with parallel_config("loky", inner_max_num_threads=1):  # processes that are started with one thread
+            parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")
+        yield from parallel(delayed(work)(dataset.rows(number, size)) for number in missing)
 
 
 def _about(sample: SpectralSample | None) -> dict[str, Any]:
@@ -286,21 +286,23 @@ def _about(sample: SpectralSample | None) -> dict[str, Any]:
     return {"unit": sample.unit.to_string(), "normalization": None if done is None else done.pack()}
 
 
-def _held(work: Work) -> Work:
-    return work
+def _held(everything: tuple[Work, SpectralDataset, int]) -> tuple[Work, SpectralDataset, int]:
+    return everything
 
 
-def _do(work: Work, number: int) -> int:
-    return work(number)
+def _do(everything: tuple[Work, SpectralDataset, int], number: int) -> int:
+    work, dataset, size = everything
+    with one_thread():
+        return work(dataset.rows(number, size))
 
 
-def _question(work: Work) -> dict[str, Any]:
+def _question(work: Work, dataset: SpectralDataset, size: int) -> dict[str, Any]:
     """What is asked, so that answers to another question are not taken for these."""
     return {
         "model": fingerprint(work.model),
         "familiarity": None if work.familiarity is None else fingerprint(work.familiarity),
         "calibration": None if work.calibration is None else fingerprint(work.calibration),
-        "dataset": {"n": len(work.dataset), "ids": _sum_of_ids(work.dataset), "redshifts": _sum(work.dataset.redshift)},
+        "dataset": {"n": len(dataset), "ids": _sum_of_ids(dataset), "redshifts": _sum(dataset.redshift)},
         "grid": {
             "edges": work.grid.edges.value.tolist(),
             "centers": work.grid.centers.value.tolist(),
@@ -312,7 +314,7 @@ def _question(work: Work) -> dict[str, Any]:
         "options": {name: repr(value) for name, value in sorted(work.options.items())},
         "regions": list(work.regions),
         "classes": work.classes,
-        "size": work.size,
+        "size": size,
         "maps": work.maps,
         "normalize": work.normalize,
         "versions": versions(),
@@ -395,5 +397,5 @@ def _sum(values: Any) -> str:
 def _sum_of_ids(dataset: SpectralDataset) -> str:
     digest = hashlib.sha256()
     for rows in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _AT_ONCE)):
-        digest.update("\0".join([*dataset.ids_of(rows).tolist(), ""]).encode())
+        digest.update("\0".join([*dataset.ids_at(rows).tolist(), ""]).encode())
     return digest.hexdigest()

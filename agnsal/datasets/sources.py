@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from astropy.table import QTable, Table, vstack
@@ -26,15 +26,14 @@ IDS = ("object_id", "TARGETID", "targetid", "specobjid", "SPECOBJID", "id")
 
 
 class Source(Protocol):
-    """A sequence of spectra that is read by ranges."""
+    """A sequence of spectra that can be cut."""
 
-    @property
-    def table(self) -> QTable:
-        """A row for each spectrum, without reading the spectra."""
+    def part(self, start: int, stop: int) -> Source:
+        """The source of a range of them, which knows nothing of the others."""
         ...
 
-    def read(self, start: int, stop: int) -> Iterator[Spectrum | AgnsalError]:
-        """The spectra of a range of rows; of one that cannot be read, the cause."""
+    def read(self) -> Iterator[Spectrum | AgnsalError]:
+        """The spectra; of one that cannot be read, the cause."""
         ...
 
 
@@ -72,14 +71,13 @@ class Files:
             return cls(files, QTable({"file": names, "object_id": names}), options)
         return cls(files, QTable(vstack(parts, metadata_conflicts="silent")), options)
 
-    @property
-    def table(self) -> QTable:
-        """What is known of the files."""
-        return self.rows
+    def part(self, start: int, stop: int) -> Files:
+        """Some of the rows with their files."""
+        return replace(self, paths=self.paths[start:stop], rows=self.rows[start:stop])
 
-    def read(self, start: int, stop: int) -> Iterator[Spectrum | AgnsalError]:
+    def read(self) -> Iterator[Spectrum | AgnsalError]:
         """Read files one by one, each once however many of its spectra follow each other."""
-        for path, group in groupby(range(start, stop), self.paths.__getitem__):
+        for path, group in groupby(range(len(self.paths)), self.paths.__getitem__):
             rows = list(group)
             try:
                 spectra, refused = self._spectra(path)
@@ -126,45 +124,61 @@ class Files:
         )
 
 
+class Piece(NamedTuple):
+    """Rows of a file, from `start` to before `stop`."""
+
+    path: Path
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True)
 class Containers:
     """Many spectra a file: HDF5 and parquet.
 
     Attributes
     ----------
-    paths : sequence of Path
+    pieces : sequence of Piece
+        Rows of files, in order.
     options : mapping
         ``units``, ``medium`` and ``frame`` of `agnsal.read_spectra`.
     """
 
-    paths: Sequence[Path]
+    pieces: Sequence[Piece]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
-    def table(self) -> QTable:
-        """The columns beside the spectra."""
-        parts = []
-        for path in self.paths:
+    @classmethod
+    def of(cls, paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Containers, QTable]:
+        """All rows of some files, and the columns beside the spectra."""
+        pieces, parts = [], []
+        for path in paths:
             found = container_table(path)
             names = ["row", *(name for name in found if name != "row")]
             part = Table({name: _plain(found[name]) for name in names})
             part["file"] = np.full(len(part), path.name)
+            pieces.append(Piece(path, 0, len(part)))
             parts.append(part)
-        return QTable(vstack(parts, join_type="outer", metadata_conflicts="silent"))
+        return cls(pieces, options), QTable(vstack(parts, join_type="outer", metadata_conflicts="silent"))
 
     @cached_property
     def _ends(self) -> NDArray[np.intp]:
-        return np.cumsum([len(container_table(path)["row"]) for path in self.paths])
+        return np.cumsum([piece.stop - piece.start for piece in self.pieces])
 
-    def read(self, start: int, stop: int) -> Iterator[Spectrum | AgnsalError]:
+    def part(self, start: int, stop: int) -> Containers:
+        """The pieces of files that some rows lie in."""
+        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
+        cut = []
+        for piece, end in zip(self.pieces[first : last + 1], self._ends[first : last + 1], strict=True):
+            begin = piece.stop - int(end)  # row of the file less row of all
+            cut.append(Piece(piece.path, max(piece.start, begin + start), min(piece.stop, begin + stop)))
+        return Containers([piece for piece in cut if piece.start < piece.stop], self.options)
+
+    def read(self) -> Iterator[Spectrum | AgnsalError]:
         """Read rows, of as many files as they lie in."""
         units = self.options.get("units")
         request = Request(units=units or {})
-        while start < stop:
-            number = int(np.searchsorted(self._ends, start, side="right"))
-            begin = int(self._ends[number - 1]) if number else 0
-            path, last = self.paths[number], min(stop, int(self._ends[number]))
-            (block,) = islice(blocks(path, last - start, start - begin), 1)
+        for path, start, stop in self.pieces:
+            (block,) = islice(blocks(path, stop - start, start), 1)
             frame, medium = self.options.get("frame"), self.options.get("medium")
             for place in range(len(block)):
                 cells = {name: values[place : place + 1] for name, values in block.table.items()}
@@ -174,7 +188,6 @@ class Containers:
                     yield standard(record, str(path), "container", None, frame, medium, request)
                 except AgnsalError as error:
                     yield AgnsalError(f"{path.name}, row {row}: {error}")
-            start = last
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:

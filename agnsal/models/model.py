@@ -189,7 +189,7 @@ class DifferentiableModel:
         output : str
             See `outputs`.
         batch_size : int, optional
-            Spectra at once; by default what fits in `max_memory`, at most 256.
+            Spectra at once; by default what fits in `max_memory`, at most 512.
         max_memory : float
             MiB for the intermediate arrays of a batch.
         precision : {"double", "single"}
@@ -404,7 +404,7 @@ class DifferentiableModel:
             return int(batch_size)
         # about four arrays as wide as the spectrum and four as wide as the model live at the same time
         per_row = 8 * 4 * (self.n_features + self.width) / 2**20
-        return int(np.clip(max_memory / per_row, 1, 256))
+        return int(np.clip(max_memory / per_row, 1, 512))
 
 
 def _is_single(precision: str) -> bool:

@@ -452,26 +452,58 @@ class SpectralSample(Displayed, Stored):
         if on_error not in ("raise", "skip"):
             raise AgnsalError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
         how = how_to_normalize(self.grid, by, at, window)
-        level, refused = divisors(self.flux, self.mask, self.grid, how)
+        sample, refused = self.divided(how)
         if refused:
             rows = np.array(sorted(refused))
-            if on_error == "raise" or len(rows) == len(self):
+            if on_error == "raise" or not len(sample):
                 causes = "; ".join(sorted(set(refused.values())))
                 raise AgnsalError(f"{causes} in {_name_some(self.ids[rows])}; {self._normalize_elsewhere(how)}")
             told = "\n".join(f"{printable(self.ids[row])}: {refused[row]}" for row in rows)
             warnings.warn(f"{len(rows)} of {len(self)} spectra left out:\n{told}", AgnsalWarning, stacklevel=2)
-            return self[np.setdiff1d(np.arange(len(self)), rows)].normalize(at, window, by=by)
-        table = self.table.copy()
-        typical = np.nanmedian(np.where(self.mask, np.nan, level), axis=1)
+        return sample
+
+    def divided(self, how: Normalization) -> tuple[SpectralSample, dict[int, str]]:
+        """Normalise the spectra that can be, and tell why the others cannot: what `normalize` and data sets do.
+
+        Parameters
+        ----------
+        how : Normalization
+            What to divide by.
+
+        Returns
+        -------
+        sample : SpectralSample
+            As `normalize` gives it, without those that cannot be divided; it may be empty.
+        refused : dict of int to str
+            The rows of these, with their causes.
+
+        Examples
+        --------
+        >>> from agnsal import simulate_agn
+        >>> from agnsal.spectra.normalization import Normalization
+        >>> sample = simulate_agn(2, 2, 0, seed=0)
+        >>> divided, refused = sample.divided(Normalization(by="median"))
+        >>> len(divided), refused
+        (4, {})
+        """
+        level, refused = divisors(self.flux, self.mask, self.grid, how)
+        sample = self
+        if refused:
+            kept = np.setdiff1d(np.arange(len(self)), list(refused))
+            sample, level = self[kept], level[kept]
+        table = sample.table.copy()
+        many = level.shape[1] > 1
+        typical = np.nanmedian(np.where(sample.mask, np.nan, level), axis=1) if many else level[:, 0]
         table["normalization"] = u.Quantity(typical, self.unit)
-        return self._changed(
-            flux=self.flux / level,
-            ivar=None if self.ivar is None else self.ivar * level**2,
+        divided = sample._changed(
+            flux=sample.flux / level,
+            ivar=None if sample.ivar is None else sample.ivar * level**2,
             unit=u.dimensionless_unscaled,
             table=table,
-            truth=None if self.truth is None else self.truth.scaled(1.0 / level),
+            truth=None if sample.truth is None else sample.truth.scaled(1.0 / level),
             normalization=how,
         )
+        return divided, refused
 
     def _normalize_elsewhere(self, how: Normalization) -> str:
         """Advice for spectra that cannot be divided as asked."""

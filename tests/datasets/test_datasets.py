@@ -1,6 +1,7 @@
 """Data sets: every source, blocks, answers on disk; stopped and gone on with, they are the same bits."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 import time
 import warnings
 
+import astropy.units as u
 import h5py
 import numpy as np
 import pyarrow as pa
@@ -16,13 +18,16 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from numpy.testing import assert_allclose, assert_array_equal
 from pyarrow import parquet
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import agnsal
 from agnsal.datasets.explaining import fingerprint
 from agnsal.datasets.result import DatasetResult
+from agnsal.datasets.threads import one_thread
 from tests.spectra.survey_files import write_desi
 
 GRID = agnsal.PERUZZI2021_GRID
+FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 SAMPLE = agnsal.simulate_agn(45, 35, 0, seed=0)
 
 
@@ -384,6 +389,54 @@ def test_killed_at_random_instants_it_goes_on(tmp_path):
     subprocess.run([*arguments, str(broken)], check=True, capture_output=True)
     hidden = {name: content for name, content in digest(broken).items() if not name.startswith(".")}
     assert hidden == digest(whole)
+
+
+@pytest.mark.parametrize("kind", ["HDF5", "HATS", "files", "sample"])
+def test_what_is_sent_of_a_block_does_not_grow_with_the_data_set(tmp_path, kind):
+    """Rows know nothing of the others, and what is read of them elsewhere is what is read here."""
+
+    def opened(n):
+        folder = tmp_path / f"{n}"
+        folder.mkdir()
+        if kind == "sample":
+            return agnsal.open_dataset(SAMPLE[:n])
+        if kind == "HDF5":
+            return agnsal.open_dataset(write_hdf5(folder / "a.hdf5", n), min_coverage=0.3)
+        if kind == "HATS":
+            for start in range(0, n, 4):
+                write_parquet(folder / f"{start:02d}.parquet", n=n, rows=range(start, min(start + 4, n)))
+            return agnsal.open_dataset(folder, min_coverage=0.3)
+        names = [f"{k:02d}.ecsv" for k in range(n)]
+        for name in names:
+            wavelength, flux, ivar, _ = spectra(1)
+            columns = {"wavelength": wavelength * u.AA, "flux": flux[0] * FLAM, "ivar": ivar[0] / FLAM**2}
+            QTable(columns).write(folder / name)
+        catalogue = Table({"file": names, "redshift": np.zeros(n)})
+        return agnsal.open_dataset(folder, catalogue, min_coverage=0.3, medium="vacuum")
+
+    few, many = opened(6), opened(30)
+    sent = pickle.dumps(many.rows(1, 5))
+    assert len(sent) < len(pickle.dumps(few.rows(0, 5))) + 200
+    there, here = pickle.loads(sent).read(GRID), many.block(1, GRID, 5)
+    assert there.rows.tolist() == here.rows.tolist() == [5, 6, 7, 8, 9]
+    assert_array_equal(there.sample.flux, here.sample.flux)
+    assert_array_equal(there.sample.ids, many.ids[5:10])
+
+
+def test_one_thread_holds_until_the_last_is_out():
+    """One block of a worker with several threads must not take the bound off another's."""
+
+    def counts():
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    with threadpool_limits(2):
+        first, second = one_thread(), one_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert counts() == {1}
+        second.__exit__(None, None, None)
+        assert counts() == {2}
 
 
 def test_answers_to_another_question_are_not_mixed(tmp_path):

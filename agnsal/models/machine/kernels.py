@@ -114,16 +114,16 @@ def _squared_distances(X: NDArray, S: NDArray, squares: NDArray | None = None) -
     return np.maximum(distances, 0.0, out=distances)
 
 
-def _distances_vjp(g: Any, X: Any, S: Any) -> Any:
-    """Pull ``g`` back through |x - s|^2: 2 (sum(g) x - g S)."""
+def _half_distances_vjp(g: Any, X: Any, S: Any) -> Any:
+    """Pull ``g`` back through |x - s|^2 / 2: sum(g) x - g S."""
     g = _like(g, S)
-    return 2.0 * (anp.sum(g, axis=1, keepdims=True) * X - linear_kernel(g, anp.transpose(S)))
+    return anp.sum(g, axis=1, keepdims=True) * X - linear_kernel(g, anp.transpose(S))
 
 
 defvjp(
     squared_distances,
-    lambda ans, X, S: lambda g: _distances_vjp(g, X, S),
-    lambda ans, X, S: lambda g: _distances_vjp(anp.transpose(g), S, X),
+    lambda ans, X, S: lambda g: _half_distances_vjp(2.0 * g, X, S),
+    lambda ans, X, S: lambda g: _half_distances_vjp(2.0 * anp.transpose(g), S, X),
 )
 
 
@@ -158,8 +158,10 @@ def rbf_kernel(X: NDArray, S: NDArray, gamma: float, squares: NDArray | None = N
 
 defvjp(
     rbf_kernel,
-    lambda ans, X, S, gamma, squares=None: lambda g: _distances_vjp(-gamma * _like(g, S) * ans, X, S),
-    lambda ans, X, S, gamma, squares=None: lambda g: _distances_vjp(-gamma * anp.transpose(_like(g, X) * ans), S, X),
+    lambda ans, X, S, gamma, squares=None: lambda g: _half_distances_vjp(-2.0 * gamma * _like(g, S) * ans, X, S),
+    lambda ans, X, S, gamma, squares=None: (
+        lambda g: _half_distances_vjp(-2.0 * gamma * anp.transpose(_like(g, X) * ans), S, X)
+    ),
     argnums=(0, 1),
 )
 

@@ -1,0 +1,171 @@
+"""`Rows` of a data set, and the `Block` that is read of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable
+from numpy.typing import NDArray
+
+from agnsal.datasets.sources import IDS, Source
+from agnsal.errors import AgnsalError
+from agnsal.spectra.collecting import collect
+from agnsal.spectra.grid import WavelengthGrid
+from agnsal.spectra.normalization import USUAL
+from agnsal.spectra.sample import SpectralSample
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a data set on a grid.
+
+    Attributes
+    ----------
+    number : int
+        Which block it is.
+    rows : ndarray of int
+        Of the data set, one for each spectrum of the sample.
+    sample : SpectralSample or None
+        The spectra; None if none of them could be used.
+    left_out : dict of int to str
+        Rows that could not be used, with their causes.
+    """
+
+    number: int
+    rows: NDArray[np.intp]
+    sample: SpectralSample | None
+    left_out: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Successive rows of a data set, with all that is needed to read them and nothing of the others.
+
+    This is what is sent to another process: it does not grow with the data set.
+
+    Attributes
+    ----------
+    number : int
+        Which block they make.
+    first : int
+        Where they begin in the data set.
+    source : Source or SpectralSample
+        Of their spectra alone.
+    table : QTable
+        A row for each.
+    min_coverage : float
+        Least fraction of good bins of a spectrum.
+    frame : str
+        Of the spectra.
+    """
+
+    number: int
+    first: int
+    source: Source | SpectralSample
+    table: QTable
+    min_coverage: float
+    frame: str
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """Their numbers in the data set."""
+        return np.arange(self.first, self.first + len(self))
+
+    @property
+    def ids(self) -> NDArray[Any]:
+        """Names of the objects, as text."""
+        return self.ids_at(np.arange(len(self)))
+
+    def ids_at(self, places: NDArray[np.intp]) -> NDArray[Any]:
+        """Names of some of the objects."""
+        name = next((name for name in IDS if name in self.table.colnames), None)
+        found = [f"row {self.first + place}" for place in places] if name is None else self.table[name][places]
+        return np.array(found).astype(str)
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """Class labels, if the table has a column ``label``."""
+        return np.asarray(self.table["label"]).astype(str) if "label" in self.table.colnames else None
+
+    @property
+    def redshift(self) -> NDArray[np.float64] | None:
+        """Redshifts, NaN where there is none, if the table has a column ``redshift``."""
+        if "redshift" not in self.table.colnames:
+            return None
+        return np.ma.filled(np.ma.asarray(self.table["redshift"], dtype=float), np.nan)
+
+    def block(self, number: int, size: int) -> Rows:
+        """Some of them: from ``number * size`` on at most `size`."""
+        start, stop = number * size, min((number + 1) * size, len(self))
+        source = self.source[start:stop] if isinstance(self.source, SpectralSample) else self.source.part(start, stop)
+        return replace(self, number=number, first=self.first + start, source=source, table=self.table[start:stop])
+
+    def read(self, grid: WavelengthGrid, *, normalize: bool = True) -> Block:
+        """Read the spectra, and put those that can be used on a grid.
+
+        Parameters
+        ----------
+        grid : WavelengthGrid
+            What they are resampled on to.
+        normalize : bool
+            Divide each spectrum by its flux at 5100 Angstrom.
+
+        Returns
+        -------
+        Block
+        """
+        if isinstance(self.source, SpectralSample):
+            sample = self.source
+            if sample.grid != grid:
+                raise AgnsalError(f"the sample is on {sample.grid!r}, not on {grid!r}; open the files it was made of.")
+            return self._block(self.numbers, sample, {}, normalize and sample.normalization is None)
+        found = list(self.source.read())
+        good = [place for place, one in enumerate(found) if not isinstance(one, AgnsalError)]
+        left_out = {self.first + place: str(one) for place, one in enumerate(found) if isinstance(one, AgnsalError)}
+        if not good:
+            return Block(self.number, self.numbers[:0], None, left_out)
+        spectra, redshift, labels = [found[place] for place in good], self.redshift, self.labels
+        put = collect(
+            spectra,
+            grid,
+            redshift=None if redshift is None else _known(redshift[good], spectra),
+            labels=None if labels is None else labels[good],
+            ids=self.ids[good],
+            min_coverage=self.min_coverage,
+            method="flux_conserving",
+            frame=self.frame,
+            on_error="note",
+        )
+        kept = self.numbers[good]
+        left_out |= {int(kept[place]): cause for place, cause in put.left_out.items()}
+        if not len(put.rows):
+            return Block(self.number, kept[:0], None, left_out)
+        sample = SpectralSample(put.flux, grid, ivar=put.ivar, mask=put.mask, unit=put.unit, table=put.table)
+        return self._block(kept[put.rows], sample, left_out, normalize)
+
+    def _block(
+        self, rows: NDArray[np.intp], sample: SpectralSample, left_out: dict[int, str], normalize: bool
+    ) -> Block:
+        if normalize:
+            sample, refused = sample.divided(USUAL)
+            left_out = left_out | {int(rows[place]): cause for place, cause in refused.items()}
+            rows = np.delete(rows, list(refused))
+            if not len(sample):
+                return Block(self.number, rows, None, left_out)
+        sample.table["row"] = rows
+        return Block(self.number, rows, sample, left_out)
+
+
+def _known(redshift: NDArray[np.float64], spectra: list[Any]) -> NDArray[np.float64]:
+    """Redshifts of the table, or of the spectra themselves where it has none."""
+    own = [getattr(one, "meta", {}).get("redshift") for one in spectra]
+    filled = [
+        value if np.isfinite(value) else np.nan if mine is None else mine
+        for value, mine in zip(redshift, own, strict=True)
+    ]
+    return np.array(filled, dtype=float)
