@@ -1,5 +1,7 @@
 """Spectra prepared otherwise than those a model, a map or a check knows are refused, whoever is asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,7 +91,10 @@ def test_a_page_wants_a_trained_classifier(known):
         agnsal.explain_spectrum(known.sample, known.machine)
 
 
-def test_a_sample_that_does_not_say_how_it_was_normalised_is_taken_as_it_is(known):
+def test_a_sample_that_does_not_say_how_it_was_normalised_is_taken_as_it_is(known, tmp_path):
     mine = agnsal.SpectralSample(known.sample.flux, known.sample.grid, mask=known.sample.mask)
     np.testing.assert_array_equal(known.familiarity.distance(mine), known.familiarity.distance(known.sample))
-    assert agnsal.explain_spectrum(mine, known.classifier, random_state=0).predicted
+    classifier = replace(known.classifier, embedding=known.map)
+    explanation = agnsal.explain_spectrum(mine, classifier, random_state=0)
+    assert explanation.predicted
+    assert agnsal.write_spectrum_page(explanation, tmp_path)["png"].exists()

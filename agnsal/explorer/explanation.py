@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 import astropy.units as u
 import numpy as np
@@ -15,34 +14,25 @@ from numpy.typing import NDArray
 from agnsal.attribution.answer.attribution import Attribution
 from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.counterfactual.counterfactual import Counterfactuals, counterfactual
+from agnsal.attribution.counterfactual.line_strength import STRONGEST, changing_factors, lines_on, without_lines
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.attribution.shapley.shapley import shapley
 from agnsal.checks.scoring import row_correlation
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError
+from agnsal.explorer import sentences as say
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
-from agnsal.spectra.editing.line_removal import PARTS, line_ablations
 from agnsal.spectra.editing.reference import class_mean
-from agnsal.spectra.lines import LINES, line_masks, with_labels
+from agnsal.spectra.lines import with_labels
 from agnsal.spectra.origin import check_alike
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
-#: What the name of the fourth class means.
-GALAXY = " (without an active nucleus)"
-#: How the sentence begins that must be read first.
-CARE = "This spectrum is unlike the training sample"
-#: How far a line may be turned when asking what would change the class: removed, to so many times its strength.
-STRONGEST = 4.0
-#: Steps up to there, and how often the step in which the class changes is halved: to ten digits.
-_STEPS, _HALVINGS = 80, 32
-#: As far from the others as this share of the training spectra: the class is not to be believed; to be doubted.
-STRANGER, DOUBTFUL = 0.01, 0.05
 #: Training spectra of which the scatter of a quantity is taken.
 POPULATION = 40
 
@@ -106,7 +96,7 @@ class SpectrumExplanation(Displayed):
     @property
     def stranger(self) -> bool:
         """Whether the spectrum is unlike anything the classifier was trained on."""
-        return self.p_value <= STRANGER
+        return self.p_value <= say.STRANGER
 
     @property
     def observed(self) -> float:
@@ -116,7 +106,28 @@ class SpectrumExplanation(Displayed):
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """What a reader must know, most important first, as plain sentences."""
-        return tuple(with_labels(sentence) for sentence in _sentences(self))
+        return tuple(with_labels(sentence) for sentence in self._said())
+
+    def _said(self) -> Iterator[str]:
+        familiar = (self.p_value, self.distance)
+        if self.stranger:
+            yield say.of_a_stranger(*familiar, self.unlike)
+        yield say.of_the_class(self.probabilities, self.predicted, self.rival)
+        yield say.of_the_classifier(self.classifier.description, [str(name) for name in self.probabilities["class"]])
+        if not self.stranger and self.p_value <= say.DOUBTFUL:
+            yield say.of_one_hardly_alike(*familiar, self.unlike)
+        elif not self.stranger:
+            yield say.of_one_alike(*familiar)
+        if self.filled is not None:
+            yield say.of_the_unobserved(self.lines, self.filled, self.predicted, self.observed)
+        if np.isnan(self.probabilities["error_flux"]).any():
+            yield "The file has no flux errors; the errors below are those of refits alone."
+        yield say.of_the_shares(self.lines, self.rival, self.log_odds, self.log_odds_rival, self.agreement)
+        yield say.of_one_line(self.changes, STRONGEST)
+        if self.least_change is not None:
+            yield say.of_the_least_change(self.least_change, self.rival)
+        if self.decided is not None and len(self.decided):
+            yield say.of_the_training(self.decided)
 
     @cached_property
     def unlike(self) -> QTable:
@@ -276,7 +287,7 @@ def explain_spectrum(
     lines["error_refits"] = _scatter(regions, again)
     swapped = np.where(regions.masks, baseline, mine.flux[0])
     lines["experiment"] = odds(mine.flux)[0] - odds(swapped)
-    without = _without(mine)
+    without = without_lines(mine)
     lines["without"] = [
         odds(mine.flux)[0] - odds(without[name])[0] if name in without else np.nan for name in regions.names
     ]
@@ -295,7 +306,7 @@ def explain_spectrum(
         log_odds=float(odds(mine.flux)[0]),
         log_odds_rival=float(odds(baseline[None])[0]),
         lines=lines,
-        changes=_changes(machine, mine, without),
+        changes=changing_factors(machine, mine, without),
         agreement=_rank_correlation(lines["share"], lines["experiment"]),
         distance=distance,
         p_value=p_value,
@@ -319,7 +330,7 @@ def line_regions(sample: SpectralSample) -> Regions:
         A partition: ``"Hbeta core"``, ``"Hbeta wings"``, ..., ``"elsewhere"``.
     """
     masks, taken = {}, np.zeros(len(sample.grid), dtype=bool)
-    for name, parts in _lines_on(sample).items():
+    for name, parts in lines_on(sample.grid).items():
         for part in ("core", "wings"):
             own = parts[part] & ~taken
             if own.any():
@@ -392,62 +403,6 @@ def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.
     return sums.std(axis=0, ddof=1) if len(sums) > 1 else np.full(len(regions), np.nan)
 
 
-def _lines_on(sample: SpectralSample) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """The named lines on the grid, without windows that hold many."""
-    return {line: parts for line, parts in line_masks(sample.grid).items() if LINES[line].kind != "window"}
-
-
-def _without(mine: SpectralSample) -> dict[str, NDArray[np.float64]]:
-    """The spectrum with each line, or its core or its wings, cut off at its continuum, where it was observed."""
-    found = {}
-    for line, part in product(_lines_on(mine), PARTS):
-        try:
-            ablation = line_ablations(mine, [line], part, "continuum")[line]
-        except AgnsalError:  # no such part
-            continue
-        if ablation.observed[0]:
-            flux = mine.flux.copy()
-            flux[:, ablation.removed] = ablation.filled
-            found[f"{line} {part}"] = np.where(mine.mask, mine.flux, flux)
-    return found
-
-
-def _changes(machine: ProbabilisticSVC, mine: SpectralSample, without: Mapping[str, NDArray[np.float64]]) -> QTable:
-    """Factors on the strength of one line at which another class becomes the most probable one.
-
-    The nearest is bracketed by steps of a twentieth and halved from there, all lines at once; between two steps a class
-    could only come and go again.
-    """
-
-    def predicted(bare: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.intp]:
-        return machine.predict_log_proba(bare + factor[:, None] * (mine.flux - bare)).argmax(axis=1)
-
-    steps = np.linspace(0.0, STRONGEST, _STEPS + 1)
-    names, inside, beyond, bare = [], [], [], []
-    for name, cut in without.items():
-        called = predicted(cut, steps)
-        other = np.flatnonzero(called != predicted(cut, np.ones(1))[0])
-        if other.size:
-            nearest = int(other[np.abs(steps[other] - 1.0).argmin()])
-            names.append(name)
-            bare.append(cut[0])
-            beyond.append(steps[nearest])
-            inside.append(steps[nearest + (1 if steps[nearest] < 1.0 else -1)])
-    table = QTable(names=["line", "part", "factor", "becomes"], dtype=["U20", "U5", "f8", "U40"])
-    if names:
-        rows, same, changed = np.array(bare), np.array(inside), np.array(beyond)
-        now = machine.predict_log_proba(mine.flux).argmax()
-        for _ in range(_HALVINGS):
-            middle = 0.5 * (same + changed)
-            other = predicted(rows, middle) != now
-            same, changed = np.where(other, same, middle), np.where(other, middle, changed)
-        becomes = machine.classes_[predicted(rows, changed)].astype(str)
-        for name, factor, label in zip(names, changed, becomes, strict=True):
-            table.add_row((*name.rsplit(" ", 1), factor, label))
-    table["factor"].info.format = ".2f"
-    return table[np.argsort(np.abs(table["factor"] - 1.0), kind="stable")]
-
-
 def _filled_otherwise(classifier: TrainedClassifier, mine: SpectralSample) -> QTable | None:
     """Probabilities with the unobserved bins filled with the mean of each class instead of bridged."""
     bad = mine.mask[0]
@@ -468,122 +423,3 @@ def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -
     if known.sum() < 3:
         return float("nan")
     return float(row_correlation(first[None, known], second[None, known], "spearman")[0])
-
-
-def _sentences(one: SpectrumExplanation) -> Iterator[str]:
-    rows = {str(row["class"]): row for row in one.probabilities}
-    own, next_one = rows[one.predicted], rows[one.rival]
-    if one.stranger:
-        yield (
-            f"{CARE} (p = {one.p_value:.2g}, distance {one.distance:.1f}, most of it by {_strangest(one)}): do not "
-            "believe the class. Everything below says how the classifier came to its answer, not what the object is."
-        )
-    errors = [
-        f"{value:.2g} from {source}"
-        for value, source in ((own["error_flux"], "the flux errors"), (own["error_refits"], "refits of the classifier"))
-        if np.isfinite(value)
-    ]
-    meaning = GALAXY if one.predicted == "galaxy" else ""
-    yield (
-        f"Classified as {one.predicted}{meaning}, {_probability(own['probability'])}"
-        + (f" (standard error {', '.join(errors)})" if errors else "")
-        + f"; next {one.rival}, {_probability(next_one['probability'])}."
-    )
-    described = f" ({one.classifier.description})" if one.classifier.description else ""
-    yield (
-        f"The classifier{described} knows {', '.join(rows)} and nothing else: "
-        + ("" if "galaxy" in rows else "a galaxy without an active nucleus, ")
-        + "a composite or a star gets one of these names too."
-    )
-    if not one.stranger and one.p_value <= DOUBTFUL:
-        yield (
-            f"Hardly like the training sample: only {one.p_value:.1%} of it is as far from the rest (distance "
-            f"{one.distance:.1f}, most of it by {_strangest(one)}). Doubt the class unless something else tells that "
-            "it is one of these."
-        )
-    elif not one.stranger:
-        yield f"Not unlike the training sample (p = {one.p_value:.2g}, distance {one.distance:.1f})."
-    if one.filled is not None:
-        yield from _of_the_unobserved(one, one.filled)
-    if not np.isfinite(own["error_flux"]):
-        yield "The file has no flux errors; the errors below are those of refits alone."
-    known = [row for row in one.lines if np.isfinite(row["share"])]
-    strongest = sorted(known, key=lambda row: -abs(float(row["share"])))[:4]
-    parts = ", ".join(f"{row['region']} {float(row['share']):+.2g}" for row in strongest)
-    yield (
-        f"What sets it apart from a mean {one.rival} (log-odds {one.log_odds_rival:+.2g} to {one.log_odds:+.2g}): "
-        f"{parts}. Replacing each region by that of the mean {one.rival} gives this ranking with a rank correlation "
-        f"of {one.agreement:.2f}."
-    )
-    if len(one.changes):
-        row = one.changes[0]
-        part = {"all": "", "core": "the core of ", "wings": "the wings of "}[str(row["part"])]
-        turned = "falls" if row["factor"] < 1 else "rises"
-        turned = turned[:-1] if row["part"] == "wings" else turned
-        yield (
-            f"The class would turn to {row['becomes']} where {part}{row['line']} {turned} to {row['factor']:.2f} times "
-            "the present strength."
-        )
-    else:
-        yield f"No single line between none and {STRONGEST:g} times its strength would change the class."
-    if one.least_change is not None:
-        yield _of_the_least_change(one, one.least_change)
-    if one.decided is not None and len(one.decided):
-        named = [f"{row['training_id']} ({row['label']}, {row['influence']:+.3g})" for row in one.decided[:3]]
-        without = ""
-        if "left_out" in one.decided.colnames:
-            without = f"; trained without the first the log-odds would change by {one.decided['left_out'][0]:+.2g}"
-        yield f"The training spectra that speak loudest, for it or against: {', '.join(named)}{without}."
-
-
-def _of_the_least_change(one: SpectrumExplanation, least: Counterfactuals) -> str:
-    """What would make it the next class, in words."""
-    unseen = f" (not observed, so left alone: {', '.join(least.unseen(0))})" if least.unseen(0) else ""
-    if not least.flipped[0]:
-        return f"No change of lines, continuum and host within physical bounds would make it {one.rival}{unseen}."
-    usual = "then like" if least.familiarity is not None and least.familiarity[0] > STRANGER else "then unlike"
-    return (
-        f"The least change of lines, continuum and host together that would make it {one.rival}: {least.words(0, 3)}, "
-        f"{least.size[0]:.2g} times the scatter of the training sample; it is {usual} the training sample{unseen}."
-    )
-
-
-def _strangest(one: SpectrumExplanation) -> str:
-    """The lines that make up most of the distance from the training sample."""
-    until = int(np.searchsorted(np.cumsum(one.unlike["share"]), 0.5)) + 1
-    return ", ".join(map(str, one.unlike["line"][: min(until, 3)]))
-
-
-def _of_the_unobserved(one: SpectrumExplanation, filled: QTable) -> Iterator[str]:
-    """What the bins that were not observed may have done to the answer."""
-    lost = [str(row["region"]) for row in one.lines if row["bad_fraction"] == 1.0 and row["region"] != ELSEWHERE]
-    names = [name for name in filled.colnames if name != "filled_with"]
-    winners = {names[int(np.argmax([row[name] for name in names]))] for row in filled}
-    missing = f"{1 - one.observed:.1%} of the grid was not observed" + (
-        f" (nothing of {', '.join(lost)})" if lost else ""
-    )
-    values = filled[one.predicted]
-    if len(winners) > 1:
-        yield (
-            f"{missing}, and the class depends on it: with the means of the classes in place of straight lines there "
-            f"P({one.predicted}) is {_between(values)}."
-        )
-    else:
-        yield (
-            f"{missing}; no credit is given there, and the class does not depend on it: P({one.predicted}) is "
-            f"{_between(values)} with straight lines or the mean of any class."
-        )
-
-
-def _between(values: NDArray[np.float64]) -> str:
-    """A range of probabilities, without more digits than it has."""
-    low, high = float(np.min(values)), float(np.max(values))
-    if low > 1 - 5e-5:
-        return "above 0.9999"
-    return "below 0.0001" if high < 5e-5 else f"{low:.4f} to {high:.4f}"
-
-
-def _probability(value: float) -> str:
-    if value > 1 - 5e-5:
-        return "P > 0.9999"
-    return "P < 0.0001" if value < 5e-5 else f"P = {value:.4f}"

@@ -14,7 +14,8 @@ import numpy as np
 from astropy.table import QTable
 
 from agnsal.display import Table, printable
-from agnsal.explorer.explanation import CARE, SpectrumExplanation
+from agnsal.explorer.explanation import SpectrumExplanation
+from agnsal.explorer.sentences import CARE
 from agnsal.figures.embedding import plot_embedding
 from agnsal.figures.saliency import COLORMAP
 from agnsal.figures.shares import plot_region_shares
@@ -218,7 +219,7 @@ def _place(ax: Axes, explanation: SpectrumExplanation) -> None:
         ax.axis("off")
         return
     plot_embedding(embedding, labels=explanation.classifier.training.labels, ax=ax)
-    x, y = embedding.transform(explanation.sample)[0]
+    x, y = embedding.transform(explanation.sample.flux)[0]  # that it is like the training sample was asked
     ax.plot(x, y, "*", color=PALETTE[4], markersize=15, markeredgecolor="black", zorder=5)
     ax.set_xlabel("t-SNE 1        ★ this spectrum")
 

@@ -10,8 +10,9 @@ import pytest
 import agnsal
 from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.explorer import classifier as classifiers
-from agnsal.explorer.explanation import CARE, line_regions
+from agnsal.explorer.explanation import line_regions
 from agnsal.explorer.page import safe_name
+from agnsal.explorer.sentences import CARE
 from agnsal.spectra.lines import with_labels
 
 
