@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ class Work:
                 columns[name] = pa.array(found[name][place], kind, mask=place < 0)
         return pa.table(columns, metadata={ABOUT: json.dumps(_about(block.sample))})
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """Names of the classes."""
         return [str(name) for name in as_differentiable(self.model).classes_]

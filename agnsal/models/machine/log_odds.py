@@ -11,8 +11,8 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
-from autograd.scipy.special import logsumexp
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from agnsal.models.machine.coupling import n_classes_of
 from agnsal.models.machine.elimination import LOG_ZERO, eliminated, log_sum
@@ -67,10 +67,24 @@ def _exponents() -> NDArray[np.float64]:
 _EXPONENTS = _exponents()
 
 
+def _log_terms(g: NDArray) -> NDArray[np.float64]:
+    log_r = -np.logaddexp(0.0, np.concatenate([-g, g], axis=1))
+    return (log_r @ _EXPONENTS.T).reshape(-1, 3, 9)
+
+
+@primitive
 def _log_three(g: Any) -> Any:
     """Three classes in closed form, not normalised."""
-    log_r = anp.concatenate([-anp.logaddexp(0.0, -g), -anp.logaddexp(0.0, g)], axis=1)
-    return logsumexp(anp.reshape(anp.dot(log_r, _EXPONENTS.T), (-1, 3, 9)), axis=2)
+    return log_sum(_log_terms(g))
+
+
+def _three_pulled_back(d: NDArray, log_p: NDArray, g: NDArray) -> NDArray[np.float64]:
+    shares = np.exp(_log_terms(g) - log_p[:, :, None]) * d[:, :, None]
+    forth, back = np.hsplit(shares.reshape(-1, 27) @ _EXPONENTS, 2)
+    return forth * expit(-g) - back * expit(g)
+
+
+defvjp(_log_three, lambda log_p, g: lambda d: _three_pulled_back(d, log_p, g))
 
 
 def class_log_odds(g: Any) -> Any:
