@@ -11,7 +11,6 @@ trained on the simulated sample. Writes a report in words (report.md), tables an
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,13 @@ from catalogue_files import read_catalogue, redshift_column
 from tqdm import tqdm
 
 import agnsal
-from agnsal.command_line.options import add_reading_options, in_options, reading_options
+from agnsal.command_line.options import (
+    add_normalizing_option,
+    add_reading_options,
+    in_options,
+    reading_options,
+    run_script,
+)
 from agnsal.display import markdown_text, printable
 from agnsal.store import replacing
 
@@ -36,9 +41,10 @@ SEED = 0
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    training, labels, model = learn(options.quick)
+    training, labels, model = learn(options)
     n = 8 if options.quick else 20
-    spectra = read(options) if options.spectra else agnsal.simulate_agn(n, n, n, seed=SEED + 1).normalize()
+    simulated = agnsal.simulate_agn(n, n, n, seed=SEED + 1)
+    spectra = read(options) if options.spectra else simulated.normalize(by=options.normalize_by)
     kind = "files" if options.spectra else "simulated spectra"
 
     maps = {
@@ -76,10 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
     print("\n".join(text))
 
 
-def learn(quick: bool):
+def learn(options: argparse.Namespace):
     """A machine trained on simulated spectra."""
-    n = (70, 140, 70) if quick else (340, 700, 300)
-    training = agnsal.simulate_agn(*n, seed=SEED).normalize()
+    n = (70, 140, 70) if options.quick else (340, 700, 300)
+    training = agnsal.simulate_agn(*n, seed=SEED).normalize(by=options.normalize_by)
     labels = np.asarray(training.labels)
     model = agnsal.ProbabilisticSVC(kernel="rbf", C=10.0, class_weight="balanced", random_state=SEED)
     return training, labels, model.fit(training.flux, labels)
@@ -105,27 +111,17 @@ def read(options: argparse.Namespace) -> agnsal.SpectralSample:
                 known = None if redshift is None or np.ma.is_masked(redshift) else float(redshift)
                 spectra = agnsal.read_spectra(path, redshift=known, **reading_options(options))
                 names = [path.name] * len(spectra)
-                parts.append(
-                    agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID, ids=names).normalize()
-                )
+                part = agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID, ids=names)
+                part.table.keep_columns("object_id")  # files say different things of their spectra
+                parts.append(part.normalize(by=options.normalize_by))
             except agnsal.AgnsalError as error:
-                left_out.append(printable(f"{path.name}: {in_options(str(error), catalogue=True)}"))
+                left_out.append(printable(f"{path.name}: {in_options(str(error), options)}"))
     with replacing(options.output / "left_out.txt") as side:
         side.write_text("\n".join(left_out) + "\n", encoding="utf-8")
     if not parts:
         raise SystemExit(f"none of {len(wanted)} files could be used; {options.output / 'left_out.txt'} says why.")
     print(f"{sum(map(len, parts))} spectra read, {len(left_out)} files left out (left_out.txt).")
-    # errors are kept only if all files have them
-    errors = all(part.ivar is not None for part in parts)
-    table = QTable()
-    table["object_id"] = np.concatenate([part.ids for part in parts]).astype(str)
-    return agnsal.SpectralSample(
-        np.vstack([part.flux for part in parts]),
-        agnsal.PERUZZI2021_GRID,
-        ivar=np.vstack([part.ivar for part in parts]) if errors else None,
-        mask=np.vstack([part.mask for part in parts]),
-        table=table,
-    )
+    return agnsal.concatenate(parts)  # those whose files have no errors are known to have none
 
 
 def strangers(familiarity: agnsal.Familiarity, model, spectra: agnsal.SpectralSample, output: Path) -> list[str]:
@@ -170,6 +166,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--spectra", type=Path, help="folder of spectra")
     parser.add_argument("--catalogue", type=Path, help="names and redshifts of the files")
     add_reading_options(parser, redshift=False)
+    add_normalizing_option(parser)
     parser.add_argument("--output", type=Path, default=Path("output/can_i_trust_this_map"))
     parser.add_argument("--quick", action="store_true", help="a small training sample")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -180,7 +177,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(in_options(str(error), catalogue=True))
+    run_script(main, parse)

@@ -128,7 +128,7 @@ def read_rows(options: argparse.Namespace, rows: list[dict], normalized: Callabl
             spectra.append(read_row(options, row))
             used.append(number)
         except agnsal.AgnsalError as error:
-            left_out.append(in_options(str(error), catalogue=True))
+            left_out.append(in_options(str(error), options))
     if not spectra:
         raise SystemExit("no file of the catalogue could be used:\n" + "\n".join(map(printable, left_out)))
     ids = [str(rows[number].get(options.id_column, rows[number][options.file_column])) for number in used]

@@ -10,7 +10,6 @@ redshift (column "redshift" or "z"). The classifier is trained on the simulated 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -24,7 +23,13 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
-from agnsal.command_line.options import add_reading_options, in_options, reading_options
+from agnsal.command_line.options import (
+    add_normalizing_option,
+    add_reading_options,
+    in_options,
+    reading_options,
+    run_script,
+)
 from agnsal.display import printable
 from agnsal.store import replacing
 
@@ -38,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     n = (100, 200, 100) if options.quick else (680, 2145, 521)
-    training = agnsal.simulate_agn(*n, seed=SEED).normalize()
+    training = agnsal.simulate_agn(*n, seed=SEED).normalize(by=options.normalize_by)
     C = {"linear": 0.07, "rbf": 34.0}[options.kernel]
     model = agnsal.ProbabilisticSVC(kernel=options.kernel, C=C, gamma=0.003, class_weight="balanced", random_state=SEED)
     model.fit(training)
@@ -48,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         first, second = read_pairs(options)
         what = f"{len(first)} real pairs"
     else:
-        first, second = simulate_pairs(4 if options.quick else 12)
+        first, second = simulate_pairs(options)
         what = f"{len(first)} simulated pairs"
 
     change = agnsal.explain_change(model, first, second, target="type 1")
@@ -107,16 +112,16 @@ def shares(model, first, second, change) -> QTable:
     return table
 
 
-def simulate_pairs(n: int) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample]:
+def simulate_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample]:
     """Type 1 AGN, and the same a while later when broad lines and power law have faded; each with its own noise."""
-    bright = agnsal.simulate_agn(n, 0, 0, seed=SEED + 1)
+    bright = agnsal.simulate_agn(4 if options.quick else 12, 0, 0, seed=SEED + 1)
     faded = sum(part * FADING.get(name, 1.0) for name, part in bright.truth.components.items())
     noise = np.random.default_rng(SEED).normal(size=bright.flux.shape)
     error = np.where(bright.mask, 0.0, 1 / np.sqrt(np.where(bright.mask, 1.0, bright.ivar)))
     later = agnsal.SpectralSample(
         faded + noise * error, bright.grid, ivar=bright.ivar, mask=bright.mask, unit=bright.unit, table=bright.table
     )
-    return bright.normalize(), later.normalize()
+    return bright.normalize(by=options.normalize_by), later.normalize(by=options.normalize_by)
 
 
 def read_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agnsal.SpectralSample]:
@@ -135,9 +140,11 @@ def read_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agns
                 redshift=[float(row[redshift]) for row in members],
                 **reading_options(options),
             )
-            epochs.append(agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize())
+            epochs.append(
+                agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize(by=options.normalize_by)
+            )
         except agnsal.AgnsalError as error:
-            print(f"left out {printable(pair)}: {in_options(str(error), catalogue=True)}")
+            print(f"left out {printable(pair)}: {in_options(str(error), options)}")
     if not epochs:
         raise SystemExit("no pair could be read.")
 
@@ -149,6 +156,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--spectra", type=Path, help="folder of spectra")
     parser.add_argument("--catalogue", type=Path, help="which files are epochs of one object")
     add_reading_options(parser, redshift=False)
+    add_normalizing_option(parser)
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="rbf")
     parser.add_argument("--output", type=Path, default=Path("output/changing_look"))
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")
@@ -160,7 +168,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(in_options(str(error), catalogue=True))
+    run_script(main, parse)

@@ -9,7 +9,6 @@ window and line ablation, for the log-odds of the predicted class of a machine t
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -24,7 +23,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
-from agnsal.command_line.options import add_reading_options, in_options, reading_options
+from agnsal.command_line.options import add_normalizing_option, add_reading_options, reading_options, run_script
 from agnsal.display import printable
 from agnsal.store import replacing
 
@@ -35,15 +34,16 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     n = (100, 200, 100) if options.quick else (680, 2145, 521)
-    training = agnsal.simulate_agn(*n, seed=SEED).normalize()
+    training = agnsal.simulate_agn(*n, seed=SEED).normalize(by=options.normalize_by)
     C = {"linear": 0.07, "rbf": 34.0}[options.kernel]
     model = agnsal.ProbabilisticSVC(kernel=options.kernel, C=C, gamma=0.003, class_weight="balanced", random_state=SEED)
     model.fit(training)
     if options.file:
         spectra = agnsal.read_spectra(options.file, **reading_options(options))
-        mine = agnsal.SpectralSample.from_spectra(spectra, agnsal.PERUZZI2021_GRID).normalize()[:1]
+        mine = agnsal.SpectralSample.from_spectra(spectra[:1], agnsal.PERUZZI2021_GRID)
     else:
-        mine = agnsal.simulate_agn(1, 0, 1, seed=SEED + 1).normalize()[1:]
+        mine = agnsal.simulate_agn(1, 0, 1, seed=SEED + 1)[1:]
+    mine = mine.normalize(by=options.normalize_by)
 
     asked = {"target": model.predict(mine.flux)[0], "output": "log_odds"}
     expected = {"background": training[::20], "n_samples": 64 if options.quick else 256, "random_state": SEED}
@@ -111,6 +111,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, help="a spectrum; by default a simulated intermediate")
     add_reading_options(parser)
+    add_normalizing_option(parser)
     parser.add_argument("--kernel", choices=("linear", "rbf"), default="rbf")
     parser.add_argument("--output", type=Path, default=Path("output/compare_methods"))
     parser.add_argument("--quick", action="store_true", help="a small training sample, in seconds")
@@ -119,7 +120,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(in_options(str(error)))
+    run_script(main, parse)

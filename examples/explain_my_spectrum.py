@@ -10,7 +10,6 @@ HTML file, the tables beside it as ECSV.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -19,18 +18,11 @@ mpl.use("Agg")
 from tqdm import tqdm
 
 import agnsal
-from agnsal.command_line.options import add_normalizing_option, add_reading_options, in_options, reading_options
+from agnsal.command_line.options import add_normalizing_option, add_reading_options, reading_options, run_script
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
-    try:
-        explain(options)
-    except (agnsal.AgnsalError, OSError) as error:
-        sys.exit(in_options(str(error)))
-
-
-def explain(options: argparse.Namespace) -> None:
     spectra = agnsal.read_spectra(options.file, **reading_options(options))
     sample = agnsal.SpectralSample.from_spectra(
         spectra,
@@ -69,4 +61,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main, parse)

@@ -15,7 +15,6 @@ the simulation, and the files are tested and explained.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
-from agnsal.command_line.options import add_reading_options, in_options
+from agnsal.command_line.options import add_reading_options, run_script
 from agnsal.display import markdown_text
 from agnsal.store import replacing
 
@@ -450,7 +449,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (agnsal.AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
-        sys.exit(in_options(str(error), catalogue=True))
+    run_script(main, parse)

@@ -16,7 +16,7 @@ import pytest
 from astropy.table import QTable
 
 import agnsal
-from agnsal.command_line.options import reading_options
+from agnsal.command_line.options import in_options, reading_options
 from tests.figures.test_hostile_names import HOSTILE
 
 FLAM = u.Unit("1e-17 erg / (s cm2 Angstrom)")
@@ -222,6 +222,24 @@ def test_wrong_input_ends_in_one_sentence(script, wrong, repository, tmp_path):
 
 
 @pytest.mark.parametrize("script", TAKE_FILES)
+def test_scripts_advise_only_options_that_they_have(script, repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "examples"))
+    given = importlib.import_module(script.removesuffix(".py")).parse([*TAKE_FILES[script]])
+    whole = agnsal.simulate_agn(0, 2, 0, seed=0)
+    hidden = agnsal.SpectralSample(whole.flux, whole.grid, mask=whole.mask | (whole.grid.centers.value > 4900))
+    with pytest.raises(agnsal.AgnsalError, match='by="median"') as unobserved:
+        hidden.normalize()
+    with pytest.raises(agnsal.AgnsalError, match="min_coverage") as short:
+        agnsal.SpectralSample.from_spectra([hidden.to_spectrum(0)], agnsal.PERUZZI2021_GRID, redshift=0.0)
+    other = "read as vacuum (medium='air'); give redshift= or frame='rest'."
+    advice = in_options(f"{unobserved.value}\n{short.value}\n{other}", given)
+    assert not re.search(r"\w_\w|\b\w+=", advice)
+    options = re.findall(r"--([a-z-]+)", advice)
+    assert "medium" in options
+    assert {name.replace("-", "_") for name in options} <= set(vars(given))
+
+
+@pytest.mark.parametrize("script", TAKE_FILES)
 def test_scripts_that_read_files_take_the_same_reading_options(script, repository, monkeypatch):
     monkeypatch.syspath_prepend(str(repository / "examples"))
     parse = importlib.import_module(script.removesuffix(".py")).parse
@@ -297,11 +315,26 @@ def test_hostile_names_go_through_the_main_job_as_text(paper_data, hostile, tmp_
     assert all(row.startswith("| ") and row.replace(r"\|", "").count("|") == 2 for row in rows)
 
 
+def test_files_without_errors_leave_others_theirs(paper_data, files, tmp_path):
+    import can_i_trust_this_map
+
+    for name in ("0.ecsv", "1.ecsv"):
+        (tmp_path / name).write_bytes((files / name).read_bytes())
+    bare = QTable.read(tmp_path / "1.ecsv")
+    bare.remove_column("ivar")
+    bare.write(tmp_path / "1.ecsv", overwrite=True)
+    QTable.read(files / "catalogue.ecsv")[:2].write(tmp_path / "catalogue.ecsv")
+    given = ["--spectra", str(tmp_path), "--catalogue", str(tmp_path / "catalogue.ecsv"), "--output", str(tmp_path)]
+    sample = can_i_trust_this_map.read(can_i_trust_this_map.parse([*given, "--normalize-by", "median", "--quiet"]))
+    assert sample.has_errors.tolist() == [True, False]
+    assert sample.normalization.by == "median"
+
+
 def test_hostile_names_of_files_go_through_a_folder(paper_data, hostile, tmp_path):
     import can_i_trust_this_map
 
     (hostile / "catalogue.ecsv").unlink()
-    options = argparse.Namespace(spectra=hostile, catalogue=None, output=tmp_path, quiet=True)
+    options = can_i_trust_this_map.parse(["--spectra", str(hostile), "--output", str(tmp_path), "--quiet"])
     with pytest.raises(SystemExit, match="none of"):  # they do not say their redshift
         can_i_trust_this_map.read(options)
     lines = (tmp_path / "left_out.txt").read_text(encoding="utf-8").splitlines()

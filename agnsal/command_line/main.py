@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import agnsal
-from agnsal.command_line.options import add_normalizing_option, add_reading_options, in_options, named, reading_options
+from agnsal.command_line.options import (
+    add_normalizing_option,
+    add_reading_options,
+    in_options,
+    named,
+    reading_options,
+    warn_in_options,
+)
 from agnsal.errors import AgnsalError
 
 #: Points of a map of one's own; fewer are placed on the map of what the classifier was trained on.
@@ -33,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Wrong usage exits with 2.
     """
     options = _parser().parse_args(arguments)
-    warnings.showwarning = _note
+    warn_in_options(options, "agnsal: note: ")
     try:
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
     except AgnsalError as error:
-        return _refused(str(error))
+        print(f"agnsal: {in_options(str(error), options)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read has seen enough
@@ -49,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     reports = [agnsal.inspect_spectra(file) for file in options.files]
     for report in reports:
-        print(replace(report, refusal=in_options(report.refusal)))
+        print(replace(report, refusal=in_options(report.refusal)))  # of `explain` and `explore`
     return int(any(report.layout is None for report in reports))
 
 
@@ -140,15 +147,6 @@ def _stored(path: Path) -> agnsal.SpectralSample | None:
         return agnsal.SpectralSample.read(path) if path.suffix == ".npz" else None
     except AgnsalError:
         return None
-
-
-def _refused(message: str) -> int:
-    print(f"agnsal: {in_options(message)}", file=sys.stderr)
-    return 1
-
-
-def _note(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"agnsal: note: {in_options(str(message))}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""How files are to be read, as options of a script; and refusals of Python turned into the words of these options."""
+"""How files are to be read, as options of a script; what Python says turned into the words of the options it has."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import argparse
 import ast
 import re
 import shlex
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agnsal.errors import AgnsalError
+
 #: Options of `agnsal.read_spectra` that scripts take, by the name of its argument.
 READING = ("redshift", "frame", "medium", "columns", "units", "mask", "format")
+#: Another way out, which scripts with ``--coverage`` have; no script has another grid.
+_LESS = " Lower min_coverage, or use another grid."
 _CALL = re.compile(r"read_spectra\(path, (?P<given>(?:[^()'\"]|'[^']*'|\"[^\"]*\"|\([^()]*\))*)\)")
-_BY = 'by="median"'
+#: A way out that is an argument of Python, at the beginning of a clause: there is an option for the first at most.
+_WAY_OUT = re.compile(r"; (?P<argument>by=\"(?P<by>\w+)\"|at=|on_error=)(?P<rest>[^;\n]*?)(?=;|\.?(?:\n|$))")
 _ARGUMENT = re.compile(rf"\b(?P<name>{'|'.join(READING)})=(?P<value>\{{[^{{}}]*\}}|'[^']*'|\"[^\"]*\"|[-+.\d]+\b)")
 
 
@@ -96,17 +105,18 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def in_options(message: str, file: Path | str | None = None, *, catalogue: bool = False) -> str:
-    """Say a refusal in the words of the options, so that its advice can be typed.
+def in_options(message: str, options: argparse.Namespace | None = None, *, file: Path | str | None = None) -> str:
+    """Say a refusal or a warning in the words of the options, so that its advice can be typed.
 
     Parameters
     ----------
     message : str
-        Of an `AgnsalError`.
+        Of an `AgnsalError` or an `AgnsalWarning`.
+    options : Namespace, optional
+        What was parsed: an option that the script does not have is not advised. Where there is no ``--redshift``,
+        redshifts stand in a catalogue. By default those of ``agnsal explain``.
     file : path, optional
         The file, if the advice should repeat it.
-    catalogue : bool
-        Whether redshifts stand in a catalogue, so that there is no option for one.
 
     Returns
     -------
@@ -118,19 +128,66 @@ def in_options(message: str, file: Path | str | None = None, *, catalogue: bool 
     "Say what it is, for instance: --columns 'flux=F 2' --units flux=Jy"
     >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'")
     'no redshift is known; give --redshift 0.1 or --frame rest'
-    >>> in_options('no good bin at 5100 Angstrom; by="median" needs none; on_error="skip" leaves it out.')
+    >>> refusal = 'no good bin at 5100 Angstrom; by="median" needs none; on_error="skip" leaves it out.'
+    >>> in_options(refusal)
     'no good bin at 5100 Angstrom; --normalize-by median needs none.'
-    >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'", catalogue=True)
+    >>> parser = argparse.ArgumentParser()
+    >>> add_reading_options(parser, redshift=False)
+    >>> in_options(refusal, parser.parse_args([]))
+    'no good bin at 5100 Angstrom.'
+    >>> in_options("no redshift is known; give redshift=0.1 or frame='rest'", parser.parse_args([]))
     'no redshift is known; give a redshift in the catalogue or --frame rest'
     """
+    has = {*READING, "normalize_by", "coverage"} if options is None else set(vars(options))
+
+    def clause(found: re.Match[str]) -> str:
+        return f"; --normalize-by {found['by']}{found['rest']}" if found["by"] and "normalize_by" in has else ""
+
     start = "" if file is None else f"{shlex.quote(str(file))} "
-    if _BY in message and not catalogue:  # a page has one classifier, whose window cannot be moved
-        kept = [part for part in message.rstrip(".").split("; ") if not re.match(r"(on_error|at)=", part)]
-        message = "; ".join(kept).replace(_BY, "--normalize-by median") + "."
+    message = _WAY_OUT.sub(clause, message)
+    message = message.replace(_LESS, " Lower min_coverage." if "coverage" in has else "")
+    message = message.replace("min_coverage", "--coverage") if "coverage" in has else message
     message = _CALL.sub(lambda found: start + _ARGUMENT.sub(_option, found["given"]).replace(", --", " --"), message)
     message = _ARGUMENT.sub(_option, message)
     message = re.sub(rf"\b({'|'.join(READING)})=(?=[\s,.;)]|$)", r"--\1", message)
-    return re.sub(r"--redshift(?: [-+]?\d[.\d]*)?", "a redshift in the catalogue", message) if catalogue else message
+    if "redshift" in has:
+        return message
+    return re.sub(r"--redshift(?: [-+]?\d[.\d]*)?", "a redshift in the catalogue", message)
+
+
+def warn_in_options(options: argparse.Namespace, start: str = "note: ") -> None:
+    """Print every warning from now on as one note in the words of the options.
+
+    Parameters
+    ----------
+    options : Namespace
+        See `in_options`.
+    start : str
+        How a note begins.
+    """
+    warnings.showwarning = partial(_note, options, start)
+
+
+def run_script(
+    main: Callable[[list[str] | None], None], parse: Callable[[list[str] | None], argparse.Namespace]
+) -> None:
+    """Run a script; what it warns of, and what of its input it refuses, is said in the words of its options.
+
+    Parameters
+    ----------
+    main, parse : callable
+        Of the script: both take the arguments, None for those of the shell.
+    """
+    options = parse(None)
+    warn_in_options(options)
+    try:
+        main(None)
+    except (AgnsalError, OSError) as error:  # what is wrong with the input, in one sentence
+        sys.exit(in_options(str(error), options))
+
+
+def _note(options: argparse.Namespace, start: str, message: Warning | str, *_: Any, **__: Any) -> None:
+    sys.stderr.write(f"{start}{in_options(str(message), options)}\n")
 
 
 def _option(found: re.Match[str]) -> str:

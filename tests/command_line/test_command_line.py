@@ -1,9 +1,11 @@
 """The command: thin calls, exit codes, and refusals whose advice can be typed."""
 
+import argparse
 import re
 import shlex
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from astropy.table import Table
 
 import agnsal
 from agnsal.command_line.main import main
-from agnsal.command_line.options import in_options
+from agnsal.command_line.options import add_reading_options, in_options, run_script
 from tests.spectra.survey_files import write_spec
 
 COMMANDS = ("inspect", "explain", "explore", "fetch")
@@ -148,11 +150,31 @@ def test_a_spectrum_that_ends_before_5100_is_explained_by_its_median(tmp_path, c
         ("read_spectra(path, mask='good'), or mask='bad'.", "--mask good, or --mask bad."),
         ("read_spectra(path, columns={'flux': 1, 'wavelength': 'A (nm)'})", "--columns flux=1 'wavelength=A (nm)'"),
         ("give redshift= or frame='rest'", "give --redshift or --frame rest"),
+        ('no flux in "a"; at=4500 * u.AA 3 of 5 were; on_error="skip" leaves it out.', 'no flux in "a".'),
         ("nothing to translate (a=1, redshifted)", "nothing to translate (a=1, redshifted)"),
     ],
 )  # fmt: skip
 def test_refusals_in_the_words_of_options(said, typed):
     assert in_options(said) == typed
+
+
+def test_warnings_and_refusals_of_scripts_in_the_words_of_their_options(monkeypatch, capsys):
+    def parse(arguments):
+        parser = argparse.ArgumentParser()
+        add_reading_options(parser)
+        return parser.parse_args(arguments)
+
+    def main(_):
+        warnings.warn("taken to be in vacuum; medium='air' says otherwise", agnsal.AgnsalWarning, stacklevel=1)
+        raise agnsal.AgnsalError("no redshift is known; give redshift=0.1")
+
+    monkeypatch.setattr("sys.argv", ["script"])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with pytest.raises(SystemExit, match=r"^no redshift is known; give --redshift 0\.1$"):
+            run_script(main, parse)
+    assert capsys.readouterr().err == "note: taken to be in vacuum; --medium air says otherwise\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
