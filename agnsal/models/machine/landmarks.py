@@ -181,11 +181,11 @@ class PrimalTrainer:
                     continue
                 z = np.asarray(self.Z[part[some]], dtype=np.float64)
                 factor, pull = cost[inside][some], slope[inside][some]
-                scaled = z * factor[:, None]
                 gradient[:-1] += pull @ z
                 gradient[-1] += pull.sum()
-                curvature[:-1, :-1] += z.T @ scaled
-                curvature[:-1, -1] += scaled.sum(axis=0)
+                curvature[:-1, -1] += factor @ z
+                z *= np.sqrt(factor)[:, None]
+                curvature[:-1, :-1] += z.T @ z  # of one matrix, which costs half of that of two
                 curvature[-1, -1] += factor.sum()
             curvature[-1, :-1] = curvature[:-1, -1]
             if np.linalg.norm(gradient) <= enough or (length == 1.0 and np.array_equal(active, before)):
