@@ -12,6 +12,9 @@ from numbers import Integral, Real
 #: Columns of a terminal.
 WIDTH = 80
 
+#: After the point.
+MOST_DIGITS = 15
+
 #: What means something in Markdown, or in the mathematics and HTML that may stand in it.
 _MARKS = frozenset("\\`*_<|$#~")
 
@@ -105,6 +108,31 @@ def printable(text: object) -> str:
     'spec 1 [31m'
     """
     return "".join(letter if letter.isprintable() else " " for letter in str(text)).strip()
+
+
+def factor_text(factor: float, usual: str = ".2g") -> str:
+    """Say a factor with so many digits that what it changes is right to a fifth: never "x 1".
+
+    Parameters
+    ----------
+    factor : float
+        What something is multiplied by.
+    usual : str
+        How it is said where that is enough.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> factor_text(2.34), factor_text(1.04), factor_text(0.9987)
+    ('2.3', '1.04', '0.9987')
+    """
+    text, digits = format(factor, usual), 2
+    while abs(float(text) - factor) > 0.2 * abs(factor - 1.0) and digits < MOST_DIGITS:
+        text, digits = f"{factor:.{digits}f}", digits + 1
+    return text
 
 
 def markdown_text(text: object) -> str:

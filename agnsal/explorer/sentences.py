@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.counterfactual.counterfactual import Counterfactuals
+from agnsal.display import factor_text
 
 #: What the name of the fourth class means.
 GALAXY = " (without an active nucleus)"
@@ -106,9 +107,10 @@ def of_one_line(changes: QTable, strongest: float) -> str:
     part = {"all": "", "core": "the core of ", "wings": "the wings of "}[str(row["part"])]
     turned = "falls" if row["factor"] < 1 else "rises"
     turned = turned[:-1] if row["part"] == "wings" else turned
+    factor = factor_text(float(row["factor"]), ".2f")
     return (
-        f"The class would turn to {row['becomes']} where {part}{row['line']} {turned} to {row['factor']:.2f} times "
-        "the present strength."
+        f"The class would turn to {row['becomes']} where {part}{row['line']} {turned} to {factor} times the present "
+        "strength."
     )
 
 

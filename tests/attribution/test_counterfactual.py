@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from autograd import grad
@@ -251,3 +253,11 @@ def test_what_is_the_target_already_is_not_counted(model, training, spectra):
     mixed = counterfactual(model, two, ["type 2", *["type 1"] * (len(two) - 1)], population=training[::7], n_starts=0)
     assert "1 is type 2 already" in repr(mixed)
     assert mixed.words(0) == "nothing, it is already"
+
+
+def test_words_never_say_that_nothing_changes(model, spectra, training):
+    result = counterfactual(model, spectra[:1], "type 1", "broad Hbeta flux", population=training[::7], n_starts=0)
+    edits = result.edits.copy()
+    for factor, said in ((1.0042, "x 1.004"), (0.96, "x 0.96"), (2.31, "x 2.3"), (1e-14, "to 0 "), (30.0, "to 30 ")):
+        edits["before"], edits["after"], edits["factor"], edits["size"] = 1.0, factor, factor, 2.0
+        assert said in replace(result, edits=edits).words(0, 1)

@@ -16,9 +16,9 @@ from sklearn.utils import check_random_state
 from agnsal.attribution.answer.line_sums import LineTable
 from agnsal.attribution.counterfactual.edits import Edit
 from agnsal.attribution.counterfactual.quantities import spectral_edits
-from agnsal.attribution.counterfactual.search import nearest_crossing
+from agnsal.attribution.counterfactual.search import ROUNDING, nearest_crossing
 from agnsal.attribution.question.question import Question, ask
-from agnsal.display import Displayed, Table, printable
+from agnsal.display import Displayed, Table, factor_text, printable
 from agnsal.errors import AgnsalError, one_of
 from agnsal.seeds import Seed
 from agnsal.spectra.editing.filling import noise_level
@@ -34,6 +34,9 @@ _POPULATION = 10
 
 #: Spectra shown when a result is printed, and quantities of each.
 _SHOWN, _QUANTITIES = 8, 2
+
+#: A quantity that grows more is said by its values, not by a factor.
+_LARGEST_FACTOR = 20.0
 
 #: A quantity is turned if at least this share of what it does falls on observed bins.
 _OBSERVED = 0.5
@@ -128,12 +131,14 @@ class Counterfactuals(Displayed):
         """The largest parts of an edit in words, such as ``"broad Hbeta flux x 2.3"``."""
         said = []
         for row in self.of(i)[:most]:
-            factor, size = float(row["factor"]), float(row["size"])
-            if abs(size) < 1e-6:
+            before, after, factor = (float(row[name]) for name in ("before", "after", "factor"))
+            if abs(float(row["size"])) < 1e-6:
                 continue
-            small = not np.isfinite(factor) or factor <= 0 or factor > 20
-            change = f"{float(row['before']):.3g} to {float(row['after']):.3g} {row['unit']}".strip()
-            said.append(f"{row['quantity']} {change if small else f'x {factor:.2g}'}")
+            if abs(after) < ROUNDING * abs(before):  # nothing is left of it
+                after = factor = 0.0
+            as_factor = np.isfinite(factor) and 0 < factor <= _LARGEST_FACTOR
+            change = f"x {factor_text(factor)}" if as_factor else f"{before:.3g} to {after:.3g} {row['unit']}".strip()
+            said.append(f"{row['quantity']} {change}")
         return ", ".join(said) or ("nothing, it is already" if self.already[i] else "nothing")
 
     def _display(self) -> Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,8 @@ from agnsal.spectra.sample import SpectralSample
 STRONGEST = 4.0
 #: Steps up to there, and how often the step in which the class changes is halved: to ten digits.
 _STEPS, _HALVINGS = 80, 32
+#: Golden sections of two steps, until a minimum is known to a millionth.
+_GOLDEN, _SECTIONS = 0.6180339887, 24
 
 
 def lines_on(grid: WavelengthGrid) -> dict[str, dict[str, NDArray[np.bool_]]]:
@@ -58,8 +61,9 @@ def changing_factors(
 ) -> QTable:
     """Factors on the strength of one line at which another class becomes the most probable one.
 
-    The nearest is bracketed by steps of a twentieth and halved from there, all lines at once; between two steps a class
-    could only come and go again.
+    The margin of the class, its log probability less that of the next, is followed in steps of a twentieth. Where it
+    nearly vanishes between two steps its least value is sought, so that a class which comes and goes again within one
+    is found; from the nearest change the border is then halved in, all lines at once.
 
     Parameters
     ----------
@@ -76,31 +80,57 @@ def changing_factors(
         ``line``, ``part``, ``factor`` its strength above the continuum would have to be multiplied with, ``becomes``;
         nearest to 1 first.
     """
+    now = int(machine.predict_log_proba(sample.flux).argmax())
 
-    def predicted(bare: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.intp]:
-        return machine.predict_log_proba(bare + factor[:, None] * (sample.flux - bare)).argmax(axis=1)
+    def scores(bare: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+        return machine.predict_log_proba(bare + factor[:, None] * (sample.flux - bare))
+
+    def margin(bare: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = scores(bare, factor)
+        return found[:, now] - np.delete(found, now, axis=1).max(axis=1)
 
     steps = np.linspace(0.0, STRONGEST, _STEPS + 1)
     names, inside, beyond, bare = [], [], [], []
     for name, cut in without.items():
-        called = predicted(cut, steps)
-        other = np.flatnonzero(called != predicted(cut, np.ones(1))[0])
-        if other.size:
-            nearest = int(other[np.abs(steps[other] - 1.0).argmin()])
+        along = margin(cut, steps)
+        changed = np.concatenate([steps[along < 0], _dips(partial(margin, cut), steps, along)])
+        if changed.size:
+            nearest = changed[np.abs(changed - 1.0).argmin()]
             names.append(name)
             bare.append(cut[0])
-            beyond.append(steps[nearest])
-            inside.append(steps[nearest + (1 if steps[nearest] < 1.0 else -1)])
+            beyond.append(nearest)
+            inside.append(steps[steps < nearest][-1] if nearest > 1.0 else steps[steps > nearest][0])
     table = QTable(names=["line", "part", "factor", "becomes"], dtype=["U20", "U5", "f8", "U40"])
     if names:
-        rows, same, changed = np.array(bare), np.array(inside), np.array(beyond)
-        now = machine.predict_log_proba(sample.flux).argmax()
+        rows, same, other = np.array(bare), np.array(inside), np.array(beyond)
         for _ in range(_HALVINGS):
-            middle = 0.5 * (same + changed)
-            other = predicted(rows, middle) != now
-            same, changed = np.where(other, same, middle), np.where(other, middle, changed)
-        becomes = machine.classes_[predicted(rows, changed)].astype(str)
-        for name, factor, label in zip(names, changed, becomes, strict=True):
+            middle = 0.5 * (same + other)
+            gone = margin(rows, middle) < 0
+            same, other = np.where(gone, same, middle), np.where(gone, middle, other)
+        becomes = machine.classes_[scores(rows, other).argmax(axis=1)].astype(str)
+        for name, factor, label in zip(names, other, becomes, strict=True):
             table.add_row((*name.rsplit(" ", 1), factor, label))
-    table["factor"].info.format = ".2f"
+    table["factor"].info.format = ".3f"
     return table[np.argsort(np.abs(table["factor"] - 1.0), kind="stable")]
+
+
+def _dips(
+    margin: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    steps: NDArray[np.float64],
+    along: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Where a margin that is positive at the steps falls below zero between them.
+
+    Only minima are sought that are nearer to zero than to their neighbours: a parabola through three steps falls below
+    the lowest by an eighth of the way to its neighbours, together.
+    """
+    before, after = np.append(np.inf, along[:-1]), np.append(along[1:], np.inf)
+    rise = np.where(np.isfinite(before), before, after) + np.where(np.isfinite(after), after, before) - 2 * along
+    lowest = np.flatnonzero((along >= 0) & (along <= before) & (along <= after) & (along < rise))
+    low, high = steps[np.maximum(lowest - 1, 0)], steps[np.minimum(lowest + 1, steps.size - 1)]
+    for _ in range(_SECTIONS if lowest.size else 0):
+        first, second = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        left = margin(first) < margin(second)
+        low, high = np.where(left, low, first), np.where(left, second, high)
+    found = 0.5 * (low + high)
+    return found[margin(found) < 0] if lowest.size else found
