@@ -323,7 +323,7 @@ class Calibration:
             raise AgnsalError(f"{named} are no classes of the model, which knows {classes.tolist()}.")
         if not labels.size:
             raise AgnsalError("there are no calibration spectra.")
-        own = _probabilities(asked, X) if cv is None else _out_of_fold(model, X, labels, cv, random_state)
+        own = _probabilities(asked, X) if cv is None else _out_of_fold(model, X, labels, classes, cv, random_state)
         codes = np.searchsorted(np.sort(classes), labels)
         codes = np.argsort(classes)[codes]
         score = 1.0 - own[np.arange(labels.size), codes]
@@ -387,16 +387,36 @@ def _probabilities(model: Any, spectra: SpectralSample | ArrayLike) -> NDArray[n
 
 
 def _out_of_fold(
-    model: Any, X: SpectralSample | ArrayLike, labels: NDArray[Any], cv: int, random_state: Seed
+    model: Any,
+    X: SpectralSample | ArrayLike,
+    labels: NDArray[Any],
+    classes: NDArray[Any],
+    cv: int,
+    random_state: Seed,
 ) -> NDArray[np.float64]:
     """What copies of the model, fitted without a part, say of that part."""
+    held_out = "or calibrate on held-out spectra (without cv)"
     if not hasattr(model, "get_params"):
-        raise AgnsalError("the model cannot be fitted again; calibrate on held-out spectra (without cv).")
+        raise AgnsalError(f"the model cannot be fitted again; give one that can, {held_out}.")
+    names, counts = np.unique(labels, return_counts=True)
+    missing = [str(name) for name in classes if name not in names]
+    if missing:
+        raise AgnsalError(
+            f"with cv the training sample itself calibrates, and this one has no spectrum of {', '.join(missing)}; "
+            f"give the one the model has learnt from, {held_out}."
+        )
+    fewest, rarest = int(counts.min()), str(names[counts.argmin()])
+    if fewest == 1:
+        raise AgnsalError(f"there is one spectrum of {rarest} only, so cv cannot hold it out; calibrate without cv.")
+    if isinstance(cv, bool) or not isinstance(cv, int | np.integer) or not 2 <= cv <= fewest:
+        raise AgnsalError(f"cv must be a whole number from 2 to {fewest}, the spectra of {rarest}, got {cv!r}.")
     data = X if isinstance(X, SpectralSample) else np.asarray(X, dtype=float)
     parts = StratifiedKFold(cv, shuffle=True, random_state=seed_of(random_state))
-    found = np.empty((labels.size, len(np.unique(labels))))
+    found = np.empty((labels.size, classes.size))
     for train, test in parts.split(labels, labels):
         flux = data[train].flux if isinstance(data, SpectralSample) else data[train]
         tested = data[test].flux if isinstance(data, SpectralSample) else data[test]
-        found[test] = clone(model).fit(flux, labels[train]).predict_proba(tested)
+        refit = clone(model).fit(flux, labels[train])
+        columns = np.searchsorted(refit.classes_, classes, sorter=np.argsort(refit.classes_))
+        found[test] = refit.predict_proba(tested)[:, np.argsort(refit.classes_)[columns]]
     return found

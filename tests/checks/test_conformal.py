@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom
+from sklearn.linear_model import LogisticRegression
 
 import agnsal
-from agnsal import prediction_sets
+from agnsal import AgnsalError, prediction_sets
 
 SAMPLE = agnsal.simulate_agn(200, 300, 160, seed=0).normalize()
 rng = np.random.default_rng(0)
@@ -67,6 +68,26 @@ def test_the_training_sample_calibrates_with_folds():
     assert sets.coverage(NEW.labels)[-1]["coverage"] > 0.85
     naive = prediction_sets(MODEL, TRAINING, None, NEW)
     assert naive.sets.sum() < sets.sets.sum(), "on what it has learnt a machine is too sure"
+
+
+def test_folds_hold_every_class_or_say_what_they_need():
+    """A class that no copy has seen cannot be judged by copies; columns stand in the order of the model."""
+    without = TRAINING[TRAINING.labels != "type 1"]
+    with pytest.raises(AgnsalError, match="no spectrum of type 1"):
+        prediction_sets(MODEL, without, None, NEW, cv=5)
+    few = np.concatenate([np.flatnonzero(TRAINING.labels == "type 1")[:3], np.flatnonzero(TRAINING.labels != "type 1")])
+    for cv in (5, 1, 2.0, True):
+        with pytest.raises(AgnsalError, match="whole number from 2 to 3, the spectra of type 1"):
+            prediction_sets(MODEL, TRAINING[few], None, NEW, cv=cv)
+    logistic = LogisticRegression(C=0.01, max_iter=1000).fit(TRAINING.flux, TRAINING.labels)
+    assert len(prediction_sets(logistic, TRAINING[few], None, NEW, cv=3, random_state=0)) == len(NEW)
+    with pytest.raises(AgnsalError, match="one spectrum of type 1 only"):
+        prediction_sets(MODEL, TRAINING[few[2:]], None, NEW, cv=2)
+    own = prediction_sets(logistic, TRAINING, None, NEW, cv=3, random_state=0)
+    for name in ("classes_", "coef_", "intercept_"):
+        setattr(logistic, name, getattr(logistic, name)[::-1])
+    again = prediction_sets(logistic, TRAINING, None, NEW, cv=3, random_state=0)
+    assert_allclose(again.p_values[:, ::-1], own.p_values)
 
 
 def test_few_calibration_spectra_exclude_no_class():

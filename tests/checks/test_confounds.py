@@ -5,7 +5,7 @@ import pytest
 
 import agnsal
 from agnsal import AgnsalError, ProbabilisticSVC, check_confounds, matched_pairs, simulate_agn
-from agnsal.checks.nuisances.confounds import edge_excess, sky_excess
+from agnsal.checks.nuisances.confounds import _band_shares, edge_excess, sky_excess
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,45 @@ def test_edges():
     assert edge_excess(flat) == pytest.approx(1)
     flat[:, :2] = 50
     assert edge_excess(flat) > 10
+    flat[:, :2] = np.nan
+    assert edge_excess(flat) == pytest.approx(1)
+    flat[:, -2:] = np.nan
+    assert np.isnan(edge_excess(flat))
+
+
+def with_gaps(sample, seed):
+    """The same spectra, of each a stretch at the blue end and a few bins elsewhere not observed."""
+    random = np.random.default_rng(seed)
+    start = random.integers(0, 450, len(sample))
+    mask = (np.arange(1000) < start[:, None]) | (random.uniform(size=sample.flux.shape) < 0.05)
+    return agnsal.SpectralSample(sample.flux, sample.grid, mask=mask, table=sample.table, unit=sample.unit), mask
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_a_map_says_of_unobserved_bins_does_not_count(explained, seed):
+    gappy, mask = with_gaps(explained[0], seed)
+    map_ = explained[1]
+    profile = {label: np.random.default_rng(7 + k).uniform(0.2, 2, 1000) for k, label in enumerate(set(gappy.labels))}
+    values = np.array([profile[label] for label in gappy.labels])
+    values *= np.random.default_rng(seed).lognormal(0, 0.3, values.shape)
+    reports = [
+        check_confounds(gappy, replace(map_, values=np.where(mask, fill, values)), random_state=0)
+        for fill in (0.0, 50 * np.arange(1000.0))
+    ]
+    for name in ("explained", "p_value"):
+        np.testing.assert_array_equal(reports[0].table[name], reports[1].table[name])
+    assert reports[0].edges == reports[1].edges
+    assert reports[0].sky == reports[1].sky
+    verdict = dict(zip(reports[0].table["nuisance"], reports[0].table["verdict"], strict=True))
+    assert verdict["observed fraction"] == "clean"  # a gap moves nothing from one band to another
+    assert reports[0].sky["low"] < 1.1
+
+
+def test_bands_of_complete_maps_are_plain_shares(explained):
+    sample, map_ = explained
+    sums = np.abs(map_.values).reshape(len(sample), 20, 50).sum(axis=2)
+    expected = np.log(sums / sums.sum(axis=1, keepdims=True) + 1e-6)
+    np.testing.assert_allclose(_band_shares(map_.values, sample.labels), expected, rtol=1e-12)
 
 
 def test_coverage_that_tells_the_class_is_found_and_vanishes_when_masks_are_exchanged():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ SIGNIFICANCE = 0.01
 _SKY_HALF_WIDTH = 12.0
 _BANDS = 20
 _NEGLIGIBLE = 0.02
+#: Until the mean of a class is known where its members were observed in different bands.
+_ROUNDS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,10 @@ def check_confounds(
         **_known_nuisances(sample, classes),
         **{name: np.asarray(v, float) for name, v in (nuisances or {}).items()},
     }
-    bands = None if attribution is None else _band_shares(attribution.values)
+    if attribution is not None:
+        unseen = sample.mask if attribution.mask is None else sample.mask | attribution.mask
+        attribution = replace(attribution, mask=unseen)
+    bands = None if attribution is None else _band_shares(attribution.observed_values, classes)
     right = None
     if predicted is not None:
         right = np.asarray(predicted).astype(str) == classes
@@ -141,7 +146,7 @@ def check_confounds(
     sky: dict[str, float] = {}
     edges = float("nan")
     if attribution is not None:
-        edges = edge_excess(attribution.values)
+        edges = edge_excess(attribution.observed_values)
         if "redshift" in found and sample.grid.frame == "rest":
             sky = sky_excess(attribution, found["redshift"])
     return ConfoundReport(QTable(rows=rows), sky, edges)
@@ -203,10 +208,13 @@ def sky_excess(attribution: Attribution, redshift: NDArray[np.float64]) -> dict[
     """
     assert attribution.grid is not None
     observed = attribution.grid.centers.value * (1 + redshift[:, None])
-    near = np.any([np.abs(observed - line) < _SKY_HALF_WIDTH for line, _ in SKY_LINES], axis=0)
-    size = np.abs(attribution.values)
-    size = size / np.maximum(size.mean(axis=1, keepdims=True), 1e-300)
-    away = np.where(near, 0.0, size).sum(axis=0) / np.maximum((~near).sum(axis=0), 1)
+    size = np.abs(attribution.observed_values)
+    seen = np.isfinite(size)
+    size = np.where(seen, size, 0.0)
+    size /= np.maximum(size.sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1), 1e-300)
+    sky = np.any([np.abs(observed - line) < _SKY_HALF_WIDTH for line, _ in SKY_LINES], axis=0)
+    near, elsewhere = seen & sky, seen & ~sky
+    away = np.where(elsewhere, size, 0.0).sum(axis=0) / np.maximum(elsewhere.sum(axis=0), 1)
     expected = (near * away).sum(axis=1)
     usable = near.any(axis=1) & (expected > 0)
     if usable.sum() < 3:
@@ -228,18 +236,19 @@ def edge_excess(values: NDArray[np.float64]) -> float:
     Parameters
     ----------
     values : ndarray, shape (n, n_features)
-        Maps.
+        Maps; NaN where nothing was observed.
 
     Returns
     -------
     float
-        1 where the edges are like the rest.
+        1 where the edges are like the rest; NaN if nothing was observed there.
     """
-    d = values.shape[1]
-    width = max(1, d // 100)
     size = np.abs(values)
-    mass = size[:, :width].sum() + size[:, -width:].sum()
-    return float(mass / max(size.sum(), 1e-300) / (2 * width / d))
+    width = max(1, size.shape[1] // 100)
+    outer = np.concatenate([size[:, :width], size[:, -width:]], axis=1)
+    if np.isnan(outer).all():
+        return float("nan")
+    return float(np.nansum(outer) / max(np.nansum(size), 1e-300) / (np.isfinite(outer).sum() / np.isfinite(size).sum()))
 
 
 def _known_nuisances(sample: SpectralSample, classes: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:
@@ -326,12 +335,29 @@ def _telling(values: NDArray[Any], classes: NDArray[Any]) -> tuple[float, float,
     return best
 
 
-def _band_shares(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Shares of |attribution| in broad bands, as logarithms: where on the grid a map puts its mass."""
+def _band_shares(values: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Shares of |attribution| in broad bands, as logarithms: where on the grid a map puts its mass.
+
+    A band that was observed in part is taken to be like that everywhere, one that was not like the mean of its class:
+    gaps by themselves move nothing from one band to another.
+    """
     bands = np.array_split(np.abs(values), min(_BANDS, values.shape[1]), axis=1)
-    mass = np.stack([band.sum(axis=1) for band in bands], axis=1)
+    seen = np.stack([np.isfinite(band).sum(axis=1) for band in bands], axis=1)
+    mass = np.stack([np.nansum(band, axis=1) * band.shape[1] for band in bands], axis=1) / np.maximum(seen, 1)
     share = mass / np.maximum(mass.sum(axis=1, keepdims=True), 1e-300)
-    return np.log(share + 1e-6)
+    found = np.empty(share.shape)
+    for label in np.unique(classes):
+        rows = classes == label
+        own, known = share[rows], seen[rows] > 0
+        mean, often = np.full(share.shape[1], 1.0), np.maximum(known.sum(axis=0), 1)
+        for _ in range(_ROUNDS):  # the mean tells how much lies in the bands that were observed, and that the mean
+            mean /= mean.sum()
+            scaled = own * (known @ mean)[:, None]
+            mean = np.where(known, scaled, 0.0).sum(axis=0) / often
+        logarithm = np.log(scaled + 1e-6)
+        usual = np.where(known, logarithm, 0.0).sum(axis=0) / often
+        found[rows] = np.where(known, logarithm, usual)
+    return found
 
 
 def _follows(
