@@ -60,14 +60,16 @@ class Work:
 
     def __call__(self, rows: Rows) -> int:
         """Do one block; linear algebra has one thread (see `_each`), so that every worker finds the same digits."""
+        self.write(rows.number, self.answers(rows, rows.read(self.grid, normalize=self.normalize)))
+        return rows.number
+
+    def write(self, number: int, table: pa.Table) -> None:
+        """Put the answers of a block in their place."""
         from pyarrow import parquet
 
-        table = self.answers(rows, rows.read(self.grid, normalize=self.normalize))
-        with replacing(self.folder / block_name(rows.number)) as side:
-            # only names repeat
-            texts = [name for name in table.column_names if table.schema.field(name).type == "string"]
+        texts = [name for name in table.column_names if table.schema.field(name).type == "string"]  # only names repeat
+        with replacing(self.folder / block_name(number)) as side:
             parquet.write_table(table, side, compression="zstd", write_page_checksum=True, use_dictionary=texts)
-        return rows.number
 
     def answers(self, rows: Rows, block: Block) -> pa.Table:
         """A row for each spectrum of the block, those that could not be used with their cause."""
@@ -80,7 +82,7 @@ class Work:
             "object_id": pa.array(rows.ids.tolist(), pa.string()),
             "cause": pa.array([block.left_out.get(row, "") for row in rows.numbers.tolist()], pa.string()),
         }
-        found = {} if block.sample is None else self._found(block.sample)
+        found = {} if block.sample is None else self.columns(block.sample)
         for name, kind in self._kinds().items():
             if name not in found:
                 columns[name] = pa.nulls(len(rows), kind)
@@ -109,7 +111,7 @@ class Work:
             kinds |= {region: pa.float64(), f"{region} bad": pa.float64()}
         return kinds | (dict.fromkeys(("map", "flux"), pa.list_(pa.float32())) if self.maps else {})
 
-    def _found(self, sample: SpectralSample) -> dict[str, NDArray[Any]]:
+    def columns(self, sample: SpectralSample) -> dict[str, NDArray[Any]]:
         """Columns of spectra that could be used. One question is asked, so that kernels are evaluated once."""
         known = METHODS[self.method]
         question = ask(self.model, sample, "predicted", self.output, differentiable=known.differentiable)
