@@ -254,7 +254,7 @@ class Question:
         """What stood in bad bins while the model was asked, where there are any."""
         if self.sample is None or not self.sample.mask.any():
             return {}
-        share = self.sample.mask.mean()
+        share = np.count_nonzero(self.sample.mask) / self.sample.mask.size
         return {"bad bins": f"{share:.2%} of the bins; filled as in the sample: straight lines, unless edited"}
 
     def _unit_of(self, method: str) -> u.UnitBase:
