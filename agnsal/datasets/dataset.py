@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
@@ -13,17 +15,22 @@ from astropy.table import QTable, Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from agnsal.datasets.catalogue import ROLES, named, read_table, texts, with_redshifts
 from agnsal.datasets.rows import Block, Rows
-from agnsal.datasets.sources import IDS, Containers, Files, Source
+from agnsal.datasets.sources import Containers, Files, Source
 from agnsal.display import Displayed, printable
 from agnsal.display import Table as Shown
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning, one_of
+from agnsal.spectra.files.reading import check_options, checked_name, files_inside
 from agnsal.spectra.files.tables.containers import HDF5, PARQUET
 from agnsal.spectra.grid import WavelengthGrid
-from agnsal.spectra.sample import SpectralSample
+from agnsal.spectra.sample import SpectralSample, concatenate
 
 PathLike: TypeAlias = str | os.PathLike[str]
-_READING = ("frame", "medium", "columns", "units", "mask", "format")
+_READING = ("medium", "units", "mask", "format")
+MANIFEST = "manifest.ecsv"  # of the files that were fetched
+#: What HATS, and people, keep beside tables.
+_BESIDE = re.compile(r"_.*|.*properties|partition_info\.csv|(point_map|skymap).*|README.*|.*\.(txt|md|json|crc|yaml)")
 
 
 class SpectralDataset(Displayed):
@@ -194,24 +201,26 @@ def open_dataset(
     source : path, list of paths, or SpectralSample
         A folder of files, one spectrum each (with `catalogue`: those it lists), or coadds of DESI, of which every
         target is taken (with `catalogue`: those it lists); a list of files; HDF5 of the
-        Multimodal Universe; parquet, or a folder of parquet (HATS), with struct or nested columns, one or three arms;
-        a sample, or the ``.npz`` of one.
+        Multimodal Universe; parquet, or a folder of parquet (HATS, without its margins), with struct or nested
+        columns, one or three arms; a sample, or one or several ``.npz`` of samples.
     catalogue : path or Table, optional
         A row for each spectrum, with a column ``file`` relative to the folder; of files with several spectra also
-        ``TARGETID``, another name of objects, or ``index``, the row of the file.
+        ``TARGETID``, another name of objects, or ``index``, the row of the file. Redshifts are in ``redshift``, ``Z``,
+        or ``z`` if it is no magnitude.
     columns : mapping of str to str, optional
         Columns of the catalogue by what they hold: ``file``, ``redshift``, ``label``, ``object_id``, where their names
         are others.
     redshifts : path or Table, optional
-        A second catalogue with redshifts by object, as DESI's zcatalog: a column of the same name as the ids of the
-        source (``TARGETID``), and ``Z`` or ``redshift``. The first row of an object counts; objects it does not have
-        keep the redshift of the source.
+        A second catalogue with redshifts by object, as DESI's zcatalog: ids (``TARGETID``), and ``Z`` or ``redshift``.
+        The row of an object that is ``ZCAT_PRIMARY`` counts, else the first; objects it does not have keep the
+        redshift of the source.
     min_coverage : float
         Least fraction of good bins of a spectrum.
     frame : {"observed", "rest"}, optional
-        As in `agnsal.read_spectra`.
+        Of the wavelengths in the files; those at rest stay where they are and need no redshift.
     **reading
-        ``medium``, ``units``, ``mask``, ``format`` of `agnsal.read_spectra`, for all files.
+        ``medium``, ``units``, ``mask``, ``format`` of `agnsal.read_spectra`, for all files; of HDF5 and parquet
+        ``medium`` and ``units``.
 
     Returns
     -------
@@ -239,104 +248,145 @@ def open_dataset(
         raise AgnsalError(
             f"open_dataset takes no {', '.join(sorted(unknown))}; of reading it takes {', '.join(_READING)}."
         )
-    names = dict(columns or {})
-    options = reading | ({} if frame is None else {"frame": frame})
+    names = _checked_names(columns)
+    check_options(frame, reading.get("medium"))
+    if not 0 <= min_coverage <= 1:
+        raise AgnsalError(f"min_coverage is a fraction between 0 and 1, got {min_coverage}.")
     found: Source | SpectralSample
-    if isinstance(source, SpectralSample):
-        found, table = copy(source), source.table.copy()
+    samples = [source] if isinstance(source, SpectralSample) else None
+    paths = [] if samples else _paths(source, walk=catalogue is None)
+    if paths and all(path.suffix.lower() == ".npz" for path in paths):
+        samples = [SpectralSample.read(path) for path in paths]
+    if samples:
+        said = {"catalogue": catalogue, "frame": frame, **reading}
+        useless = [name for name, value in said.items() if value is not None]
+        if useless:
+            raise AgnsalError(f"a sample is on its grid already: {', '.join(useless)} would change nothing.")
+        found = concatenate(samples) if len(samples) > 1 else copy(samples[0])
         found.truth = None  # no answer asks for it, and it is larger than the spectra
+        table = found.table
     else:
-        found, table = _on_disk(source, catalogue, names, options)
-    table = _named(table, names)
-    if redshifts is not None:
-        table = _with_redshifts(table, _table_of(redshifts))
+        # wavelengths at rest stay as they are: nothing is moved, there and back
+        options = reading | ({} if frame is None else {"frame": "observed"})
+        folder = Path(os.fsdecode(source)) if isinstance(source, (str, bytes, os.PathLike)) else None
+        folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else folder
+        found, table = _on_disk(folder if folder and folder.is_dir() else None, paths, catalogue, names, options)
+    if redshifts is None:
+        table = named(table, names)
+    else:
+        here = {role: name for role, name in names.items() if role != "redshift" or name in table.colnames}
+        table = with_redshifts(named(table, here), read_table(redshifts, names), names)
+    if isinstance(found, SpectralSample):
+        found.table = table
     return SpectralDataset(found, table, min_coverage=min_coverage, frame=frame or "observed")
 
 
-def _on_disk(
-    source: Any, catalogue: Any, names: Mapping[str, str], options: Mapping[str, Any]
-) -> tuple[Source | SpectralSample, QTable]:
-    given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths = [Path(each) for each in given]
+def _checked_names(columns: Mapping[str, str] | None) -> dict[str, str]:
+    if columns is not None and not isinstance(columns, Mapping):
+        raise AgnsalError(f"columns is a mapping such as {{'redshift': 'Z_BEST'}}, got {columns!r:.60}.")
+    names = dict(columns or {})
+    for role in names:
+        one_of("a role of columns", role, ROLES)
+    return names
+
+
+def _paths(source: Any, walk: bool) -> list[Path]:
+    """The files that are meant; of one folder, if it is walked through, what lies in it."""
+    single = isinstance(source, (str, bytes, os.PathLike))
+    if not single and not isinstance(source, Iterable):
+        raise AgnsalError(f"a path, a folder, several files or a SpectralSample was expected, got {source!r:.80}.")
+    try:
+        paths = [Path(checked_name(each)) for each in ([source] if single else source)]
+    except TypeError:
+        raise AgnsalError(
+            f"a path, a folder, several files or a SpectralSample was expected, got {type(source).__name__} of "
+            "something else; spectra in memory make a sample: SpectralSample.from_spectra(spectra, grid)."
+        ) from None
+    if not paths:
+        raise AgnsalError("an empty list was given in place of files.")
     for path in paths:
         if not path.exists():
             raise AgnsalError(f"there is no file or folder {path}.")
-    if not paths:
-        raise AgnsalError("an empty list was given in place of files.")
-    if len(paths) == 1 and paths[0].suffix == ".npz":
-        sample = SpectralSample.read(paths[0])
-        return sample, sample.table.copy()
-    folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+        if len(paths) > 1 and path.is_dir():
+            raise AgnsalError(f"{path} is a folder; give one folder, or a list of files.")
+    if len(paths) > 1 or not paths[0].is_dir() or not walk:
+        return paths
+    inside = files_inside(paths[0])
+    if not inside:
+        raise AgnsalError(f"{paths[0]} holds no files.")
+    return inside
+
+
+def _on_disk(
+    folder: Path | None, paths: list[Path], catalogue: Any, names: Mapping[str, str], options: Mapping[str, Any]
+) -> tuple[Source, QTable]:
     if catalogue is not None:
-        if folder is None:
-            raise AgnsalError("a catalogue lists the files of one folder; give that folder as the source.")
-        rows = _table_of(catalogue)
-        column = names.get("file", "file")
-        if column not in rows.colnames:
-            raise AgnsalError(f"the catalogue has no column {column!r}; it has {', '.join(rows.colnames)[:300]}.")
-        listed = [folder / str(name) for name in rows[column]]
-        return Files(listed, rows, options), rows
-    if folder is not None:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-        tables = [path for path in paths if _is_container(path)]
-        paths = tables or [path for path in paths if path.name != "manifest.ecsv"]
-    if not paths:
-        raise AgnsalError(f"{folder} holds no files.")
-    if all(_is_container(path) for path in paths):
+        rows = read_table(catalogue, names)
+        return Files(_listed(folder, rows, names.get("file", "file")), rows, options), rows
+    containers = [path for path in paths if _is_container(path)]
+    if folder is not None and containers:
+        containers = [path for path in containers if not _is_copy(path, folder)]
+        _tell_of_others(folder, set(paths) - set(containers))
+        return Containers.of(containers, options)
+    if len(containers) == len(paths):
         return Containers.of(paths, options)
-    files = Files.of(paths, options)
+    if containers:
+        other = next(path for path in paths if path not in containers)
+        raise AgnsalError(f"{containers[0]} holds many spectra and {other} is of another kind; open them apart.")
+    chosen = [path for path in paths if path.name != MANIFEST and path.name[0] != "_"]
+    if not chosen:
+        raise AgnsalError(f"{folder or paths[0]} holds no files of spectra.")
+    files = Files.of(chosen, options)
     return files, files.rows
 
 
+def _listed(folder: Path | None, rows: QTable, column: str) -> list[Path]:
+    """The files that a catalogue names."""
+    if folder is None:
+        raise AgnsalError("a catalogue lists the files of one folder; give that folder as the source.")
+    if column not in rows.colnames:
+        raise AgnsalError(
+            f"the catalogue has no column {column!r}; it has {', '.join(rows.colnames)[:300]}. Say which names the "
+            "files: columns={'file': ...}."
+        )
+    return [folder / name for name in texts(rows[column])]
+
+
 def _is_container(path: Path) -> bool:
-    with path.open("rb") as stream:
-        start = stream.read(8)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except OSError:  # said of it when it is read
+        return False
     return start == HDF5 or start.startswith(PARQUET)
 
 
-def _table_of(given: PathLike | Table) -> QTable:
-    if isinstance(given, Table):
-        return QTable(given)
-    try:
-        return QTable.read(given)
-    except Exception as error:  # astropy raises many kinds
-        raise AgnsalError(f"{given} cannot be read as a table: {printable(error).splitlines()[0][:160]}") from None
+def _is_copy(path: Path, folder: Path) -> bool:
+    """Whether a file belongs to what HATS keeps beside a catalogue: margins and indices, which repeat its rows."""
+    if path.name[0] == "_":
+        return True
+    for parent in path.parents:
+        for name in ("hats.properties", "properties"):
+            if (parent / name).is_file():
+                said = (parent / name).read_text(encoding="utf-8", errors="replace")
+                return bool(re.search(r"^dataproduct_type\s*=\s*(margin|index)", said, re.MULTILINE))
+        if parent == folder:
+            break
+    return False
 
 
-def _named(table: QTable, names: Mapping[str, str]) -> QTable:
-    """The table with its redshifts, labels and ids under the names they have here."""
-    table = table.copy()
-    for role in ("redshift", "label", "object_id"):
-        name = names.get(role)
-        if name is None and role == "redshift" and role not in table.colnames:
-            name = next((each for each in ("Z", "z") if each in table.colnames), None)
-        if name is None or name == role:
-            continue
-        if name not in table.colnames:
-            raise AgnsalError(f"there is no column {name!r} for {role}; there are {', '.join(table.colnames)[:300]}.")
-        table[role] = table[name]
-    return table
-
-
-def _with_redshifts(table: QTable, known: QTable) -> QTable:
-    """The table with the redshifts of a second catalogue."""
-    key = next((name for name in IDS if name in table.colnames and name in known.colnames), None)
-    column = next((name for name in ("redshift", "Z", "z") if name in known.colnames), None)
-    if key is None or column is None:
-        raise AgnsalError(
-            f"the catalogue of redshifts needs a column of ids that the source has too, and redshift or Z; it has "
-            f"{', '.join(known.colnames)[:200]}, the source {', '.join(table.colnames)[:200]}."
-        )
-    values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(known[column], dtype=float), np.nan)
-    of = dict(zip(reversed(np.asarray(known[key]).astype(str).tolist()), reversed(values.tolist()), strict=True))
-    own = table["redshift"] if "redshift" in table.colnames else np.full(len(table), np.nan)
-    own = np.ma.filled(np.ma.asarray(own, dtype=float), np.nan)
-    ids = np.asarray(table[key]).astype(str)
-    table["redshift"] = np.array([of.get(name, old) for name, old in zip(ids, own, strict=True)])
-    return table
+def _tell_of_others(folder: Path, others: set[Path]) -> None:
+    """Say what lies beside the tables and is not read, unless it is known to belong to them."""
+    names = sorted(
+        str(path.relative_to(folder)) for path in others if not _BESIDE.fullmatch(path.name) and not _is_container(path)
+    )
+    if names:
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        message = f"{len(names)} files beside the HDF5 or parquet files of {folder} are not read: {shown}."
+        warnings.warn(message, AgnsalWarning, stacklevel=5)
 
 
 def _positive(size: int) -> int:
-    if size < 1:
-        raise AgnsalError(f"a block has at least 1 spectrum, got size={size}.")
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise AgnsalError(f"a block has at least 1 spectrum, a whole number of them; got size={size!r:.40}.")
     return int(size)

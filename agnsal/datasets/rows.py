@@ -9,7 +9,8 @@ import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
-from agnsal.datasets.sources import IDS, Source
+from agnsal.datasets.catalogue import id_columns, known_redshifts, texts
+from agnsal.datasets.sources import Source
 from agnsal.errors import AgnsalError
 from agnsal.spectra.collecting import collect
 from agnsal.spectra.grid import WavelengthGrid
@@ -83,21 +84,21 @@ class Rows:
 
     def ids_at(self, places: NDArray[np.intp]) -> NDArray[Any]:
         """Names of some of the objects."""
-        name = next((name for name in IDS if name in self.table.colnames), None)
-        found = [f"row {self.first + place}" for place in places] if name is None else self.table[name][places]
-        return np.array(found).astype(str)
+        found = np.array([f"row {self.first + place}" for place in places], dtype=str)
+        for name in reversed(id_columns(self.table)):
+            known = texts(self.table[name][places])
+            found = np.where(known == "", found, known)
+        return found
 
     @property
     def labels(self) -> NDArray[Any] | None:
-        """Class labels, if the table has a column ``label``."""
-        return np.asarray(self.table["label"]).astype(str) if "label" in self.table.colnames else None
+        """Class labels, "" where there is none, if the table has a column ``label``."""
+        return texts(self.table["label"]) if "label" in self.table.colnames else None
 
     @property
     def redshift(self) -> NDArray[np.float64] | None:
         """Redshifts, NaN where there is none, if the table has a column ``redshift``."""
-        if "redshift" not in self.table.colnames:
-            return None
-        return np.ma.filled(np.ma.asarray(self.table["redshift"], dtype=float), np.nan)
+        return np.array(self.table["redshift"], dtype=float) if "redshift" in self.table.colnames else None
 
     def block(self, number: int, size: int) -> Rows:
         """Some of them: from ``number * size`` on at most `size`."""
@@ -119,6 +120,8 @@ class Rows:
         -------
         Block
         """
+        if not isinstance(grid, WavelengthGrid):
+            raise AgnsalError(f"a WavelengthGrid was expected, got {type(grid).__name__}.")
         if isinstance(self.source, SpectralSample):
             sample = self.source
             if sample.grid != grid:
@@ -133,7 +136,7 @@ class Rows:
         put = collect(
             spectra,
             grid,
-            redshift=None if redshift is None else _known(redshift[good], spectra),
+            redshift=None if redshift is None else known_redshifts(redshift[good], spectra),
             labels=None if labels is None else labels[good],
             ids=self.ids[good],
             min_coverage=self.min_coverage,
@@ -159,13 +162,3 @@ class Rows:
                 return Block(self.number, rows, None, left_out)
         sample.table["row"] = rows
         return Block(self.number, rows, sample, left_out)
-
-
-def _known(redshift: NDArray[np.float64], spectra: list[Any]) -> NDArray[np.float64]:
-    """Redshifts of the table, or of the spectra themselves where it has none."""
-    own = [getattr(one, "meta", {}).get("redshift") for one in spectra]
-    filled = [
-        value if np.isfinite(value) else np.nan if mine is None else mine
-        for value, mine in zip(redshift, own, strict=True)
-    ]
-    return np.array(filled, dtype=float)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,14 +16,15 @@ from astropy.table import QTable, Table, vstack
 from numpy.typing import NDArray
 from specutils import Spectrum
 
-from agnsal.errors import AgnsalError
+from agnsal.datasets.catalogue import id_columns, texts
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.files.layout import Request
 from agnsal.spectra.files.reading import read_spectra, standard
 from agnsal.spectra.files.surveys.desi import desi_targets
 from agnsal.spectra.files.tables.containers import blocks, container_table, records
 
-#: Names under which a table holds what names an object.
-IDS = ("object_id", "TARGETID", "targetid", "specobjid", "SPECOBJID", "id")
+#: A name of SDSS, by plate, day and fibre; one of DESI is a number.
+_SAYS_WHICH = re.compile(r"\d+-\d+-\d+|\d{15,}")
 
 
 class Source(Protocol):
@@ -80,6 +82,8 @@ class Files:
         for path, group in groupby(range(len(self.paths)), self.paths.__getitem__):
             rows = list(group)
             try:
+                if path.is_dir():
+                    raise AgnsalError(f"the catalogue names no file here: {path.name} is a folder.")
                 spectra, refused = self._spectra(path)
                 yield from (self._chosen(path, row, spectra, refused) for row in rows)
             except AgnsalError as error:
@@ -98,17 +102,19 @@ class Files:
 
     def _chosen(self, path: Path, row: int, spectra: list[Spectrum], refused: str) -> Spectrum | AgnsalError:
         """The spectrum that a row means, or why there is none."""
-        names = self.rows.colnames
-        known = next((name for name in IDS if name in names), None)
-        wanted = str(self.rows[known][row]) if known else ""
+        known = next(iter(id_columns(self.rows)), None)
+        wanted = texts(self.rows[known][row : row + 1])[0] if known else ""
         lines = [line.strip() for line in refused.splitlines()[1:]]
-        if "index" in names:
-            index = int(self.rows["index"][row])
+        if "index" in self.rows.colnames:
+            index = texts(self.rows["index"][row : row + 1])[0]
             for place, one in enumerate(spectra):
-                if one.meta.get("row", place) == index:
+                if str(one.meta.get("row", place)) == index:
                     return one
-            wanted = wanted or f"row {index}"
+            wanted = wanted or f"row {index or 'unknown'} (its index)"
         elif len(spectra) == 1 and not refused:
+            found = str(spectra[0].meta["object_id"])
+            if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
+                return AgnsalError(f"{path.name}: holds the spectrum of {found}, and the catalogue says {wanted}.")
             return spectra[0]
         else:
             for one in spectra:
@@ -150,15 +156,21 @@ class Containers:
     @classmethod
     def of(cls, paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Containers, QTable]:
         """All rows of some files, and the columns beside the spectra."""
+        useless = sorted({"mask", "format"} & set(options))
+        if useless:
+            raise AgnsalError(f"{' and '.join(useless)} cannot be said of HDF5 and parquet; leave it out.")
         pieces, parts = [], []
         for path in paths:
-            found = container_table(path)
+            try:
+                found = container_table(path)
+            except AgnsalError as error:
+                raise AgnsalError(f"{path}: {error}") from None
             names = ["row", *(name for name in found if name != "row")]
             part = Table({name: _plain(found[name]) for name in names})
             part["file"] = np.full(len(part), path.name)
             pieces.append(Piece(path, 0, len(part)))
             parts.append(part)
-        return cls(pieces, options), QTable(vstack(parts, join_type="outer", metadata_conflicts="silent"))
+        return cls(pieces, options), _stacked([part for part in parts if len(part)] or parts[:1])
 
     @cached_property
     def _ends(self) -> NDArray[np.intp]:
@@ -175,23 +187,55 @@ class Containers:
 
     def read(self) -> Iterator[Spectrum | AgnsalError]:
         """Read rows, of as many files as they lie in."""
-        units = self.options.get("units")
+        units, medium = self.options.get("units"), self.options.get("medium")
         request = Request(units=units or {})
+        guessed: list[str] = []
         for path, start, stop in self.pieces:
-            (block,) = islice(blocks(path, stop - start, start), 1)
-            frame, medium = self.options.get("frame"), self.options.get("medium")
+            try:
+                block = next(blocks(path, stop - start, start), None)
+            except (AgnsalError, OSError) as error:
+                block, cause = None, AgnsalError(f"{path.name}: {error}")
+            else:
+                cause = AgnsalError(f"{path.name}: it has other rows than when the data set was opened.")
+            if block is None or len(block) != stop - start:
+                yield from (cause for _ in range(start, stop))
+                continue
             for place in range(len(block)):
                 cells = {name: values[place : place + 1] for name, values in block.table.items()}
                 row = block.first + place
                 try:
                     (record,) = records(replace(block, spectra=[block.spectra[place]], table=cells, first=row), units)
-                    yield standard(record, str(path), "container", None, frame, medium, request)
+                    spectrum = standard(
+                        record, str(path), "container", None, self.options.get("frame"), medium, request
+                    )
+                    guessed += [path.name] if spectrum.meta["assumed"] and path.name not in guessed[-1:] else []
+                    yield spectrum
                 except AgnsalError as error:
                     yield AgnsalError(f"{path.name}, row {row}: {error}")
+        if guessed:
+            message = "wavelengths taken as vacuum in files that do not say (pass medium='air' if not): "
+            warnings.warn(message + ", ".join(guessed[:5]), AgnsalWarning, stacklevel=2)
+
+
+def _stacked(parts: Sequence[Table]) -> QTable:
+    """Tables one below the other; columns that are text in one and numbers in another become text."""
+    for name in {name for part in parts for name in part.colnames}:
+        holders = [part for part in parts if name in part.colnames]
+        if len({part[name].dtype.kind in "US" for part in holders}) > 1:
+            for part in holders:
+                part[name] = np.ma.masked_equal(texts(part[name]), "")
+    return QTable(vstack(list(parts), join_type="outer", metadata_conflicts="silent"))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are equal but for zeros before their numbers."""
+    return [part.lstrip("0") for part in one.split("-")] == [part.lstrip("0") for part in other.split("-")]
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Bytes of HDF5 as text."""
+    """Bytes of HDF5 as text; what is not there is masked."""
     if values.dtype.kind not in "SO":
         return values
-    return np.array([each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in values])
+    lacking = np.array([each is None for each in values], dtype=bool)
+    words = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each or "") for each in values]
+    return np.ma.array(words, mask=lacking, dtype=str) if lacking.any() else np.array(words, dtype=str)

@@ -94,7 +94,8 @@ def spectra_and_labels(sample_or_X: Any, y: Any) -> tuple[Any, Any]:
         return sample_or_X, y
     if y is None:
         y = sample_or_X.labels
-        if y is None or np.any(getattr(sample_or_X.table["label"], "mask", False)):
+        hidden = y is None or np.any(getattr(sample_or_X.table["label"], "mask", False))
+        if y is None or hidden or (y.dtype.kind == "U" and (y == "").any()):  # a blank is no class
             raise AgnsalError("not every spectrum of the sample has a label; give y, or leave the others out.")
     return sample_or_X.flux, y
 

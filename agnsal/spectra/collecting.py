@@ -257,7 +257,7 @@ def _checked_redshift(row: _Row, given: Any, *, needed: bool) -> float:
     z = row.redshift if given is None else given
     if not needed and (z is None or np.isnan(z)):
         return np.nan
-    advice = "give it with redshift=, or frame='rest' if the spectrum is in the rest frame already"
+    advice = "give it (redshift=, or a column redshift), or frame='rest' if the spectrum is in the rest frame already"
     if z is None:
         raise AgnsalError(f"{row.name}: its redshift is not known (specutils says 0 then); {advice}.")
     try:
@@ -351,7 +351,8 @@ def _table(rows: list[_Kept], mask: NDArray[np.bool_], labels: NDArray | None) -
     if labels is not None:
         table["label"] = labels
     table["good_fraction"] = 1.0 - mask.mean(axis=1)
-    for column, values in zip(_META_COLUMNS, zip(*(row.meta for row in rows), strict=True), strict=True):
+    for place, column in enumerate(_META_COLUMNS):
+        values = [row.meta[place] for row in rows]
         if any(values):
-            table[column] = list(values)
+            table[column] = values
     return table

@@ -112,7 +112,7 @@ def read_spectra(
     >>> spectrum.spectral_axis.to_value(), spectrum.meta["redshift"]
     (array([4000., 4010., 4020.]), 0.1)
     """
-    _check_options(frame, medium, on_error)
+    check_options(frame, medium, on_error)
     request = Request(columns or {}, units or {}, mask, pixel_bits(bad_bits))
     files, whole_folder = _files(paths)
     given = _redshifts(redshift, files)
@@ -173,7 +173,8 @@ def _refused(file: str, error: AgnsalError, on_error: str, record: FileSpectrum 
     return message
 
 
-def _check_options(frame: Any, medium: Any, on_error: Any) -> None:
+def check_options(frame: Any, medium: Any, on_error: Any = "raise") -> None:
+    """Refuse options of `read_spectra` that mean nothing."""
     for name, value, allowed in (
         ("frame", frame, ("observed", "rest", None)),
         ("medium", medium, ("air", "vacuum", None)),
@@ -187,22 +188,27 @@ def _files(paths: PathLike | Iterable[PathLike]) -> tuple[list[str], bool]:
     """The files as given, and whether they are all there is in a folder."""
     try:
         if not isinstance(paths, (str, bytes, os.PathLike)):
-            files = [_path(path) for path in paths]
+            files = [checked_name(path) for path in paths]
             if not files:
                 raise AgnsalError("no path was given; read_spectra takes a file, a folder or several files.")
             return files, False
-        folder = Path(_path(paths))
+        folder = Path(checked_name(paths))
         if not folder.is_dir():
             return [str(folder)], False
-        inside = sorted(path for path in _inside(folder) if path.is_file())
+        visible = [str(path) for path in files_inside(folder)]
     except TypeError as error:
         raise AgnsalError(f"a path, a folder or several paths were expected, got {paths!r}.") from error
     except OSError as error:
         raise AgnsalError(f"{paths}: it cannot be opened ({error.strerror}).") from error
-    visible = [str(path) for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts)]
     if not visible:
         raise AgnsalError(f"{folder}: there is no file in this folder.")
     return visible, True
+
+
+def files_inside(folder: Path) -> list[Path]:
+    """The regular files in a folder and below, in the order of their names, without those that are hidden."""
+    inside = sorted(path for path in _inside(folder) if path.is_file())
+    return [path for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts)]
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -215,7 +221,7 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield from (Path(parent) / name for name in names)
 
 
-def _path(path: PathLike | bytes) -> str:
+def checked_name(path: PathLike | bytes) -> str:
     """A path as text; an empty one is refused."""
     text = os.fsdecode(path)
     if not text.strip() or "\0" in text:

@@ -8,10 +8,11 @@ Needs the extra ``datasets`` (h5py, pyarrow).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import astropy.units as u
 import numpy as np
@@ -23,7 +24,7 @@ from agnsal.spectra.files.meaning.arms import join_arms
 from agnsal.spectra.files.meaning.roles import UNCERTAINTIES, Role, understand
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
-from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
+from agnsal.spectra.files.meaning.units import FLAM17, flux_unit, wavelength_unit
 from agnsal.spectra.files.record import FileSpectrum, UnknownLayout, clean
 
 _NO_WAVELENGTH = 90000.0  # rows are padded with wavelengths of -1, or of 99999 (AION)
@@ -32,15 +33,18 @@ _ARMS = ("spectra_b", "spectra_r", "spectra_z")
 _IDS = ("object_id", "TARGETID", "targetid", "specobjid", "SPECOBJID")
 _SURVEYS = {"SDSS": {"VDISP", "Z_ERR"}, "DESI": {"ZERR", "EBV"}}  # columns that the Multimodal Universe keeps of each
 HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"
+#: Wavelengths, flux and inverse variance of a row.
+Pixels: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]
 
 
 @dataclass(frozen=True)
 class Block:
     """Rows of a container: wavelengths, flux and inverse variance (or None) of each, and the columns beside them."""
 
-    spectra: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]
+    spectra: list[Pixels | AgnsalError]  # of a row that cannot be put together, the cause
     table: dict[str, NDArray[Any]]
     first: int  # the number of the first row in the file
+    units: Mapping[str, str]  # that the file states of wavelengths and flux
     ignored: tuple[str, ...] = ()  # what stands beside the spectra, pixel by pixel, and is not used
 
     def __len__(self) -> int:
@@ -81,13 +85,17 @@ def container_table(path: Path) -> dict[str, NDArray[Any]]:
 def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[FileSpectrum]:
     """The spectra of a block, with name, redshift and position; padding is left out."""
     survey, unit = _survey(block, units)
+    stretch = _stretch(block, units)
     ids = next((block.table[name] for name in _IDS if name in block.table), None)
-    for number, (wavelength, flux, ivar) in enumerate(block.spectra):
+    for number, pixels in enumerate(block.spectra):
+        if isinstance(pixels, AgnsalError):
+            raise pixels
+        wavelength, flux, ivar = pixels
         cells = {name: values[number] for name, values in block.table.items()}
         meta: dict[str, Any] = {"row": block.first + number}
         if survey:
             meta["survey"] = survey
-        if ids is not None:
+        if ids is not None and ids[number] is not None and not np.ma.is_masked(ids[number]):
             name = ids[number]
             meta["object_id"] = clean(name.decode("utf-8", "replace") if isinstance(name, bytes) else name)
         for key, names in (("ra", ("ra", "TARGET_RA")), ("dec", ("dec", "TARGET_DEC")), ("ebv", ("EBV",))):
@@ -98,14 +106,14 @@ def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[Fi
             raise AgnsalError(
                 f"row {block.first + number} of it has {wavelength.size} wavelengths and {flux.size} fluxes."
             )
-        there = np.isfinite(wavelength) & (wavelength > 0) & (wavelength < _NO_WAVELENGTH)
+        there = _placed(wavelength)
         yield FileSpectrum(
-            wavelength=wavelength[there],
+            wavelength=wavelength[there] * stretch,
             flux=flux[there],
             unit=unit,
             ivar=None if ivar is None else ivar[there],
             medium="vacuum" if survey else None,
-            redshift=known_redshift(next((cells[key] for key in ("Z", "z", "redshift") if key in cells), None)),
+            redshift=known_redshift(next((cells[key] for key in ("redshift", "Z", "z") if key in cells), None)),
             meta=meta,
             ignored=block.ignored,
         )
@@ -116,7 +124,7 @@ def _survey(block: Block, units: Mapping[str, Any] | None) -> tuple[str | None, 
     survey = next((name for name, columns in _SURVEYS.items() if columns <= set(block.table)), None)
     if survey is None and {"TARGETID", "arms"} <= set(block.table):
         survey = "DESI"
-    said = flux_unit((units or {}).get("flux"))
+    said = flux_unit((units or {}).get("flux")) or flux_unit(block.units.get("flux"))
     if said is None and survey is None:
         advice = call(None, units={"flux": "erg/s/cm2/Angstrom"})
         raise AgnsalError(
@@ -126,59 +134,104 @@ def _survey(block: Block, units: Mapping[str, Any] | None) -> tuple[str | None, 
     return survey, FLAM17 if said is None else said
 
 
-def _hdf5_table(path: Path) -> dict[str, NDArray[Any]]:
-    import h5py
+def _stretch(block: Block, units: Mapping[str, Any] | None) -> float:
+    """What wavelengths are multiplied by to be in Angstrom, which they are where nobody says otherwise."""
+    said = (units or {}).get("wavelength") or block.units.get("wavelength")
+    if said is None:
+        return 1.0
+    unit = wavelength_unit(said)
+    if unit is None or not unit.is_equivalent(u.AA):
+        raise AgnsalError(f"{clean(said, 40)!r} is no unit of wavelength.")
+    return float(unit.to(u.AA))
 
-    with h5py.File(path, "r") as file:
-        plain = {name: file[name] for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)}
-        count = len(plain["spectrum_flux"]) if "spectrum_flux" in plain else 0
-        table = {
+
+def _hdf5_table(path: Path) -> dict[str, NDArray[Any]]:
+    with _opened_hdf5(path) as file:
+        columns, count = _columns_of(file)
+        return {"row": np.arange(count)} | {
             name: np.asarray(data[:])
-            for name, data in plain.items()
-            if isinstance(data, h5py.Dataset) and data.ndim == 1 and len(data) == count and data.dtype.kind in "iufSOb"
+            for name, data in columns.items()
+            if data.ndim == 1 and data.dtype.kind in "iufSOb"
         }
-    return {"row": np.arange(count)} | table
 
 
 def _parquet_table(path: Path) -> dict[str, NDArray[Any]]:
     import pyarrow as pa
-    from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with _opened_parquet(path) as file:
+        _sources(file.schema_arrow)
         flat = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
-        columns = file.read(columns=flat)
-        count = file.metadata.num_rows
-        table = {name: columns[name].to_numpy(zero_copy_only=False) for name in flat}
-    return {"row": np.arange(count)} | table
+        columns, count = file.read(columns=flat), file.metadata.num_rows
+        return {"row": np.arange(count)} | {name: _flat(columns[name]) for name in flat}
 
 
-def _hdf5_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
+@contextmanager
+def _opened_hdf5(path: Path) -> Iterator[Any]:
     try:
         import h5py
     except ImportError as error:
         raise AgnsalError("it is an HDF5 file, which needs h5py: pip install 'agnsal[datasets]'.") from error
-    with h5py.File(path, "r") as file:
-        inside = {
-            name: file[name]
-            for name in file
-            if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)
-        }
-        plain = {
-            name: data for name, data in inside.items() if not (data.external or data.is_virtual) and data.ndim > 0
-        }
-        lacking = {"spectrum_flux", "spectrum_lambda"} - set(plain)
-        if lacking:
-            raise UnknownLayout(
-                f"it is an HDF5 file without {' and '.join(sorted(lacking))}, of no layout known here (it holds: "
-                f"{clean(', '.join(file), 200) or 'nothing'})."
-            )
-        count = len(plain["spectrum_flux"])
-        if any(len(data) != count for data in plain.values()):
-            raise AgnsalError(f"its columns are of different lengths; {count} rows were expected in each.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:  # h5py's own
+        if isinstance(error, AgnsalError):
+            raise
+        raise AgnsalError(f"it is a damaged HDF5 file, or cut off ({clean(error, 120)}).") from error
+
+
+@contextmanager
+def _opened_parquet(path: Path) -> Iterator[Any]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise AgnsalError("it is a parquet file, which needs pyarrow: pip install 'agnsal[datasets]'.") from error
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, AgnsalError):
+            raise
+        raise AgnsalError(f"it is a damaged parquet file, or cut off ({clean(error, 120)}).") from error
+
+
+def _columns_of(file: Any) -> tuple[dict[str, Any], int]:
+    """The columns of an HDF5 file, which lie in it and nowhere else, and the number of its rows."""
+    import h5py
+
+    inside = {
+        name: file[name]
+        for name in file
+        if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)
+    }
+    plain = {name: data for name, data in inside.items() if not (data.external or data.is_virtual) and data.ndim > 0}
+    lacking = {"spectrum_flux", "spectrum_lambda"} - set(plain)
+    if lacking:
+        raise UnknownLayout(
+            f"it is an HDF5 file without {' and '.join(sorted(lacking))}, of no layout known here (it holds: "
+            f"{clean(', '.join(file), 200) or 'nothing'})."
+        )
+    count = len(plain["spectrum_flux"])
+    others = [name for name, data in plain.items() if len(data) != count]
+    if others:
+        raise AgnsalError(
+            f"its columns are of different lengths ({clean(', '.join(others), 120)}); {count} rows were expected in "
+            "each."
+        )
+    return plain, count
+
+
+def _hdf5_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
+    with _opened_hdf5(path) as file:
+        plain, count = _columns_of(file)
         tables = {name: data for name, data in plain.items() if data.ndim == 1 and data.dtype.kind in "iufSOb"}
         role, errors_in = _errors(name for name in plain if name.startswith("spectrum_"))
         used = {"spectrum_lambda", "spectrum_flux", errors_in, *tables}
         ignored = tuple(clean(name, 40) for name in file if name not in used)
+        units = _stated_units(
+            {role: plain[name].attrs for role, name in (("wavelength", "spectrum_lambda"), ("flux", "spectrum_flux"))}
+        )
         for first in range(begin, count, size):
             rows = slice(first, first + size)
             wavelength, flux, errors = (
@@ -188,57 +241,102 @@ def _hdf5_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
             if wavelength is None or flux is None or flux.ndim != 2 or wavelength.shape != flux.shape:
                 raise AgnsalError("its spectrum_lambda and spectrum_flux were expected to be matrices of one shape.")
             ivar = None if errors is None or role is None else inverse_variance(errors, role)
-            spectra = [(wavelength[i], flux[i], None if ivar is None else ivar[i]) for i in range(len(flux))]
-            yield Block(spectra, {name: data[rows] for name, data in tables.items()}, first, ignored)
+            spectra: list[Pixels | AgnsalError] = [
+                (wavelength[i], flux[i], None if ivar is None else ivar[i]) for i in range(len(flux))
+            ]
+            yield Block(spectra, {name: data[rows] for name, data in tables.items()}, first, units, ignored)
 
 
 def _parquet_blocks(path: Path, size: int, begin: int = 0) -> Iterator[Block]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise AgnsalError("it is a parquet file, which needs pyarrow: pip install 'agnsal[datasets]'.") from error
-    try:
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            names = file.schema_arrow.names
-            arms = [name for name in _ARMS if name in names]
-            sources = ["spectrum"] if "spectrum" in names else arms
-            flat = [name for name in names if not pa.types.is_nested(file.schema_arrow.field(name).type)]
-            if not sources and "flux" in flat and set(_AXES) & set(flat):
-                raise UnknownLayout(
-                    f"it is a parquet file of numbers ({clean(', '.join(names), 200)}): one spectrum, pixel by pixel, "
-                    "of which no unit is said. Write it as text with units, or as lists, one spectrum a row."
-                )
-            if not sources and not ("flux" in names and set(_AXES) & set(names)):
-                raise UnknownLayout(
-                    "it is a parquet file without a column of spectra (`spectrum`, `spectra_b`, or lists `flux` and "
-                    f"`wavelength`; it holds: {clean(', '.join(names), 200)})."
-                )
-            first = begin
-            for batch in _batches(file, size, begin):
-                columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-                table = {
-                    name: column.to_numpy(zero_copy_only=False)
-                    for name, column in columns.items()
-                    if not pa.types.is_nested(column.type)
-                }
-                parts = [_lists(columns[name]) for name in sources] or [
-                    {name: _rows(column) for name, column in columns.items() if pa.types.is_list(column.type)}
-                ]
-                arrays = [_named(part, len(batch)) for part in parts]
-                if arms and sources == arms:
-                    table["arms"] = np.full(len(batch), "".join(name[-1] for name in arms))
-                spectra = [
-                    arrays[0][row] if len(arrays) == 1 else _joined([arm[row] for arm in arrays])
-                    for row in range(len(batch))
-                ]
-                used = {"lambda", "wavelength", "wave", "loglam", "flux"}
-                beside = {name: _errors(part)[1] for part in parts for name in part}
-                ignored = tuple(clean(name, 40) for name, error in beside.items() if name not in {*used, error})
-                yield Block(spectra, table, first, ignored)
-                first += len(batch)
-    except pa.ArrowException as error:
-        raise AgnsalError(f"it is a damaged parquet file ({clean(error, 120)}).") from error
+    import pyarrow as pa
+
+    with _opened_parquet(path) as file:
+        sources, units = _sources(file.schema_arrow), _units_of(file.schema_arrow)
+        first = begin
+        for batch in _batches(file, size, begin):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            table = {name: _flat(column) for name, column in columns.items() if not pa.types.is_nested(column.type)}
+            parts = [_lists(columns[name]) for name in sources] or [
+                {name: _rows(column) for name, column in columns.items() if _is_list(column.type)}
+            ]
+            arrays = [_named(part, len(batch)) for part in parts]
+            if sources and sources != ["spectrum"]:
+                table["arms"] = np.full(len(batch), "".join(name[-1] for name in sources))
+            spectra = [
+                arrays[0][row] if len(arrays) == 1 else _joined([arm[row] for arm in arrays])
+                for row in range(len(batch))
+            ]
+            used = {"lambda", "wavelength", "wave", "loglam", "flux"}
+            beside = {name: _errors(part)[1] for part in parts for name in part}
+            ignored = tuple(clean(name, 40) for name, error in beside.items() if name not in {*used, error})
+            yield Block(spectra, table, first, units, ignored)
+            first += len(batch)
+
+
+def _sources(schema: Any) -> list[str]:
+    """The columns of spectra; none where the arrays are columns themselves."""
+    import pyarrow as pa
+
+    names = schema.names
+    arms = [name for name in _ARMS if name in names]
+    sources = ["spectrum"] if "spectrum" in names else arms
+    flat = [name for name in names if not pa.types.is_nested(schema.field(name).type)]
+    if not sources and "flux" in flat and set(_AXES) & set(flat):
+        raise UnknownLayout(
+            f"it is a parquet file of numbers ({clean(', '.join(names), 200)}): one spectrum, pixel by pixel, "
+            "of which no unit is said. Write it as text with units, or as lists, one spectrum a row."
+        )
+    if not sources and not ("flux" in names and set(_AXES) & set(names)):
+        raise UnknownLayout(
+            "it is a parquet file without a column of spectra (`spectrum`, `spectra_b`, or lists `flux` and "
+            f"`wavelength`; it holds: {clean(', '.join(names), 200)})."
+        )
+    return sources
+
+
+def _units_of(schema: Any) -> dict[str, str]:
+    """Units that the metadata of fields state, also of those inside others."""
+    import pyarrow as pa
+
+    found: dict[str, Mapping[Any, Any]] = {}
+    kinds = [schema.field(name) for name in schema.names]
+    while kinds:
+        field = kinds.pop()
+        role = "wavelength" if field.name in _AXES[:3] else field.name
+        if field.metadata and role in ("wavelength", "flux"):
+            found[role] = {key.decode("utf-8", "replace"): value for key, value in field.metadata.items()}
+        inner = field.type.value_type if _is_list(field.type) else field.type
+        if pa.types.is_struct(inner):
+            kinds += [inner.field(number) for number in range(inner.num_fields)]
+    return _stated_units(found)
+
+
+def _stated_units(attributes: Mapping[str, Mapping[Any, Any]]) -> dict[str, str]:
+    """Units by role, from what stands beside arrays."""
+    found = {}
+    for role, known in attributes.items():
+        said = next((known[key] for key in ("unit", "units", "UNIT", "UNITS") if key in known), "")
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        if text.strip():
+            found[role] = text
+    return found
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a column holds a list a row, of whatever sort."""
+    import pyarrow as pa
+
+    return any(check(kind) for check in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+
+
+def _flat(column: Any) -> NDArray[Any]:
+    """A column of single values; whole numbers of which some are lacking stay whole, and are masked."""
+    import pyarrow as pa
+
+    if column.null_count and pa.types.is_integer(column.type):
+        hidden = column.is_null().to_numpy(zero_copy_only=False)
+        return np.ma.array(column.fill_null(0).to_numpy(zero_copy_only=False), mask=hidden)
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def _batches(file: Any, size: int, begin: int) -> Iterator[Any]:
@@ -271,7 +369,8 @@ def _lists(column: Any) -> dict[str, list[NDArray[np.float64]]]:
 
     if pa.types.is_struct(column.type):
         return {field.name: _rows(column.field(field.name)) for field in column.type}
-    if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+    if _is_list(column.type) and pa.types.is_struct(column.type.value_type):
+        column = column.cast(pa.large_list(column.type.value_type))
         inner, offsets = column.values, column.offsets.to_numpy()
         fields = {
             field.name: inner.field(field.name).to_numpy(zero_copy_only=False) for field in column.type.value_type
@@ -298,9 +397,7 @@ def _rows(column: Any) -> list[NDArray[np.float64]]:
     ]
 
 
-def _named(
-    fields: Mapping[str, list[NDArray[np.float64]]], count: int
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]:
+def _named(fields: Mapping[str, list[NDArray[np.float64]]], count: int) -> list[Pixels]:
     """Wavelengths, flux and inverse variance of every row."""
     axis = next((name for name in _AXES if name in fields), None)
     if axis is None or "flux" not in fields:
@@ -313,14 +410,25 @@ def _named(
     return list(zip(waves, fields["flux"], ivars, strict=True))
 
 
-def _joined(
-    arms: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
-    """The arms of one target on one axis; their overlap is the weighted mean."""
-    measured = [(axis, flux[None], ivar[None]) for axis, flux, ivar in arms if axis.size and ivar is not None]
-    if len(measured) < sum(axis.size > 0 for axis, _, _ in arms):
-        raise AgnsalError("its arms overlap and have no inverse variances, so that they cannot be joined.")
+def _joined(arms: list[Pixels]) -> Pixels | AgnsalError:
+    """The arms of one target on one axis, their overlap being the weighted mean; or why they cannot be joined."""
+    measured = []
+    for axis, flux, ivar in arms:
+        if ivar is not None and axis.shape == flux.shape == ivar.shape:
+            there = _placed(axis)
+            measured += [(axis[there], flux[None, there], ivar[None, there])] if there.any() else []
+        elif axis.size:
+            return AgnsalError("its arms have no inverse variances of their length, so that they cannot be joined.")
     if not measured:
         return np.empty(0), np.empty(0), np.empty(0)
-    wavelength, flux, ivar = join_arms(measured)
+    try:
+        wavelength, flux, ivar = join_arms(measured)
+    except AgnsalError as error:
+        return error
     return wavelength, flux[0], ivar[0]
+
+
+def _placed(wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Pixels that are no padding."""
+    found: NDArray[np.bool_] = np.isfinite(wavelength) & (wavelength > 0) & (wavelength < _NO_WAVELENGTH)
+    return found
