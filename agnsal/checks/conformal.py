@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from warnings import warn
 
 import numpy as np
@@ -61,6 +61,10 @@ class PredictionSets(Displayed):
         Spectra unlike the training sample, of whose sets nothing is guaranteed; None if no `Familiarity` was given.
     """
 
+    #: What says whether it can be trusted; `agnsal.check` is about maps.
+    judged_by: ClassVar[str] = (
+        ".coverage(labels) counts how often they hold the true class; .ambiguity(model, spectra) is a map to check"
+    )
     sets: NDArray[np.bool_]
     p_values: NDArray[np.float64]
     probabilities: NDArray[np.float64]

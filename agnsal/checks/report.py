@@ -28,6 +28,7 @@ from agnsal.checks.scoring import row_correlation, summary
 from agnsal.checks.stability import max_sensitivity, noise_stability, refit_stability
 from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError, AgnsalWarning, same_option
+from agnsal.models.model import KINDS
 from agnsal.models.refitting import fresh_copy
 from agnsal.models.validation import flux_of
 from agnsal.seeds import Seed, seed_of
@@ -244,7 +245,8 @@ def check(
     Raises
     ------
     AgnsalError
-        If the map is of other spectra, or of none.
+        If the map is of other spectra, of none, or of what is no output of a classifier. What is no map is refused with
+        what says whether it can be trusted.
 
     Examples
     --------
@@ -254,12 +256,9 @@ def check(
     >>> print(check(agnsal.saliency(model, X, output="log_odds"), model, X, random_state=0).verdict)
     faithful to the model
     """
+    spectra = _spectra_of(attribution, sample_or_X, training)
     seed = seed_of(random_state)
     chosen = np.unique(np.linspace(0, len(attribution) - 1, min(max_spectra, len(attribution))).round().astype(int))
-    spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else flux_of(sample_or_X)
-    if len(spectra) != len(attribution):
-        raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
-    _prepared_alike(spectra, training)
     n_maps, attribution, part = len(attribution), attribution[chosen], spectra[chosen]
     trial = make_trial(attribution, model, part, fill=fill, regions=same_option("regions", regions, "window", window))
     curves = removal_curves(trial)
@@ -322,6 +321,24 @@ def check(
     return Report(attribution.method, attribution.output, len(attribution), n_maps, tuple(findings), curves, seed)
 
 
+def _spectra_of(attribution: Any, sample_or_X: Any, training: Any) -> Any:
+    """The spectra that a map explains; what is no map of a model's output is refused with what judges it."""
+    if not isinstance(attribution, Attribution):
+        how = getattr(attribution, "judged_by", "maps are what saliency, shapley and their like return")
+        raise AgnsalError(f"check asks of a map, an Attribution, and got {type(attribution).__name__}: {how}.")
+    if attribution.output not in KINDS:
+        raise AgnsalError(
+            f"the map explains the {attribution.output}, which no classifier gives, so that none can be asked; its "
+            "values sum to .explained."
+        )
+    spectra = sample_or_X if isinstance(sample_or_X, SpectralSample) else flux_of(sample_or_X)
+    if len(spectra) != len(attribution):
+        raise AgnsalError(f"the map explains {len(attribution)} spectra, {len(spectra)} were given.")
+    if isinstance(spectra, SpectralSample) and isinstance(training, SpectralSample):
+        check_alike(spectra, training, "the explained spectra are such that their")
+    return spectra
+
+
 def _agreement(trial: Trial, alone: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
     """Mean correlation of a map with what two other methods say of the same windows and the same fill."""
     found = [row_correlation(trial.window_effects, alone)]
@@ -369,11 +386,6 @@ def _judged(name: str, values: NDArray[np.float64] | None, otherwise: str = "") 
     elif sign * found["mean"] >= sign * fail_at:
         verdict = "care"
     return Finding(name, verdict, _WORDS[name].format(**found), found["mean"], found["low"], found["high"])
-
-
-def _prepared_alike(spectra: Any, training: Any) -> None:
-    if isinstance(spectra, SpectralSample) and isinstance(training, SpectralSample):
-        check_alike(spectra, training, "the explained spectra are such that their")
 
 
 def _training(training: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:

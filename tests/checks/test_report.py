@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -127,6 +128,50 @@ def test_maps_of_other_spectra_are_refused():
         check(map_, network, X[::-1])
     with pytest.raises(AgnsalError, match="30 spectra"):
         check(map_, network, X[:5])
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """A machine, and spectra that it is asked about."""
+    training = agnsal.simulate_agn(60, 100, 60, seed=1, redshift_confound=False).normalize()
+    new = agnsal.simulate_agn(12, 12, 12, seed=2, redshift_confound=False).normalize()
+    return training, agnsal.ProbabilisticSVC("linear", C=0.07, random_state=0).fit(training), new
+
+
+def test_what_keeps_two_classes_apart_is_a_map_like_others(asked):
+    training, machine, new = asked
+    calibration = agnsal.simulate_agn(40, 40, 40, seed=3, redshift_confound=False).normalize()
+    sets = agnsal.prediction_sets(machine, calibration, None, new)
+    between = sets.ambiguity(machine, new)
+    spectra = new[sets.sets.sum(axis=1) > 1]
+    report = check(between, machine, spectra, training=training, n_refits=2)
+    assert report.passed
+    assert report["reproduction"].mean == pytest.approx(1)
+    assert not check(replace(between, values=-between.values), machine, spectra).passed
+    with pytest.raises(AgnsalError, match=f"explains {len(between)} spectra, 36 were given"):
+        check(between, machine, new)
+
+
+def test_what_is_no_map_is_refused_with_what_judges_it(asked):
+    training, machine, new = asked
+    some = new[12:14]
+    quantities = {"[O III]": training.truth.table["oxygen_width"]}
+    results = [
+        agnsal.prediction_sets(machine, new, None, some),
+        agnsal.counterfactual(machine, some, "type 1", "broad Hbeta flux", population=training, n_starts=0),
+        agnsal.training_influence(machine, some, "type 1", "log_odds"),
+        agnsal.concept_sensitivity(machine, training, quantities, "type 1", n_shuffles=9, random_state=0),
+    ]
+    for result in results:
+        with pytest.raises(AgnsalError, match=f"got {type(result).__name__}: ") as refused:
+            check(result, machine, some)
+        named = re.findall(r"(?<!\w)\.(\w+)", str(refused.value))
+        assert named
+        assert all(hasattr(result, name) for name in named)  # so the advice can be followed
+    with pytest.raises(AgnsalError, match="got ndarray: maps are what saliency"):
+        check(np.ones((2, 1000)), machine, some)
+    with pytest.raises(AgnsalError, match=r"squared distance, which no classifier gives.*\.explained"):
+        check(agnsal.Familiarity().fit(training).explain(some), machine, some)
 
 
 def test_every_kind_of_model_can_be_randomised():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import autograd.numpy as anp
 import numpy as np
@@ -90,6 +90,8 @@ class Counterfactuals(Displayed):
     ['object_id', 'quantity', 'before', 'after']
     """
 
+    #: What says whether it can be trusted; `agnsal.check` is about maps.
+    judged_by: ClassVar[str] = ".flipped is what the model says of the edited spectra, .familiarity how usual they are"
     edits: QTable
     before: SpectralSample
     spectra: SpectralSample

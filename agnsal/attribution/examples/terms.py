@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from astropy.table import QTable, vstack
@@ -81,6 +81,10 @@ class TrainingInfluence(Displayed):
     ['training_id', 'row', 'label', 'influence']
     """
 
+    #: What says whether it can be trusted; `agnsal.check` is about maps.
+    judged_by: ClassVar[str] = (
+        "its terms sum to the output (.residual), and .leave_one_out() says how it would change without each"
+    )
     terms: NDArray[np.float64]
     rows: NDArray[np.intp]
     n_training: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from astropy.table import QTable
@@ -59,6 +59,10 @@ class ConceptSensitivity(Displayed):
     ['quantity', 'score', 'known', 'sensitivity', 'share_positive', 'p_value']
     """
 
+    #: What says whether it can be trusted; `agnsal.check` is about maps.
+    judged_by: ClassVar[str] = (
+        ".scores say what is known there at all, .p_values compare with directions of shuffled quantities"
+    )
     names: tuple[str, ...]
     scores: NDArray[np.float64]
     known: NDArray[np.bool_]
