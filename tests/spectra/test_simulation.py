@@ -197,7 +197,13 @@ def test_noise_is_what_ivar_says():
 def test_sky_residuals_at_5577():
     sample = simulate_agn(300, 0, 0, seed=0)
     observed = sample.grid.centers.value * (1 + value(sample, "redshift")[:, None])
-    pull = np.abs(sample.flux - sample.truth.noiseless) * np.sqrt(sample.ivar)
+    # dust of the Milky Way and errors of the calibration are smooth, and not what is looked for here
+    around = np.abs(observed - 5578.9) < 80
+    ratio = np.where(around & (np.abs(observed - 5578.9) > 20), sample.flux / sample.truth.noiseless, np.nan)
+    inside = around.any(axis=1)
+    level = np.ones(len(sample))
+    level[inside] = np.nanmedian(ratio[inside], axis=1)
+    pull = np.abs(sample.flux - sample.truth.noiseless * level[:, None]) * np.sqrt(sample.ivar)
     near, far = np.abs(observed - 5578.9) < 2, (np.abs(observed - 5578.9) > 20) & (np.abs(observed - 5578.9) < 80)
     assert np.percentile(pull[near], 95) > 1.5 * np.percentile(pull[far], 95)
     assert np.median(sample.ivar[near]) < np.median(sample.ivar[far])

@@ -31,14 +31,17 @@ NARROW_LINES = (
     (6365.54, "[O I]", 0.32), (7137.8, "[Ar III]", 1.0), (9071.1, "[S III]", 1.0), (9533.2, "[S III]", 2.5),
 )  # fmt: skip
 
-#: Broad Balmer lines relative to Hbeta before reddening.
+#: Broad Balmer lines relative to Hbeta before reddening: case B, but the high ones, which thick clouds make as bright
+#: as the Balmer continuum they merge into (Kwan & Krolik 1981, ApJ 250, 478).
 BROAD_BALMER = (
-    (6564.61, 2.86), (4862.68, 1.0), (4341.68, 0.46), (4102.89, 0.25), (3971.20, 0.15), (3890.16, 0.10),
-    (3836.47, 0.07), (3798.98, 0.05),
+    (6564.61, 2.86), (4862.68, 1.0), (4341.68, 0.46), (4102.89, 0.26), (3971.20, 0.19), (3890.16, 0.15),
+    (3836.47, 0.12), (3798.98, 0.10),
 )  # fmt: skip
 #: Broad Mg II relative to broad Hbeta, and broad helium lines relative to one strength.
 BROAD_MAGNESIUM = ((2799.12, 1.3),)
-BROAD_HELIUM = ((4687.02, 1.0), (5877.25, 0.8), (4472.73, 0.15), (3204.0, 0.4), (7067.14, 0.3))
+BROAD_HELIUM = (
+    (4687.02, 1.0), (5877.25, 0.8), (4472.73, 0.15), (3889.75, 0.4), (3204.0, 0.4), (7067.14, 0.3),
+)  # fmt: skip
 
 # Fe II: air wavelength and relative strength of the strong members of multiplets 27, 28, 37, 38, 41, 42, 48, 49, ...
 _IRON = (

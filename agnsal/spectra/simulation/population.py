@@ -13,6 +13,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtr
 
 from agnsal.spectra.simulation.starlight import POPULATIONS
 
@@ -20,6 +21,10 @@ from agnsal.spectra.simulation.starlight import POPULATIONS
 HIDDEN_FRACTION = 0.37
 #: A broad Hbeta of smaller equivalent width (Angstrom) than this is not visible.
 VISIBLE_WIDTH = 1.5
+# Strong nuclei have strong lines, for the same host dilutes both, and younger hosts (Kauffmann et al. 2003, MNRAS 346,
+# 1055): the correlation of ln of equivalent widths with the activity, and ln of the light of populations by it.
+_WITH_ACTIVITY = 0.65
+_YOUNGER = 0.4
 #: Broad lines of the hidden are that much narrower: broad Halpha is found down to smaller widths than a weak Hbeta is.
 HIDDEN_VELOCITY_RATIO = 0.4
 
@@ -73,7 +78,7 @@ class AGNClass:
     oxygen_width: tuple[float, float]
     excitation: float
     oxygen_lean: float = -0.1
-    narrow_velocity: float = 475.0
+    narrow_velocity: float = 420.0
     redshift_error: float = 35.0
     broad_width: tuple[float, float] | None = None
     broad_floor: float = 0.0
@@ -86,29 +91,29 @@ TYPE1 = AGNClass(
     "type 1",
     redshift=(0.40, 0.75, 0.55),
     signal_to_noise=(18.0, 0.5),
-    nuclear_fraction=(5.0, 1.2),
-    nuclear_reddening=0.05,
+    nuclear_fraction=(4.0, 1.2),
+    nuclear_reddening=0.08,
     populations=(1.2, 1.0, 0.6, 0.4),
-    oxygen_width=(22.0, 1.0),
-    excitation=1.25,
+    oxygen_width=(19.0, 1.0),
+    excitation=1.05,
     oxygen_lean=-0.45,
-    narrow_velocity=400.0,
+    narrow_velocity=410.0,
     redshift_error=50.0,
-    broad_width=(90.0, 0.42),
+    broad_width=(95.0, 0.36),
     broad_floor=25.0,
-    broad_velocity=(4600.0, 0.45),
-    base_shift=0.18,
+    broad_velocity=(4300.0, 0.45),
+    base_shift=0.25,
     horns=0.12,
 )
 TYPE2 = AGNClass(
     "type 2",
     redshift=(0.02, 0.11, 0.07),
     signal_to_noise=(18.0, 0.6),
-    nuclear_fraction=(1.0, 5.0),
+    nuclear_fraction=(0.7, 8.0),
     nuclear_reddening=0.3,
-    populations=(1.5, 1.2, 0.6, 0.35),
-    oxygen_width=(30.0, 1.3),
-    excitation=0.6,
+    populations=(1.2, 0.9, 0.6, 0.4),
+    oxygen_width=(19.0, 1.25),
+    excitation=0.65,
 )
 INTERMEDIATE = AGNClass(
     "intermediate",
@@ -163,14 +168,18 @@ def draw_population(
     eigenvector = random.standard_normal(n)  # high: strong Fe II, weak [O III], narrow Hbeta
     table["eigenvector"] = eigenvector
 
-    table["nuclear_fraction"] = random.beta(*agn.nuclear_fraction, n)
-    table["power_law_slope"] = np.clip(random.normal(-1.75, 0.50, n), -3.0, -0.2)
+    # how much the nucleus outshines its host, as a standard normal deviate: what goes with it, goes together
+    activity = random.standard_normal(n)
+    table["activity"] = activity
+    table["nuclear_fraction"] = betaincinv(*agn.nuclear_fraction, ndtr(activity))
+    table["power_law_slope"] = np.clip(random.normal(-1.6, 0.50, n), -3.0, -0.2)
     table["nuclear_reddening"] = np.minimum(random.exponential(agn.nuclear_reddening, n), 1.0) * u.mag
-    weights = random.dirichlet(agn.populations, n)
+    weights = random.dirichlet(agn.populations, n) * np.exp(_YOUNGER * activity[:, None] * [-1.0, -1.0, 1.0, 1.0])
+    weights /= weights.sum(axis=1, keepdims=True)
     for name, weight in zip(POPULATIONS, weights.T, strict=True):
         table[f"population_{name.replace('-', '_')}"] = weight
     table["stellar_dispersion"] = np.clip(_log_normal(random, (150.0, 0.35), n), 60.0, 380.0) * _SPEED
-    table["host_reddening"] = np.minimum(random.exponential(0.12, n), 0.8) * u.mag
+    table["host_reddening"] = np.minimum(random.exponential(0.08, n), 0.8) * u.mag
 
     _draw_broad(table, agn, random, eigenvector, hidden)
     _draw_narrow(table, agn, random, eigenvector)
@@ -184,16 +193,18 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
     concealed = np.zeros(n, dtype=bool)
     beta = extinction = np.zeros(n)
     if agn.broad_width is not None:
-        beta = _log_normal(random, agn.broad_width, n)
         if agn.broad_floor:
+            beta = _log_normal(random, agn.broad_width, n)
             beta = np.maximum(beta * table["nuclear_fraction"], agn.broad_floor)
             extinction = np.minimum(random.exponential(0.08, n), 0.8)
         else:
             concealed = random.permutation(n) < round(hidden * n)
-            alpha = np.where(concealed, 80.0, 220.0) * np.exp(0.6 * random.standard_normal(n))
+            beta = np.clip(_log_normal(random, agn.broad_width, n, table["activity"]), 1.2 * VISIBLE_WIDTH, 120.0)
+            decrement = np.maximum(_log_normal(random, (8.0, 0.4), n), 3.5)
+            alpha = np.where(concealed, _log_normal(random, (50.0, 0.6), n, table["activity"]), decrement * beta)
             alpha = np.clip(alpha, 12.0, 800.0)
             faint = np.minimum(VISIBLE_WIDTH * random.uniform(0.05, 0.95, n), 0.1 * alpha)
-            beta = np.where(concealed, faint, np.clip(beta, 1.2 * VISIBLE_WIDTH, 0.25 * alpha))
+            beta = np.where(concealed, faint, beta)
             velocity = np.where(concealed, HIDDEN_VELOCITY_RATIO * velocity, velocity)
             # what weakens or hides Hbeta is dust: the decrement gives its E(B-V)
             extinction = np.maximum(2.5 * np.log10(alpha / beta / _DECREMENT), 0.0) / _SELECTIVE
@@ -205,44 +216,44 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
     table["broad_fwhm"] = velocity * _SPEED
     table["broad_shift"] = random.normal(0.0, 0.06, n) * velocity * _SPEED
     # a very broad base, mostly redshifted (population B of Sulentic et al. 2000)
-    table["very_broad_fraction"] = np.clip(random.normal(0.45, 0.15, n), 0.0, 0.8)
+    table["very_broad_fraction"] = np.clip(random.normal(0.40, 0.15, n), 0.0, 0.8)
     table["very_broad_shift"] = random.normal(agn.base_shift, 0.20, n) * velocity * _SPEED
     horned = random.random(n) < agn.horns
     table["horn_velocity"] = np.where(horned, random.uniform(0.3, 0.6, n), 0.0) * velocity * _SPEED
     table["horn_balance"] = np.clip(random.normal(0.55, 0.12, n), 0.2, 0.85)
-    iron = 0.36 * np.exp(0.5 * eigenvector + 0.35 * random.standard_normal(n))
+    iron = 0.28 * np.exp(0.5 * eigenvector + 0.45 * random.standard_normal(n))
     table["iron_ratio"] = np.clip(iron, 0.02, 2.0)
     table["helium_ratio"] = np.clip(_log_normal(random, (0.08, 0.6), n), 0.0, 0.4)
-    balmer = np.clip(random.normal(0.25, 0.12, n), 0.0, 0.7)
+    balmer = np.clip(random.normal(0.60, 0.20, n), 0.0, 1.2)
     table["balmer_continuum"] = np.zeros(n) if agn.broad_width is None else balmer
 
 
 def _draw_narrow(table: QTable, agn: AGNClass, random: np.random.Generator, eigenvector: NDArray) -> None:
     """Narrow lines: strengths relative to [O III] 5007, reddening, profile."""
     n = len(table)
-    oxygen = _log_normal(random, agn.oxygen_width, n) * np.exp(agn.oxygen_lean * eigenvector)
+    oxygen = _log_normal(random, agn.oxygen_width, n, table["activity"]) * np.exp(agn.oxygen_lean * eigenvector)
     oxygen = np.clip(oxygen, 1.5, 900.0)
     strong = np.log(oxygen / agn.oxygen_width[0])
     table["oxygen_width"] = oxygen * u.AA
-    table["narrow_fwhm"] = np.clip(_log_normal(random, (agn.narrow_velocity, 0.30), n), 200.0, 600.0) * _SPEED
+    table["narrow_fwhm"] = np.clip(_log_normal(random, (agn.narrow_velocity, 0.35), n), 200.0, 600.0) * _SPEED
     table["narrow_shift"] = np.clip(random.standard_t(3, n), -6.0, 6.0) * agn.redshift_error * _SPEED
-    table["narrow_reddening"] = np.minimum(random.exponential(0.25, n), 1.2) * u.mag
+    table["narrow_reddening"] = np.minimum(random.exponential(0.40, n), 1.5) * u.mag
     excitation = 10 ** np.clip(random.normal(agn.excitation, 0.23, n) + 0.05 * strong, 0.3, 1.3)
     table["oxygen_to_hbeta"] = excitation
     for group, mean, scatter in _RATIOS_TO_OXYGEN:
         table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n)
     for group, mean, scatter in _RATIOS_TO_HBETA:
         table[f"ratio_{group}"] = 10 ** random.normal(mean, scatter, n) / excitation
-    winged = random.random(n) < 0.75
-    table["wing_fraction"] = np.where(winged, random.uniform(0.1, 0.65, n), 0.0)
+    winged = random.random(n) < 0.7
+    table["wing_fraction"] = np.where(winged, random.uniform(0.05, 0.6, n), 0.0)
     table["wing_fwhm"] = np.clip(_log_normal(random, (950.0, 0.3), n), 600.0, 2200.0) * _SPEED
     table["wing_shift"] = -np.abs(random.normal(150.0, 150.0, n)) * _SPEED
 
 
 # log of the strength relative to [O III] 5007, or to narrow Hbeta, before reddening: mean and scatter
 _RATIOS_TO_OXYGEN = (
-    ("[O III] 4363", -1.90, 0.25),
-    ("[Ne III]", -0.98, 0.17),
+    ("[O III] 4363", -1.60, 0.30),
+    ("[Ne III]", -0.85, 0.20),
     ("[Ne V]", -1.20, 0.35),
     ("[Fe VII]", -2.00, 0.40),
 )
@@ -264,9 +275,12 @@ _DECREMENT = 2.86
 _SELECTIVE = 3.1 * ((4862.68 / 5500.0) ** -1.2 - (6564.61 / 5500.0) ** -1.2)
 
 
-def _log_normal(random: np.random.Generator, pair: tuple[float, float], n: int) -> NDArray:
-    """Log-normal deviates of a given median and scatter in ln."""
-    return pair[0] * np.exp(pair[1] * random.standard_normal(n))
+def _log_normal(
+    random: np.random.Generator, pair: tuple[float, float], n: int, activity: NDArray | float = 0.0
+) -> NDArray:
+    """Log-normal deviates of a given median and scatter in ln, part of which goes with the activity, if given."""
+    share = _WITH_ACTIVITY if np.ndim(activity) else 0.0
+    return pair[0] * np.exp(pair[1] * (share * activity + np.sqrt(1 - share**2) * random.standard_normal(n)))
 
 
 def _truncated(random: np.random.Generator, bounds: tuple[float, float, float], n: int) -> NDArray:
