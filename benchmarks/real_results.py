@@ -35,6 +35,8 @@ from real_page import page  # noqa: E402
 from repeated_splits import examined_by_splits, of_redshift, readable  # noqa: E402
 
 import agnsal  # noqa: E402
+from agnsal.figures.labels import mark_lines  # noqa: E402
+from agnsal.figures.style import AGAINST, FOR  # noqa: E402
 from agnsal.store import replacing  # noqa: E402
 
 COLORS = {"real": "#0072B2", "simulation": "#D55E00", "both": "#009E73"}
@@ -42,6 +44,9 @@ SUBTYPES = ("1.0", "1.2", "1.5", "1.8", "1.9", "2.0")
 KINDS = {"passive": "passive", "SF": "star-forming", "composite": "composite", "LINER": "LINER"}
 SIZES = (25, 50, 100, 200)
 N_SPLITS = 40
+N_CURVES = 4  # repeats of the learning curve, and seeds of the simulation alone
+N_GALAXIES = 900  # of the simulation whose machine has a fourth answer
+GALAXIES = ("passive", "star-forming")
 
 
 def machine() -> agnsal.ProbabilisticSVC:
@@ -97,13 +102,16 @@ def tuned_folds(conventions: dict[str, agnsal.SpectralSample], repeats: int) -> 
 
 
 def learning_curve(sample, simulated, repeats: int) -> QTable:
-    """Scores by number of real objects learnt from: alone, and added to the simulation."""
+    """Scores by number of real objects learnt from: alone, and added to the simulation, weighing as much as it does."""
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
 
-    def fitted(X, y):
-        return SVC(kernel="linear", C=0.07, class_weight="balanced").fit(X, y)
+    def fitted(X, y, weight=None):
+        return SVC(kernel="linear", C=0.07, class_weight="balanced").fit(X, y, sample_weight=weight)
 
-    alone = fitted(simulated.flux, simulated.labels).predict(sample.flux)
+    for seed in range(repeats):
+        other = simulated if seed == 0 else agnsal.simulate_agn(seed=seed).normalize(on_error="skip")
+        guess = fitted(other.flux, other.labels).predict(sample.flux)
+        found.setdefault(("simulation", 0), []).append(two_scores(sample.labels, guess))
     rng = np.random.default_rng(0)
     for repeat in range(repeats):
         guesses = {(how, n): np.empty(len(sample), dtype=object) for how in ("real", "both") for n in SIZES}
@@ -115,13 +123,12 @@ def learning_curve(sample, simulated, repeats: int) -> QTable:
                 some = train[np.isin(sample.ids[train], objects[:n])]
                 X, y = sample.flux[some], sample.labels[some]
                 guesses["real", n][test] = fitted(X, y).predict(sample.flux[test])
+                weight = np.repeat([1.0, len(simulated) / len(some)], [len(simulated), len(some)])
                 X, y = np.concatenate([simulated.flux, X]), np.concatenate([simulated.labels, y])
-                guesses["both", n][test] = fitted(X, y).predict(sample.flux[test])
+                guesses["both", n][test] = fitted(X, y, weight).predict(sample.flux[test])
         for key, guess in guesses.items():
             found.setdefault(key, []).append(two_scores(sample.labels, guess.astype(str)))
-    rows = [("simulation", 0, *two_scores(sample.labels, alone), 0.0, 0.0)]
-    for (how, n), scores in found.items():
-        rows.append((how, n, *np.mean(scores, axis=0), *np.std(scores, axis=0)))
+    rows = [(how, n, *np.mean(scores, axis=0), *np.std(scores, axis=0)) for (how, n), scores in found.items()]
     return QTable(rows=rows, names=("learnt from", "real objects", "first", "three", "first error", "three error"))
 
 
@@ -168,10 +175,15 @@ def maps(sample, models: dict[str, list]) -> tuple[QTable, dict[str, agnsal.Attr
     return QTable(rows=rows), drawn
 
 
+def kinds_of(files: Files) -> np.ndarray:
+    """Which kind of galaxy without AGN each row is, or an empty word."""
+    words = [str(row.get("type_judged")).split(" ")[0].split("/")[0].rstrip(",") for row in files.rows]
+    return np.array([KINDS.get(word, "") for word in words])
+
+
 def strangers(files: Files, sample, simulated, guesses_of: dict[str, Callable]) -> QTable:
     """Familiarity of what is no AGN, fitted to the simulation, and to halves of the real AGN."""
-    words = [str(row.get("type_judged")).split(" ")[0].split("/")[0].rstrip(",") for row in files.rows]
-    kinds = np.array([KINDS.get(word, "") for word in words])
+    kinds = kinds_of(files)
     halves = GroupShuffleSplit(5, test_size=0.5, random_state=0)
     fitted = {"simulation": [(agnsal.Familiarity().fit(simulated), sample)]}
     fitted["real"] = [
@@ -193,6 +205,36 @@ def strangers(files: Files, sample, simulated, guesses_of: dict[str, Callable]) 
         flagged = np.mean([familiarity.flag(agn).mean() for familiarity, agn in pairs])
         rows.append(("AGN", len(sample), name, "–", f"{flagged:.0%}", "–"))
     return QTable(rows=rows, names=("kind", "n", "learnt from", "AUC against AGN", "flagged", "called"))
+
+
+def fourth_answer(files: Files, sample, repeats: int) -> QTable:
+    """Machines that know galaxies: what they call each kind, and how well P(galaxy) tells it from AGN."""
+    kinds = kinds_of(files)
+    some = np.flatnonzero(kinds != "")
+    flux = np.concatenate([sample.flux, files.sample.flux[some]])
+    kind = np.concatenate([sample.labels, kinds[some]])
+    objects = np.concatenate([sample.ids, files.sample.ids[some]])
+    learnt = np.where(np.isin(kind, GALAXIES), "galaxy", kind)
+    names = np.array(sorted({*CLASSES, "galaxy"}))
+    simulated = agnsal.simulate_agn(seed=0, n_galaxy=N_GALAXIES).normalize(on_error="skip")
+    said = {"simulation": machine().fit(simulated).predict_proba(flux), "real": np.zeros((len(flux), len(names)))}
+    for repeat in range(repeats):
+        folds_ = StratifiedGroupKFold(5, shuffle=True, random_state=repeat).split(flux, kind, objects)
+        for train, test in folds_:
+            train = train[np.isin(learnt[train], names)]
+            said["real"][test] += machine().fit(flux[train], learnt[train]).predict_proba(flux[test]) / repeats
+    agn, galaxy = np.isin(kind, CLASSES), list(names).index("galaxy")
+    rows = []
+    for one in (*CLASSES, *KINDS.values()):
+        here = kind == one
+        for name, probabilities in said.items():
+            called = names[probabilities[here].argmax(axis=1)]
+            shares = [f"{np.mean(called == label):.0%}" for label in (*CLASSES, "galaxy")]
+            both = agn | here
+            auc = "–" if one in CLASSES else f"{roc_auc_score(here[both], probabilities[both, galaxy]):.2f}"
+            rows.append((one, int(here.sum()), name, *shares, auc))
+    called = tuple(f"called {name}" for name in (*CLASSES, "galaxy"))
+    return QTable(rows=rows, names=("real", "n", "learnt from", *called, "AUC of P(galaxy) against AGN"))
 
 
 def label_noise(sure: np.ndarray, wrong: np.ndarray) -> QTable:
@@ -284,7 +326,9 @@ def draw(folder: Path, curve: QTable, reliability: QTable, drawn: dict[str, agns
                 label=label,
                 capsize=2,
             )
-        level = curve[curve["learnt from"] == "simulation"][column][0]
+        alone = curve[curve["learnt from"] == "simulation"][0]
+        level, error = alone[column], alone[f"{column} error"]
+        ax.axhspan(level - error, level + error, color=COLORS["simulation"], alpha=0.15, linewidth=0)
         ax.axhline(level, color=COLORS["simulation"], linestyle="--", label="simulation only")
         ax.set(xlabel="real objects learnt from", ylabel="balanced accuracy", title=title, xscale="log")
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
@@ -306,23 +350,13 @@ def draw(folder: Path, curve: QTable, reliability: QTable, drawn: dict[str, agns
     fig.savefig(folder / "real_scores.png", dpi=110)
     fig, axes = plt.subplots(2, 1, figsize=(9.5, 4.6), layout="constrained", sharex=True)
     for ax, (name, attribution) in zip(axes, drawn.items(), strict=True):
-        mean = attribution.values.mean(axis=0)
-        ax.fill_between(attribution.grid.centers.value, np.minimum(mean, 0), 0, color="#D55E00", linewidth=0)
-        ax.fill_between(attribution.grid.centers.value, np.maximum(mean, 0), 0, color="#0072B2", linewidth=0)
-        for line in ("Hbeta", "Hgamma", "Hdelta", "[O III] 5007", "[O III] 4959"):
-            at = agnsal.find_line(line).wavelength
-            ax.axvline(getattr(at, "value", at), color="0.5", linewidth=0.6, linestyle=":")
-            if ax is axes[0]:
-                ax.annotate(
-                    line,
-                    (getattr(at, "value", at), 1.0),
-                    xycoords=("data", "axes fraction"),
-                    rotation=90,
-                    ha="center",
-                    va="bottom",
-                    fontsize="x-small",
-                )
+        mean, edges = attribution.values.mean(axis=0), attribution.grid.edges.value
+        ax.stairs(np.minimum(mean, 0), edges, color=AGAINST, fill=True)
+        ax.stairs(np.maximum(mean, 0), edges, color=FOR, fill=True)
+        ax.set_xlim(edges[0], edges[-1])
         ax.set_ylabel(f"{name}-trained")
+    for ax in axes:
+        mark_lines(ax, attribution.grid, ("Hdelta", "Hgamma", "Hbeta", "[O III] 4959", "[O III] 5007"))
     fig.supylabel("mean gradient of log-odds(type 1)", fontsize="medium")
     axes[1].set_xlabel("Rest wavelength [Å]")
     fig.savefig(folder / "real_maps.png", dpi=110)
@@ -347,7 +381,7 @@ def main() -> None:
     tell("out of fold")
     sure = np.array([float(row.get("sure", np.nan)) for row in known])
     surveys = np.array([str(row.get("survey", "")) for row in known])
-    curve = learning_curve(sample, simulated, max(2, options.repeats // 2))
+    curve = learning_curve(sample, simulated, min(N_CURVES, options.repeats))
     tell("learning curve")
     reliability = calibration(sample, probabilities, said)
     table_of_maps, drawn = maps(sample, {"real": by_folds, "simulation": [from_simulation]})
@@ -368,6 +402,7 @@ def main() -> None:
         "strangers": strangers(
             files, sample, simulated, {"real": whole.predict, "simulation": from_simulation.predict}
         ),
+        "fourth": fourth_answer(files, sample, options.repeats),
         "noise": label_noise(sure, guesses["real"] != sample.labels),
         "suspicious": suspicious(sample),
         "displaced": displaced(sample),
