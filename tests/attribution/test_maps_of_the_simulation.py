@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from agnsal import AgnsalWarning, ProbabilisticSVC, find_line, saliency, simulate_agn
+from agnsal import ProbabilisticSVC, find_line, saliency, simulate_agn
 
 
 @pytest.mark.parametrize("classes", [("type 1", "type 2"), ("type 1", "type 2", "intermediate")], ids=["two", "three"])
 def test_wings_of_hbeta_speak_for_type1_and_its_core_against(classes):
-    with pytest.warns(AgnsalWarning, match="16 of 3346 spectra left out"):
-        sample = simulate_agn(seed=0).normalize(window=None, on_error="skip")
+    sample = simulate_agn(seed=0).normalize(window=None)
     labels = np.asarray(sample.labels)
     rows = np.flatnonzero(np.isin(labels, classes))
     train, test = train_test_split(rows, test_size=0.2, random_state=1055717)

@@ -117,7 +117,7 @@ def test_tables_and_words():
         sets = prediction_sets(MODEL, CALIBRATION, None, odd, familiarity=familiarity)
     assert sets.unfamiliar.any()
     assert "nothing is guaranteed" in str(sets)
-    table = prediction_sets(MODEL, CALIBRATION, None, NEW).to_table()
+    table = prediction_sets(MODEL, CALIBRATION, None, NEW, level=0.98).to_table()
     several = table[table["size"] > 1]
     assert len(several)
     assert " or " in several["set"][0]

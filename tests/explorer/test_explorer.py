@@ -288,7 +288,7 @@ def test_verdicts_are_kept_and_exported(opened):
 
 def test_hostile_names_are_text(opened):
     n = len(HOSTILE)
-    labels = np.array([HOSTILE[k % 3] for k in range(len(SAMPLE))])
+    labels = np.array(HOSTILE[:3])[np.unique(SAMPLE.labels, return_inverse=True)[1]]
     ids = [f"{HOSTILE[k]} {k}" if k < n else f"object {k}" for k in range(len(SAMPLE))]
     sample = labelled(labels, ids=ids)
     sample.table[HOSTILE[0]] = np.arange(len(sample))

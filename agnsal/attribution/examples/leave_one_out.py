@@ -36,7 +36,8 @@ def leave_one_out_changes(expansion: KernelExpansion, kernel: NDArray[np.float64
     values = among @ C + expansion.intercepts
     change = -kernel[:, :, None] * C
     for p in range(C.shape[1]):
-        free = np.flatnonzero((C[:, p] != 0) & (np.abs(1.0 - np.sign(C[:, p]) * values[:, p]) < _AT_THE_MARGIN))
+        margin = np.abs(1.0 - np.sign(C[:, p]) * values[:, p])
+        free = np.flatnonzero((C[:, p] != 0) & (margin < _AT_THE_MARGIN) & ~_at_the_bound(C[:, p]))
         if not free.size:
             continue
         system = np.ones((free.size + 1, free.size + 1))
@@ -49,3 +50,16 @@ def leave_one_out_changes(expansion: KernelExpansion, kernel: NDArray[np.float64
         own = np.diag(inverse)[:-1]
         change[:, free, p] = -moved[:, :-1] * (C[free, p] / np.where(np.abs(own) > 0, own, np.inf))
     return change
+
+
+def _at_the_bound(coefficients: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Vectors at the bound, where it can be told: the largest of their sign, if more than one is as large.
+
+    No two that are free are equal to the last digits; one at the bound can lie at the margin by chance.
+    """
+    bound = np.zeros(coefficients.shape, dtype=bool)
+    for sign in (-1.0, 1.0):
+        size = sign * coefficients
+        most = size >= size.max(initial=0.0) * (1 - 1e-12)
+        bound |= most & (size > 0) & (np.count_nonzero(most) > 1)
+    return bound

@@ -80,7 +80,7 @@ def remove_lines(
     >>> import agnsal
     >>> sample = agnsal.simulate_agn(1, 1, 0, seed=1).normalize()
     >>> bare = remove_lines(sample, ["[O III] 4959", "[O III] 5007"])
-    >>> bool((bare.flux <= sample.flux + 0.1).all())
+    >>> bool(bare.flux[1].max() < sample.flux[1].max())
     True
     """
     asked = _asked(sample, lines, part)
