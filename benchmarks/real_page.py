@@ -48,8 +48,8 @@ def in_short(found: Mapping[str, QTable]) -> str:
         f"machines that learnt from real spectra, and {hidden['simulation']} by that of the simulation.",
         f"Familiarity with the simulated AGN tells passive galaxies with an AUC of "
         f"{galaxies['passive', 'simulation']}, star-forming ones with {galaxies['star-forming', 'simulation']}; "
-        f"with real AGN {galaxies['passive', 'real']} and {galaxies['star-forming', 'real']}. P(galaxy) of a machine that "
-        f"learnt simulated galaxies does so with {fourth['passive', 'simulation']} and "
+        f"with real AGN {galaxies['passive', 'real']} and {galaxies['star-forming', 'real']}. P(galaxy) of a machine "
+        f"that learnt simulated galaxies does so with {fourth['passive', 'simulation']} and "
         f"{fourth['star-forming', 'simulation']}, of one that learnt real ones with {fourth['passive', 'real']} and "
         f"{fourth['star-forming', 'real']}.",
     ]
@@ -97,8 +97,8 @@ alone*: a small tree that sees no spectrum.
 ## How many real spectra are needed
 
 Learning curve: balanced accuracy on objects that were not learnt from, by number of real objects; mean and standard
-deviation over four repeats of five folds, of the simulation alone over four of its seeds. Real spectra that are added to
-the simulation weigh, together, as much as it does.
+deviation over four repeats of five folds, of the simulation alone over four of its seeds. Real spectra that are added
+to the simulation weigh, class by class, as much as it does.
 
 ![Balanced accuracy by number of real objects; calibration of the probabilities](figures/real_scores.png)
 

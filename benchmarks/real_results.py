@@ -24,6 +24,7 @@ import numpy as np
 from astropy.table import QTable, vstack
 from real_folds import GRIDS, scored
 from scipy.stats import beta
+from simulation_realism import as_heavy
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 from sklearn.svm import SVC
@@ -123,7 +124,7 @@ def learning_curve(sample, simulated, repeats: int) -> QTable:
                 some = train[np.isin(sample.ids[train], objects[:n])]
                 X, y = sample.flux[some], sample.labels[some]
                 guesses["real", n][test] = fitted(X, y).predict(sample.flux[test])
-                weight = np.repeat([1.0, len(simulated) / len(some)], [len(simulated), len(some)])
+                weight = np.append(np.ones(len(simulated)), as_heavy(y, simulated.labels))
                 X, y = np.concatenate([simulated.flux, X]), np.concatenate([simulated.labels, y])
                 guesses["both", n][test] = fitted(X, y, weight).predict(sample.flux[test])
         for key, guess in guesses.items():
@@ -221,8 +222,8 @@ def fourth_answer(files: Files, sample, repeats: int) -> QTable:
     for repeat in range(repeats):
         folds_ = StratifiedGroupKFold(5, shuffle=True, random_state=repeat).split(flux, kind, objects)
         for train, test in folds_:
-            train = train[np.isin(learnt[train], names)]
-            said["real"][test] += machine().fit(flux[train], learnt[train]).predict_proba(flux[test]) / repeats
+            known = train[np.isin(learnt[train], names)]
+            said["real"][test] += machine().fit(flux[known], learnt[known]).predict_proba(flux[test]) / repeats
     agn, galaxy = np.isin(kind, CLASSES), list(names).index("galaxy")
     rows = []
     for one in (*CLASSES, *KINDS.values()):

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from line_fits import fit_lines
 from numpy.typing import NDArray
-from simulation_realism import CLASSIFIERS, balanced_accuracies, real_sample
+from simulation_realism import CLASSIFIERS, as_heavy, balanced_accuracies, real_sample
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
@@ -177,8 +177,8 @@ def transfer(
         for name, make in CLASSIFIERS.items():
             model = make().fit(sample.flux, sample.labels)
             scores[name] = {key: balanced_accuracies(model, judge) for key, judge in judges.items()}
-        # a real spectrum stands for as many as makes the two kinds weigh the same
-        weight = np.repeat([1.0, len(sample) / len(added)], [len(sample), len(added)])
+        # a real spectrum stands for as many as makes the two kinds weigh the same in each class
+        weight = np.append(np.ones(len(sample)), as_heavy(added.labels, sample.labels))
         flux, labels = np.concatenate([sample.flux, added.flux]), np.concatenate([sample.labels, added.labels])
         model = CLASSIFIERS["linear"]().fit(flux, labels, sample_weight=weight)
         scores["linear, real added"] = {key: balanced_accuracies(model, judge) for key, judge in judges.items()}

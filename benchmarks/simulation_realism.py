@@ -60,6 +60,11 @@ def real_sample(folder: Path, min_coverage: float = 0.8) -> SpectralSample:
     return sample.normalize()
 
 
+def as_heavy(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Weights with which each class of the labels weighs as much as that class does among the others."""
+    return np.array([np.sum(others == label) / np.sum(labels == label) for label in labels])
+
+
 def balanced_accuracies(model: Any, real: SpectralSample) -> tuple[float, float]:
     """Balanced accuracy of type 1 versus the rest, and of the three classes."""
     predicted = model.predict(real.flux)

@@ -21,12 +21,15 @@ from agnsal.embedding import SpectralEmbedding
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.seeds import Seed, seed_of
+from agnsal.spectra.editing.imputation import ProbabilisticPCA
 from agnsal.spectra.normalization import Divisor
 from agnsal.spectra.sample import SpectralSample
 
 #: Members of each class in the sample of the paper, and in a small one for a quick look; galaxies last.
 SIZES = {"paper": (680, 2145, 521, 900), "small": (100, 200, 100, 150)}
 #: Kernels of the paper with the C and the gamma it chose for them (a linear kernel has no gamma).
+#: Components of the model that fills what a spectrum lacks, at most, and training spectra that it is fitted to.
+_FILLING, _FITTED_TO = 8, 1000
 KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "scale"), "rbf": (34.0, 0.003)}
 
 
@@ -46,6 +49,9 @@ class TrainedClassifier(Displayed):
         The training sample on a map.
     description : str
         In a few words: which kernel, trained on what. If the sample is simulated it says so.
+    imputation : ProbabilisticPCA or None
+        Fills the bins that a spectrum lacks from those it has, as training spectra would have it, before anything is
+        asked of the machine. None, of a training sample too small for it: they are bridged by straight lines.
 
     See Also
     --------
@@ -58,6 +64,7 @@ class TrainedClassifier(Displayed):
     refits: tuple[ProbabilisticSVC, ...] = ()
     embedding: SpectralEmbedding | None = None
     description: str = ""
+    imputation: ProbabilisticPCA | None = None
 
     @classmethod
     def train(
@@ -116,7 +123,7 @@ class TrainedClassifier(Displayed):
             embedding = SpectralEmbedding(perplexity=50, random_state=seeds[-1]).fit(training)
             bar.update()
         bar.close()
-        return cls(machine, training, tuple(refits), embedding, description)
+        return cls(machine, training, tuple(refits), embedding, description, _imputation(training))
 
     def __repr__(self) -> str:
         kernel, refits = self.machine.kernel_.name, len(self.refits)
@@ -129,6 +136,7 @@ class TrainedClassifier(Displayed):
             ["trained on", f"{len(self.training)} spectra"],
             ["refits", str(len(self.refits))],
             ["map", "none" if self.embedding is None else "t-SNE of the training sample"],
+            ["gaps", "bridged by straight lines" if self.imputation is None else "filled from what was observed"],
         ]
         return Table("TrainedClassifier", rows)
 
@@ -162,6 +170,8 @@ class TrainedClassifier(Displayed):
                 refit.write(partial / f"refit-{number}.npz")
             if self.embedding is not None:
                 self.embedding.write(partial / "embedding.npz")
+            if self.imputation is not None:
+                self.imputation.write(partial / "imputation.npz")
             (partial / "description.txt").write_text(self.description, encoding="utf-8")
             partial.replace(folder)
         except OSError as error:
@@ -190,7 +200,7 @@ class TrainedClassifier(Displayed):
             If a file is missing or damaged.
         """
         folder = Path(folder)
-        embedding = folder / "embedding.npz"
+        embedding, imputation = folder / "embedding.npz", folder / "imputation.npz"
         description = folder / "description.txt"
         return cls(
             ProbabilisticSVC.read(folder / "machine.npz"),
@@ -198,6 +208,7 @@ class TrainedClassifier(Displayed):
             tuple(ProbabilisticSVC.read(path) for path in sorted(folder.glob("refit-*.npz"))),
             SpectralEmbedding.read(embedding) if embedding.is_file() else None,
             description.read_text(encoding="utf-8") if description.is_file() else "",
+            ProbabilisticPCA.read(imputation) if imputation.is_file() else None,
         )
 
 
@@ -249,6 +260,7 @@ def default_classifier(
             kernel,
             size,
             "galaxies",
+            "filled",
             *([] if by == "window" else [by]),
             *(f"{name}{version}" for name, version in sorted(versions().items())),
         ]
@@ -272,6 +284,15 @@ def default_classifier(
     )
     made.write(kept)
     return made
+
+
+def _imputation(training: SpectralSample) -> ProbabilisticPCA | None:
+    """The model of the training spectra that fills the gaps of others; none where they are too few."""
+    some = training[:: max(1, len(training) // _FITTED_TO)]
+    try:
+        return ProbabilisticPCA(min(_FILLING, len(some) // 20)).fit(some)
+    except AgnsalError:
+        return None
 
 
 def _folder(folder: str | os.PathLike | None) -> Path:

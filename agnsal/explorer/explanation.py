@@ -27,6 +27,7 @@ from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.svc import ProbabilisticSVC
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
+from agnsal.spectra.editing.imputation import ProbabilisticPCA
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.spectra.lines import with_labels
 from agnsal.spectra.origin import check_alike
@@ -74,7 +75,8 @@ class SpectrumExplanation(Displayed):
         Of the log-odds of the predicted class: a property of the classifier, nearly the same for every spectrum where
         the machine is linear.
     filled : QTable or None
-        Where bins were not observed: the probabilities when they are filled otherwise, with the mean of each class.
+        Where bins were not observed: the probabilities when they are filled from what was observed (as everywhere
+        here, if the classifier has an `imputation`), with straight lines, and with the mean of each class.
     """
 
     sample: SpectralSample
@@ -206,8 +208,9 @@ def explain_spectrum(
 
     The question is why this class and not the next best one. What is shared out is the difference of the log-odds of
     that pair between the spectrum and the mean spectrum of the rival class, by exact Shapley values, so that the
-    answer is about this object's lines; bins that were not observed are left as they are in both and get nothing.
-    Beside each share stands the experiment that it predicts.
+    answer is about this object's lines; bins that were not observed are alike in both and get nothing. They are filled
+    from what was observed of the spectrum (`TrainedClassifier.imputation`), and drawn anew for the errors. Beside each
+    share stands the experiment that it predicts.
 
     Parameters
     ----------
@@ -268,8 +271,9 @@ def explain_spectrum(
     check_alike(classifier.training, mine, "the classifier was trained on spectra whose")
     if mine.mask.all():
         raise AgnsalError(f"{mine.ids[0]}: no bin of the grid was observed; there is nothing to explain.")
-    machine = classifier.machine
-    noisy = _draws(mine, n_draws, seed_of(random_state))
+    machine, imputation = classifier.machine, classifier.imputation
+    noisy = _draws(mine, n_draws, seed_of(random_state), imputation)
+    mine = mine if imputation is None else imputation.impute(mine)
     probability = machine.predict_proba(mine.flux)[0]
     predicted, rival = (str(machine.classes_[k]) for k in np.argsort(-probability, kind="stable")[:2])
 
@@ -362,14 +366,17 @@ def _shares(
     )
 
 
-def _draws(mine: SpectralSample, n_draws: int, seed: int) -> SpectralSample | None:
-    """The spectrum with noise of the size of its errors added, again and again; None without errors."""
+def _draws(mine: SpectralSample, n_draws: int, seed: int, imputation: ProbabilisticPCA | None) -> SpectralSample | None:
+    """The spectrum with noise of the size of its errors, and its gaps filled, again and again; None without errors."""
     good = ~mine.mask[0]
     if mine.ivar is None or not (mine.ivar[0, good] > 0).any():
         return None
     sigma = np.where(good, noise_level(mine.flux, mine.ivar, mine.mask)[0], 0.0)
-    noise = np.random.default_rng(seed).standard_normal((n_draws, len(mine.grid)))
-    return mine[[0] * n_draws].with_flux(mine.flux + sigma * noise)
+    rng = np.random.default_rng(seed)
+    noisy = mine[[0] * n_draws].with_flux(mine.flux + sigma * rng.standard_normal((n_draws, len(mine.grid))))
+    if imputation is None or good.all():
+        return noisy
+    return next(imputation.draws(noisy, 1, random_state=rng))
 
 
 def _probability_table(classifier: TrainedClassifier, mine: SpectralSample, noisy: SpectralSample | None) -> QTable:
@@ -404,14 +411,19 @@ def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.
 
 
 def _filled_otherwise(classifier: TrainedClassifier, mine: SpectralSample) -> QTable | None:
-    """Probabilities with the unobserved bins filled with the mean of each class instead of bridged."""
+    """Probabilities with the unobserved bins as they are filled here, and with straight lines or means of classes."""
     bad = mine.mask[0]
     if not bad.any():
         return None
     machine = classifier.machine
-    filled = [np.where(bad, class_mean(classifier.training, label), mine.flux[0]) for label in machine.classes_]
-    table = QTable({"filled_with": ["straight lines", *(f"mean {label}" for label in machine.classes_)]})
-    values = machine.predict_proba(np.vstack([mine.flux, *filled]))
+    filled = {} if classifier.imputation is None else {"what was observed": mine.flux[0]}
+    filled["straight lines"] = mine.with_mask(mine.mask).flux[0]
+    filled |= {
+        f"mean {label}": np.where(bad, class_mean(classifier.training, label), mine.flux[0])
+        for label in machine.classes_
+    }
+    table = QTable({"filled_with": list(filled)})
+    values = machine.predict_proba(np.vstack(list(filled.values())))
     for label, column in zip(machine.classes_.astype(str), values.T, strict=True):
         table[label] = column
         table[label].info.format = ".4f"

@@ -239,7 +239,7 @@ def _html(explanation: SpectrumExplanation, picture: BytesIO) -> str:
             ("What makes it unlike the training sample, by share of the squared distance", explanation.unlike),
             ("The least change that would make it the next class", _least_change(explanation)),
             ("Which training spectra decided", explanation.decided),
-            ("Probabilities with the unobserved bins filled otherwise", explanation.filled),
+            ("Probabilities with the unobserved bins filled in several ways", explanation.filled),
         )
         if table is not None and len(table)
     )

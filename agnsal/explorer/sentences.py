@@ -78,12 +78,12 @@ def of_the_unobserved(lines: QTable, filled: QTable, predicted: str, observed: f
     values = filled[predicted]
     if len(winners) > 1:
         return (
-            f"{missing}, and the class depends on it: with the means of the classes in place of straight lines there "
-            f"P({predicted}) is {_between(values)}."
+            f"{missing}, and the class depends on it: filled from what was observed, with straight lines or with the "
+            f"means of the classes, P({predicted}) is {_between(values)}."
         )
     return (
         f"{missing}; no credit is given there, and the class does not depend on it: P({predicted}) is "
-        f"{_between(values)} with straight lines or the mean of any class."
+        f"{_between(values)} however it is filled."
     )
 
 

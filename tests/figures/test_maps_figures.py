@@ -36,7 +36,9 @@ def test_a_change_is_drawn_over_the_first_epoch(explained):
     model, sample = explained
     change = explain_change(model, sample[:1], sample[40:41], target="type 1")
     ax = plot_change(change, epochs=("MJD $1", "MJD 2"))
-    np.testing.assert_array_equal(ax.lines[-1].get_ydata(), np.where(sample.mask[0] | sample.mask[40], np.nan, sample.flux[0]))
+    np.testing.assert_array_equal(
+        ax.lines[-1].get_ydata(), np.where(sample.mask[0] | sample.mask[40], np.nan, sample.flux[0])
+    )
     assert f"{change.values.sum():+.2f}" in ax.get_title(loc="left")
     assert ax.get_legend().get_texts()[0].get_text() == r"MJD \$1"
     ax.figure.canvas.draw()

@@ -13,7 +13,7 @@ from agnsal.display import Displayed, Table
 from agnsal.errors import AgnsalError
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.grid import GRID_ARRAYS, WavelengthGrid
-from agnsal.spectra.origin import ORIGIN_HEADER, Origin
+from agnsal.spectra.origin import ORIGIN_HEADER, Origin, check_alike
 from agnsal.spectra.sample import SpectralSample
 from agnsal.store import Array, Stored
 
@@ -169,7 +169,11 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         """
         self._check_fitted()
         observed = _observed(sample)
-        self.learnt_from_.check(sample, "the imputation was learnt from spectra whose")
+        whose = "the imputation was learnt from spectra whose"
+        if sample.normalization is None:  # it does not say
+            check_alike(self.learnt_from_, sample, whose)
+        else:
+            self.learnt_from_.check(sample, whose)
         return self._expect(*observed)[:2]
 
     def impute(self, sample: SpectralSample) -> SpectralSample:
