@@ -85,7 +85,8 @@ class Files:
                 if path.is_dir():
                     raise AgnsalError(f"the catalogue names no file here: {path.name} is a folder.")
                 spectra, refused = self._spectra(path)
-                yield from (self._chosen(path, row, spectra, refused) for row in rows)
+                named = {self._name(one, place): one for place, one in reversed(list(enumerate(spectra)))}
+                yield from (self._chosen(path, row, spectra, named, refused) for row in rows)
             except AgnsalError as error:
                 yield from (error for _ in rows)
 
@@ -100,26 +101,29 @@ class Files:
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         return spectra, "".join(refused)
 
-    def _chosen(self, path: Path, row: int, spectra: list[Spectrum], refused: str) -> Spectrum | AgnsalError:
+    def _name(self, spectrum: Spectrum, place: int) -> str:
+        """What a row of the table names a spectrum of a file by."""
+        return str(spectrum.meta.get("row", place) if "index" in self.rows.colnames else spectrum.meta["object_id"])
+
+    def _chosen(
+        self, path: Path, row: int, spectra: list[Spectrum], named: Mapping[str, Spectrum], refused: str
+    ) -> Spectrum | AgnsalError:
         """The spectrum that a row means, or why there is none."""
         known = next(iter(id_columns(self.rows)), None)
         wanted = texts(self.rows[known][row : row + 1])[0] if known else ""
         lines = [line.strip() for line in refused.splitlines()[1:]]
         if "index" in self.rows.colnames:
             index = texts(self.rows["index"][row : row + 1])[0]
-            for place, one in enumerate(spectra):
-                if str(one.meta.get("row", place)) == index:
-                    return one
+            if index in named:
+                return named[index]
             wanted = wanted or f"row {index or 'unknown'} (its index)"
         elif len(spectra) == 1 and not refused:
             found = str(spectra[0].meta["object_id"])
             if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
                 return AgnsalError(f"{path.name}: holds the spectrum of {found}, and the catalogue says {wanted}.")
             return spectra[0]
-        else:
-            for one in spectra:
-                if str(one.meta["object_id"]) == wanted:
-                    return one
+        elif wanted in named:
+            return named[wanted]
         cause = next((line for line in lines if f"(object {wanted})" in line), "")
         cause = cause or next((line for line in lines if "(object " not in line), "")
         if cause:

@@ -202,7 +202,7 @@ def test_a_file_that_says_it_is_of_another_object(folder):
 
     for wanted, good in (("406-51869-374", True), ("406-51869-375", False), ("my favourite", True)):
         files = Files([folder / "s1.ecsv"], QTable({"object_id": [wanted]}))
-        chosen = files._chosen(folder / "s1.ecsv", 0, [spectrum], "")
+        chosen = files._chosen(folder / "s1.ecsv", 0, [spectrum], {}, "")
         assert isinstance(chosen, agnsal.AgnsalError) != good
 
 
