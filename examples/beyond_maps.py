@@ -87,6 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     quantities = {name: sample.truth.table[name] for name in CONCEPTS}
     concepts = agnsal.concept_sensitivity(model, training, quantities, "type 1", random_state=SEED)
+    save(options, "concepts", concepts.plot())
     text += ["## Does it use the physics?", "", *indented(concepts)]
     with replacing(options.output / "beyond_maps.md") as side:
         side.write_text("\n".join(text), encoding="utf-8")

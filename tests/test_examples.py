@@ -107,7 +107,7 @@ def test_what_a_referee_asks_is_answered(repository, monkeypatch, tmp_path):
     beyond_maps.main(["--quick", "--quiet", "--output", str(tmp_path)])
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert {"training_influence.png", "broad_hbeta.png", "least_change.png"} <= figures
-    assert {"unfamiliar.png", "prediction_sets.png", "ambiguity.png", "conditional.png"} <= figures
+    assert {"unfamiliar.png", "prediction_sets.png", "ambiguity.png", "conditional.png", "concepts.png"} <= figures
     words = (tmp_path / "beyond_maps.md").read_text(encoding="utf-8")
     assert words.count("## ") == 5
     assert "broad Hbeta flux" in words

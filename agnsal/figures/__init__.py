@@ -8,6 +8,7 @@ from agnsal.figures.benchmark import plot_scores, plot_truth_and_maps
 from agnsal.figures.change import plot_change
 from agnsal.figures.checks import plot_removal
 from agnsal.figures.comparison import plot_comparison
+from agnsal.figures.concepts import plot_concepts
 from agnsal.figures.confusion import plot_confusion
 from agnsal.figures.counterfactual import plot_counterfactual
 from agnsal.figures.embedding import plot_embedding
@@ -28,6 +29,7 @@ __all__ = [
     "plot_change",
     "plot_class_gradients",
     "plot_comparison",
+    "plot_concepts",
     "plot_confusion",
     "plot_counterfactual",
     "plot_embedding",

@@ -17,8 +17,8 @@ from agnsal.figures.style import PALETTE
 
 HERE = Path(__file__).parent
 CONCEPTS = {
-    "width of broad Hbeta (equivalent)": "broad_hbeta_width", "FWHM of broad lines": "broad_fwhm",
-    "Fe II / Hbeta": "iron_ratio", "width of [O III] (equivalent)": "oxygen_width",
+    "equivalent width of broad Hbeta": "broad_hbeta_width", "FWHM of broad lines": "broad_fwhm",
+    "Fe II / Hbeta": "iron_ratio", "equivalent width of [O III]": "oxygen_width",
     "share of the nucleus": "nuclear_fraction", "slope of the power law": "power_law_slope",
 }  # fmt: skip
 
@@ -85,19 +85,9 @@ def concepts() -> None:
     model = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, class_weight="balanced", random_state=0).fit(training)
     found = agnsal.concept_sensitivity(
         model, training, {words: truth[name] for words, name in CONCEPTS.items()}, "type 1", "log_odds", random_state=0
-    ).to_table()
+    )
     print(found)
-    found = found[found["known"]]
-    figure, ax = plt.subplots(figsize=(6.0, 2.9), layout="constrained")
-    known = found["p_value"] < 0.05
-    colors = np.where(known, PALETTE[0], "0.75")
-    ax.barh(found["quantity"], found["sensitivity"], color=colors)
-    ax.invert_yaxis()
-    ax.axvline(0, color="0.3", linewidth=0.8)
-    ax.set_xlabel("Log-odds of type 1 per scatter of the quantity")
-    ax.set_title("Blue: more than shuffled quantities (p < 0.05)", loc="left", fontsize="medium")
-    ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "concepts.png", dpi=110)
+    found.plot().figure.savefig(HERE / "concepts.png", dpi=150)
 
 
 def prediction_sets() -> None:

@@ -1,9 +1,12 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from sklearn.neural_network import MLPClassifier
 
 from agnsal import AgnsalError, Network, ProbabilisticSVC, concept_sensitivity, simulate_agn
 from agnsal.attribution.networks.activations import view_layer
+from agnsal.figures.style import AGAINST
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,24 @@ def test_what_is_used_what_is_not_and_what_is_not_known():
     assert found.to_table()["quantity"][0] == "used"
     with pytest.raises(AgnsalError, match="none of absent is known"):
         concept_sensitivity(machine, X, {"absent": absent}, "up")
+
+
+def test_the_figure_shows_what_was_found():
+    """A bar of the mean for what is known, strong where it beats shuffled quantities, and none for the rest."""
+    X, used, unused, absent = planted()
+    machine = ProbabilisticSVC("linear", C=0.01, random_state=0).fit(X, np.where(used > 0, "up", "down"))
+    quantities = {"absent": absent, "unused": unused, "-used": -used}
+    found = concept_sensitivity(machine, X, quantities, "up", "decision", random_state=0)
+    ax = found.plot()
+    assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == ["-used", "unused", "absent"]
+    bars = {round(bar.get_y() + bar.get_height() / 2): bar for bar in ax.patches if bar.get_width() and bar.get_alpha()}
+    assert set(bars) == {0, 1}
+    assert bars[0].get_width() == pytest.approx(found.values[:, 2].mean())
+    assert bars[0].get_facecolor()[:3] == to_rgb(AGAINST)
+    assert bars[0].get_alpha() == 1
+    assert (found.p_values[1] < 0.05) == (bars[1].get_alpha() == 1)
+    assert "decision(up)" in ax.get_xlabel()
+    plt.close(ax.figure)
 
 
 def test_a_linear_output_of_a_quantity_has_its_slope():

@@ -66,6 +66,10 @@ def every_figure(text):
         before=sample, spectra=sample.with_flux(3 + VALUES), target=names, flipped=np.array([True, False]),
         path=np.array([[0.1, 0.5]] * 2), words=lambda *_: text,
     )  # fmt: skip
+    concepts = SimpleNamespace(
+        names=(text, "Hbeta"), values=np.array([[0.1, np.nan], [0.3, np.nan]]), known=np.array([True, False]),
+        scores=np.array([0.9, 0.1]), p_values=np.array([0.01, np.nan]), target=text, output="log_odds",
+    )  # fmt: skip
     sets = Sized(
         classes_=names, level=0.9, sets=np.array([[True, True], [False, True]]), unfamiliar=np.array([True, False]),
         coverage=lambda _: QTable({"class": names, "coverage": [0.9, 0.8], "low": [0.8, 0.7], "high": [1.0, 0.9]}),
@@ -80,6 +84,7 @@ def every_figure(text):
             {text: made, "third": replace(made, values=VALUES[::-1])}, title=text, ax=ax
         ),
         "plot_comparison": lambda ax: figures.plot_comparison({text: made, "third": made}, ax=ax, title=text),
+        "plot_concepts": lambda ax: figures.plot_concepts(concepts, ax=ax),
         "plot_confusion": lambda ax: figures.plot_confusion(names, names, ax=ax),
         "plot_counterfactual": lambda ax: figures.plot_counterfactual(edited, ax=ax, title=text),
         "plot_embedding": lambda ax: figures.plot_embedding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from astropy.table import QTable
@@ -21,6 +21,9 @@ from agnsal.errors import AgnsalError
 from agnsal.models.validation import as_learnt, flux_of
 from agnsal.seeds import Seed
 from agnsal.spectra.sample import SpectralSample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PENALTIES = np.logspace(-2, 6, 17)
 
@@ -98,6 +101,22 @@ class ConceptSensitivity(Displayed):
             table[name].info.format = ".2g"
         return table
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how much each quantity changes the output; see `agnsal.figures.plot_concepts`.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        Axes
+        """
+        from agnsal.figures import plot_concepts
+
+        return plot_concepts(self, ax=ax)
+
     def _display(self) -> Table:
         table = self.to_table()
         rows = [
@@ -162,6 +181,10 @@ def concept_sensitivity(
     ------
     AgnsalError
         If none of the quantities is known there, or one has another number of values than there are spectra.
+
+    See Also
+    --------
+    agnsal.figures.plot_concepts : draws it.
 
     References
     ----------
