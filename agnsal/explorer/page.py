@@ -16,9 +16,9 @@ from astropy.table import QTable
 from agnsal.display import Table, printable
 from agnsal.explorer.explanation import SpectrumExplanation
 from agnsal.explorer.sentences import CARE
-from agnsal.figures.embedding import plot_embedding
-from agnsal.figures.saliency import COLORMAP
-from agnsal.figures.shares import plot_region_shares
+from agnsal.figures.parts.shares import plot_region_shares
+from agnsal.figures.sample.embedding import plot_embedding
+from agnsal.figures.spectrum.saliency import COLORMAP
 from agnsal.figures.style import AGAINST, FOR, PALETTE, flux_label, hatch_bins, plain
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.spectra.lines import with_labels

@@ -3,27 +3,27 @@
 They see samples, attributions, maps and tables, never a model. Nothing is shown, and no matplotlib setting is changed.
 """
 
-from agnsal.figures.ablation import plot_line_ablation
-from agnsal.figures.benchmark import plot_scores, plot_truth_and_maps
-from agnsal.figures.change import plot_change
-from agnsal.figures.checks import plot_removal
-from agnsal.figures.comparison import plot_comparison
-from agnsal.figures.concepts import plot_concepts
-from agnsal.figures.confusion import plot_confusion
-from agnsal.figures.counterfactual import plot_counterfactual
-from agnsal.figures.embedding import plot_embedding
-from agnsal.figures.gradients import plot_class_gradients
-from agnsal.figures.hierarchy import plot_hierarchy
-from agnsal.figures.importance import plot_line_importance
-from agnsal.figures.influence import plot_training_influence
-from agnsal.figures.maps import plot_mean_maps
-from agnsal.figures.population import plot_population_importance
-from agnsal.figures.saliency import plot_saliency
-from agnsal.figures.sets import plot_prediction_sets
-from agnsal.figures.shares import plot_region_shares
-from agnsal.figures.spectra import plot_spectra
+from agnsal.figures.checks.benchmark import plot_scores, plot_truth_and_maps
+from agnsal.figures.checks.removal import plot_removal
+from agnsal.figures.checks.sets import plot_prediction_sets
+from agnsal.figures.parts.ablation import plot_line_ablation
+from agnsal.figures.parts.importance import plot_line_importance
+from agnsal.figures.parts.shares import plot_region_shares
+from agnsal.figures.parts.transforms import plot_transform_importance
+from agnsal.figures.populations.concepts import plot_concepts
+from agnsal.figures.populations.maps import plot_mean_maps
+from agnsal.figures.populations.population import plot_population_importance
+from agnsal.figures.sample.confusion import plot_confusion
+from agnsal.figures.sample.embedding import plot_embedding
+from agnsal.figures.sample.spectra import plot_spectra
+from agnsal.figures.spectrum.change import plot_change
+from agnsal.figures.spectrum.comparison import plot_comparison
+from agnsal.figures.spectrum.counterfactual import plot_counterfactual
+from agnsal.figures.spectrum.gradients import plot_class_gradients
+from agnsal.figures.spectrum.hierarchy import plot_hierarchy
+from agnsal.figures.spectrum.influence import plot_training_influence
+from agnsal.figures.spectrum.saliency import plot_saliency
 from agnsal.figures.style import share_limits
-from agnsal.figures.transforms import plot_transform_importance
 
 __all__ = [
     "plot_change",

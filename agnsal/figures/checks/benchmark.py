@@ -9,7 +9,7 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord, expect
-from agnsal.figures.saliency import COLORMAP
+from agnsal.figures.spectrum.saliency import COLORMAP
 from agnsal.figures.style import axis_of, new_axes, plain
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
 from agnsal.figures.records import expect
-from agnsal.figures.saliency import symmetric_limit
+from agnsal.figures.spectrum.saliency import symmetric_limit
 from agnsal.figures.style import (
     attribution_label,
     axis_of,

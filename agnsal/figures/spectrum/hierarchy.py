@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.records import expect
-from agnsal.figures.saliency import COLORMAP, symmetric_limit
+from agnsal.figures.spectrum.saliency import COLORMAP, symmetric_limit
 from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain, plain_lines, title_above
 from agnsal.spectra.grid import WavelengthGrid
 

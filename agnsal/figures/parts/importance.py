@@ -10,7 +10,7 @@ from astropy.table import QTable
 from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.population import plot_population_importance
+from agnsal.figures.populations.population import plot_population_importance
 from agnsal.figures.style import ink, legend_above, new_axes, plain, powers_apart, unit_text
 from agnsal.spectra.lines import LINES
 

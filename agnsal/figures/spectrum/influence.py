@@ -10,7 +10,7 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.records import expect
-from agnsal.figures.spectra import TEXT_WIDTH, levels_apart
+from agnsal.figures.sample.spectra import TEXT_WIDTH, levels_apart
 from agnsal.figures.style import AGAINST, FOR, axis_of, ink, new_axes, plain, plain_lines, rows, title_above
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from agnsal.errors import AgnsalError
 from agnsal.figures.flux import flux_limits
 from agnsal.figures.labels import mark_lines
 from agnsal.figures.records import expect
-from agnsal.figures.saliency import COLORMAP, symmetric_limit
+from agnsal.figures.spectrum.saliency import COLORMAP, symmetric_limit
 from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, plain_lines, rows, title_above
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.flux import mark_beyond
 from agnsal.figures.records import expect
-from agnsal.figures.saliency import plot_saliency, show_flux
+from agnsal.figures.spectrum.saliency import plot_saliency, show_flux
 from agnsal.figures.style import PALETTE, axis_of, ink, new_axes, output_label, plain, rows
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What lines, regions and components add, as bars."""

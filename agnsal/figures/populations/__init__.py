@@ -1,0 +1,1 @@
+"""Many spectra together: mean maps, rankings, quantities with a name."""

@@ -1,0 +1,1 @@
+"""A sample: its spectra, where they lie, what they are called."""

@@ -1,0 +1,1 @@
+"""One spectrum, and what was found in it over wavelength."""
