@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import warnings
@@ -16,6 +17,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from agnsal.datasets.catalogue import ROLES, named, read_table, texts, with_redshifts
+from agnsal.datasets.fingerprint import fingerprint
 from agnsal.datasets.rows import Block, Rows
 from agnsal.datasets.sources import Containers, Files, Source
 from agnsal.display import Displayed, printable
@@ -28,6 +30,7 @@ from agnsal.spectra.sample import SpectralSample, concatenate
 
 PathLike: TypeAlias = str | os.PathLike[str]
 _READING = ("medium", "units", "mask", "format")
+_AT_ONCE = 2**16  # names turned into text
 MANIFEST = "manifest.ecsv"  # of the files that were fetched
 #: What HATS, and people, keep beside tables.
 _BESIDE = re.compile(r"_.*|.*properties|partition_info\.csv|(point_map|skymap).*|README.*|.*\.(txt|md|json|crc|yaml)")
@@ -168,6 +171,30 @@ class SpectralDataset(Displayed):
         Block
         """
         return self.rows(number, size).read(grid, normalize=normalize)
+
+    def fingerprint(self) -> dict[str, object]:
+        """What it is, but for what its files hold: objects, redshifts, how it is read; of a sample, all of it.
+
+        Returns
+        -------
+        dict
+            That JSON can hold.
+        """
+        source, digest = self._all.source, hashlib.sha256()
+        for rows in np.array_split(np.arange(len(self)), -(-len(self) // _AT_ONCE)):
+            digest.update("\0".join([*self.ids_at(rows).tolist(), ""]).encode())
+        return {
+            "n": len(self),
+            "ids": digest.hexdigest(),
+            "redshifts": fingerprint(self.redshift),
+            "spectra": fingerprint(
+                [source.flux, source.ivar, source.mask, source.unit, source.normalization]
+                if isinstance(source, SpectralSample)
+                else [source.options, [path.name for path in source.files]]
+            ),
+            "min_coverage": self._all.min_coverage,
+            "frame": self._all.frame,
+        }
 
     def rows(self, number: int, size: int = 2048) -> Rows:
         """The rows of one block, which can be sent to another process and read there.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,11 @@ from agnsal.attribution.question.methods import METHODS
 from agnsal.attribution.question.question import ask
 from agnsal.checks.conformal import Calibration
 from agnsal.datasets.dataset import SpectralDataset
+from agnsal.datasets.fingerprint import fingerprint
 from agnsal.datasets.result import ABOUT, MANIFEST, DatasetResult, block_name
 from agnsal.datasets.rows import Block, Rows
 from agnsal.datasets.threads import one_thread
+from agnsal.display import printable
 from agnsal.errors import AgnsalError, one_of
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.grid import WavelengthGrid
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from agnsal.checks.familiarity import Familiarity
-
-#: Names turned into text at once.
-_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Work:
     calibration: Calibration | None
     maps: bool
     normalize: bool
+    question: str  # the sum of the manifest
 
     def __call__(self, rows: Rows) -> int:
         """Do one block; linear algebra has one thread (see `_each`), so that every worker finds the same digits."""
@@ -90,7 +91,8 @@ class Work:
                 columns[name] = pa.array([found[name][k] if k >= 0 else None for k in place], kind)
             else:
                 columns[name] = pa.array(found[name][place], kind, mask=place < 0)
-        return pa.table(columns, metadata={ABOUT: json.dumps(_about(block.sample))})
+        about = {"question": self.question, "block": rows.number, "bytes": rows.state_of_files()[0]}
+        return pa.table(columns, metadata={ABOUT: json.dumps(about | _about(block.sample))})
 
     @cached_property
     def classes(self) -> list[str]:
@@ -162,7 +164,8 @@ def explain_dataset(
     """Classify and explain every spectrum of a data set, into a folder of parquet files.
 
     Each block is one file, written aside and moved into place. Stopped at any instant, by a signal, a full disk or a
-    lost worker, the same call goes on where it was, and what comes out is equal bit for bit to an unbroken run.
+    lost worker, the same call goes on where it was, and what comes out is equal bit for bit to an unbroken run. Blocks
+    that are damaged, of another run, or older than the files they were read from are done again.
 
     Parameters
     ----------
@@ -200,7 +203,7 @@ def explain_dataset(
     progress : bool
         Whether to show a progress bar.
     **options
-        Of the method.
+        Of the method; one that draws numbers draws them for every block from ``random_state`` (0), a whole number.
 
     Returns
     -------
@@ -209,8 +212,8 @@ def explain_dataset(
     Raises
     ------
     AgnsalError
-        If the method is not known or needs more than a block, the folder answers another question, or pyarrow is
-        lacking.
+        If the method is not known or lacks an option, the folder answers another question, the cluster is lost, or
+        pyarrow is lacking.
 
     See Also
     --------
@@ -230,10 +233,23 @@ def explain_dataset(
     if find_spec("pyarrow") is None:
         raise AgnsalError("answers are parquet files, which need pyarrow: pip install 'agnsal[datasets]'.")
     one_of("method", method, [name for name, known in METHODS.items() if not known.network])
-    if not len(dataset):
+    for name, value, kind in (("dataset", dataset, SpectralDataset), ("grid", grid, WavelengthGrid)):
+        if not isinstance(value, kind):
+            raise AgnsalError(f"{name} must be a {kind.__name__}, got {type(value).__name__}.")
+    if calibration is not None and not isinstance(calibration, SpectralSample):
+        raise AgnsalError(f"calibration must be a SpectralSample, got {type(calibration).__name__}.")
+    if familiarity is not None and not hasattr(familiarity, "p_value_at"):
+        raise AgnsalError(f"familiarity must be a fitted Familiarity, got {type(familiarity).__name__}.")
+    if client is not None and not hasattr(client, "submit"):
+        raise AgnsalError(f"client must be a distributed.Client, got {type(client).__name__}.")
+    if not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise AgnsalError(f"n_jobs is a number of processes, or -1 for all cores, got {n_jobs!r:.40}.")
+    options = _checked_options(method, options)
+    n_blocks = dataset.n_blocks(size)
+    if not n_blocks:
         raise AgnsalError("the data set holds no spectrum.")
     folder = made_folder(folder)
-    given = None if lines is None else list(lines)
+    given = None if lines is None else [lines] if isinstance(lines, (str, SpectralLine)) else list(lines)
     regions = Regions.from_lines(grid, given, split_wings=True, overlap=True)
     work = Work(
         model=model,
@@ -247,14 +263,48 @@ def explain_dataset(
         calibration=None if calibration is None else Calibration.of(model, calibration, level=level),
         maps=maps,
         normalize=normalize,
+        question="",
     )
-    _settle(folder, _question(work, dataset, size))
+    question = _question(work, dataset, size)
+    _settle(folder, question)
     result = DatasetResult(folder)
-    missing = [number for number in range(dataset.n_blocks(size)) if not result.has_block(number)]
+    work = replace(work, question=result.question)
+    missing = [number for number in range(n_blocks) if not _is_done(result, dataset.rows(number, size))]
     with tqdm(total=len(missing), desc="explaining", unit="block", disable=not progress) as bar:
         for _ in _each(work, dataset, size, missing, n_jobs, client):
             bar.update()
+    _settle(folder, question)  # nobody else has begun with another question meanwhile
+    lost = [number for number in missing if not result.has_block(number)]
+    if lost:
+        raise AgnsalError(f"{len(lost)} blocks are not in {folder}, the first is {lost[0]}: do all workers see it?")
     return result
+
+
+def _checked_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a method, with a seed where it draws: a run that is gone on with must draw the same."""
+    known = METHODS[method]
+    unknown = [name for name in options if name not in known.options]
+    if unknown:
+        raise AgnsalError(f"{method} takes no {unknown[0]}; it takes {', '.join(known.options) or 'no options'}.")
+    lacking = [name for name in known.options if known.needs(name) and name not in options]
+    if lacking:
+        raise AgnsalError(f"{method} needs {' and '.join(lacking)}: explain_dataset(..., {lacking[0]}=...).")
+    if not known.takes("random_state"):
+        return dict(options)
+    seed = options.get("random_state")
+    if seed is not None and not isinstance(seed, (int, np.integer)):
+        raise AgnsalError(
+            f"random_state must be a whole number here, got {type(seed).__name__}: every block begins with it, so that "
+            "a run that is gone on with draws the same numbers."
+        )
+    return {**options, "random_state": 0 if seed is None else int(seed)}
+
+
+def _is_done(result: DatasetResult, rows: Rows) -> bool:
+    """Whether a block is there, whole, and of the files as they are."""
+    about = result.about(rows.number, verify=True)
+    size, changed = rows.state_of_files()
+    return about is not None and about.get("bytes") == size and result.written(rows.number) >= changed
 
 
 def _each(
@@ -262,13 +312,7 @@ def _each(
 ) -> Iterator[int]:
     """Do the blocks, here, in processes or on a cluster; each is done and written by one of them."""
     if client is not None:
-        from distributed import as_completed
-
-        # a task: made again where its worker is lost
-        sent = client.submit(_held, (work, dataset, size), key=f"agnsal-{id(work)}")
-        futures = [client.submit(_do, sent, number, key=f"agnsal-{id(work)}-{number}") for number in missing]
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]
-            yield future.result()
+        yield from _on_cluster(work, dataset, size, missing, client)
     elif n_jobs == 1:
         with one_thread():
             for number in missing:
@@ -279,6 +323,25 @@ def _each(
         with parallel_config("loky", inner_max_num_threads=1):  # processes that are started with one thread
             parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")
         yield from parallel(delayed(work)(dataset.rows(number, size)) for number in missing)
+
+
+def _on_cluster(work: Work, dataset: SpectralDataset, size: int, missing: list[int], client: Any) -> Iterator[int]:
+    from distributed import as_completed
+
+    name = f"agnsal-{uuid4().hex}"  # of this call: a cluster keeps what it has done, by name
+    try:
+        # a task: made again where its worker is lost
+        sent = client.submit(_held, (work, dataset, size), key=name)
+        futures = [client.submit(_do, sent, number, key=f"{name}-{number}") for number in missing]
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
+            yield future.result()
+    except AgnsalError:
+        raise
+    except (CancelledError, RuntimeError, OSError, TimeoutError) as error:  # also workers lost again and again
+        raise AgnsalError(
+            f"the cluster did not finish ({type(error).__name__}: {printable(error)[:120]}); what is done is kept, and "
+            "the same call goes on."
+        ) from error
 
 
 def _about(sample: SpectralSample | None) -> dict[str, Any]:
@@ -305,7 +368,7 @@ def _question(work: Work, dataset: SpectralDataset, size: int) -> dict[str, Any]
         "model": fingerprint(work.model),
         "familiarity": None if work.familiarity is None else fingerprint(work.familiarity),
         "calibration": None if work.calibration is None else fingerprint(work.calibration),
-        "dataset": {"n": len(dataset), "ids": _sum_of_ids(dataset), "redshifts": _sum(dataset.redshift)},
+        "dataset": dataset.fingerprint(),
         "grid": {
             "edges": work.grid.edges.value.tolist(),
             "centers": work.grid.centers.value.tolist(),
@@ -314,8 +377,9 @@ def _question(work: Work, dataset: SpectralDataset, size: int) -> dict[str, Any]
         },
         "method": work.method,
         "output": work.output,
-        "options": {name: repr(value) for name, value in sorted(work.options.items())},
+        "options": {name: fingerprint(value) for name, value in sorted(work.options.items())},
         "regions": list(work.regions),
+        "bins of regions": fingerprint(work.regions.members),
         "classes": work.classes,
         "size": size,
         "maps": work.maps,
@@ -345,60 +409,3 @@ def _settle(folder: Path, question: dict[str, Any]) -> None:
             f"{folder} holds answers to another question: {', '.join(others)} differ. Choose another folder, or remove "
             "this one."
         )
-
-
-def fingerprint(model: Any) -> str:
-    """A sum over what a fitted model has learnt: equal for equal models, in any process.
-
-    Parameters
-    ----------
-    model : object
-        With arrays among its attributes, at any depth.
-
-    Returns
-    -------
-    str
-    """
-    digest = hashlib.sha256()
-    _feed(digest, model, set())
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, value: Any, seen: set[int]) -> None:
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        digest.update(f"{value.dtype.str}{value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, (list, tuple, np.ndarray)):
-        digest.update(f"{type(value).__name__}{len(value)}".encode())
-        for each in value:
-            _feed(digest, each, seen)
-    elif isinstance(value, dict):
-        for name in sorted(value, key=str):
-            digest.update(str(name).encode())
-            _feed(digest, value[name], seen)
-    elif isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
-        digest.update(repr(float(value)).encode())  # a file makes 3.0 of 3
-    elif value is None or isinstance(value, (str, bytes, complex, np.generic)):
-        digest.update(repr(value).encode())
-    elif id(value) not in seen:
-        seen.add(id(value))
-        digest.update(type(value).__qualname__.encode())
-        state: dict[str, Any] | None
-        if is_dataclass(value):  # what is kept beside its fields was worked out from them
-            state = {each.name: getattr(value, each.name) for each in fields(value) if each.name[0] != "_"}
-        else:
-            state = getattr(value, "__dict__", None)
-        if hasattr(value, "state_dict"):  # torch
-            state = {name: each.detach().cpu().numpy() for name, each in value.state_dict().items()}
-        _feed(digest, {} if state is None else state, seen)
-
-
-def _sum(values: Any) -> str:
-    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
-
-
-def _sum_of_ids(dataset: SpectralDataset) -> str:
-    digest = hashlib.sha256()
-    for rows in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _AT_ONCE)):
-        digest.update("\0".join([*dataset.ids_at(rows).tolist(), ""]).encode())
-    return digest.hexdigest()

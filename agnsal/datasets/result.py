@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from agnsal.attribution.answer.maps import MeanMaps, mean_maps
 from agnsal.attribution.question.methods import find_method, unit_of
 from agnsal.display import Displayed, printable
 from agnsal.display import Table as Shown
-from agnsal.errors import AgnsalError
+from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.normalization import Normalization
 from agnsal.spectra.sample import SpectralSample
@@ -62,7 +63,8 @@ class DatasetResult(Displayed):
             self._size, self._n = int(self.manifest["size"]), int(self.manifest["dataset"]["n"])
             self.classes = [str(name) for name in self.manifest["classes"]]
             self.regions = [str(name) for name in self.manifest["regions"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.question = hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise AgnsalError(f"{self.folder} holds no answers of agnsal ({printable(error)[:120]}).") from None
 
     @property
@@ -73,7 +75,7 @@ class DatasetResult(Displayed):
     @property
     def complete(self) -> bool:
         """Whether every block is there."""
-        return self.n_blocks == -(-self._n // self._size)
+        return self.n_blocks == self._n_expected
 
     def __len__(self) -> int:
         return self._n
@@ -82,22 +84,59 @@ class DatasetResult(Displayed):
         return f"<DatasetResult of {len(self)} spectra in {self.folder}>"
 
     def _display(self) -> Shown:
-        state = "complete" if self.complete else f"{self.n_blocks} of {-(-self._n // self._size)} blocks"
+        state = "complete" if self.complete else f"{self.n_blocks} of {self._n_expected} blocks"
         rows = [(name, str(self.manifest.get(name))) for name in ("method", "output", "classes", "maps")]
         return Shown(f"answers for {len(self)} spectra, {state}", rows)
 
     def has_block(self, number: int) -> bool:
-        """Whether a block is there, whole and of as many rows as it should have."""
+        """Whether a block is there, of this run and of as many rows as it should have."""
+        return self.about(number) is not None
+
+    def about(self, number: int, *, verify: bool = False) -> dict[str, Any] | None:
+        """What a block says of itself; None if it is not there, damaged, or of another run.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+        verify : bool
+            Whether to read all of it, which finds damage in the middle.
+
+        Returns
+        -------
+        dict or None
+        """
         from pyarrow import ArrowException, parquet
 
         path = self.folder / block_name(number)
         if not path.is_file():
-            return False
+            return None
         try:
-            rows = parquet.read_metadata(path).num_rows
-        except (ArrowException, OSError):
-            return False
-        return bool(rows == min(self._size, self._n - number * self._size))
+            with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+                about = self._said(file.schema_arrow, path)
+                right = file.metadata.num_rows == min(self._size, self._n - number * self._size)
+                for name in file.schema_arrow.names if verify else ():  # one at a time: maps are large
+                    file.read(columns=[name])
+        except (ArrowException, OSError):  # AgnsalError is neither
+            return None
+        except AgnsalError:
+            return None
+        return about if right else None
+
+    def written(self, number: int) -> int:
+        """When a block was written, in ns."""
+        return (self.folder / block_name(number)).stat().st_mtime_ns
+
+    def _said(self, schema: Any, path: Path) -> dict[str, Any]:
+        """What stands in the metadata of a block of this run."""
+        try:
+            about: dict[str, Any] = json.loads((schema.metadata or {})[ABOUT])
+            own = (about["question"], block_name(about["block"])) == (self.question, path.name)
+        except (KeyError, ValueError, TypeError):
+            own = False
+        if not own:
+            raise AgnsalError(f"{path} is no block of this run; explain again.")
+        return about
 
     def table(self, columns: Sequence[str] | None = None) -> QTable:
         """Read the answers of all blocks that are there, without their maps.
@@ -170,6 +209,8 @@ class DatasetResult(Displayed):
         AgnsalError
             If they were explained without `familiarity`.
         """
+        if n < 0:
+            raise AgnsalError(f"the number of outliers must not be negative, got {n}.")
         if self.manifest.get("familiarity") is None:
             raise AgnsalError("nothing is known of how familiar they are; explain_dataset(familiarity=...) asks that.")
         names = ["row", "object_id", *_STRANGE, "predicted", *(f"P({name})" for name in self.classes)]
@@ -288,7 +329,9 @@ class DatasetResult(Displayed):
         return self._arrays(rows, "flux")
 
     def _arrays(self, rows: ArrayLike, name: str) -> NDArray[np.float32]:
-        wanted = np.atleast_1d(np.asarray(rows, dtype=np.intp))
+        wanted = np.atleast_1d(np.asarray(rows))
+        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+            raise AgnsalError(f"rows are whole numbers, got {rows!r:.60}.")
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise AgnsalError(f"there are rows 0 to {len(self) - 1}, got {wanted.min()} to {wanted.max()}.")
         found: dict[int, Any] = {}
@@ -296,22 +339,42 @@ class DatasetResult(Displayed):
             part = self._read(self.folder / block_name(int(number)), ["row", name])
             inside = dict(zip(part["row"].tolist(), part[name], strict=True))
             found |= {int(row): inside[int(row)] for row in wanted[wanted // self._size == number]}
-        n_bins = next((len(each) for each in found.values() if each is not None), 0)
-        blank = np.full(n_bins, np.nan, np.float32)
-        return np.array([blank if found[int(row)] is None else found[int(row)] for row in wanted], dtype=np.float32)
+        values = np.full((wanted.size, len(self.grid)), np.nan, np.float32)
+        for place, row in enumerate(wanted.tolist()):
+            if found[row] is not None:
+                values[place] = found[row]
+        return values
 
     def _files(self) -> list[Path]:
-        return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"block-\d{6,}\.parquet", path.name))
+        try:
+            names = {path.name for path in self.folder.iterdir()}
+        except OSError as error:
+            raise AgnsalError(f"{self.folder} cannot be read any more ({error.strerror}).") from None
+        return [self.folder / name for name in map(block_name, range(self._n_expected)) if name in names]
+
+    @property
+    def _n_expected(self) -> int:
+        return -(-self._n // self._size)
 
     def _tables(self, columns: Sequence[str] | None) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-        for path in self._files():
+        for path in self._told():
             yield int(path.stem.removeprefix("block-")), self._read(path, columns)
+
+    def _told(self) -> list[Path]:
+        """The blocks that are there, with a warning if some are not."""
+        files = self._files()
+        if files and len(files) < self._n_expected:
+            message = (
+                f"{len(files)} of {self._n_expected} blocks of {self.folder} are there; explain again for the rest."
+            )
+            warnings.warn(message, AgnsalWarning, stacklevel=4)
+        return files
 
     def _kept(self, columns: Sequence[str]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
         """Blocks of which some spectra could be used, those only, with what they say of themselves."""
         from pyarrow import parquet
 
-        for path in self._files():
+        for path in self._told():
             part = self._read(path, columns)
             usable = np.array([values is not None for values in part["map"]])
             if usable.any():
@@ -325,8 +388,9 @@ class DatasetResult(Displayed):
         try:
             with parquet.ParquetFile(path, page_checksum_verification=True) as file:
                 schema = file.schema_arrow
+                self._said(schema, path)
                 flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
-                wanted = flat if columns is None else list(columns)
+                wanted = flat if columns is None else [columns] if isinstance(columns, str) else list(columns)
                 lacking = [name for name in wanted if name not in schema.names]
                 if lacking:
                     hint = "; maps are kept with maps=True" if {"map", "flux"} & set(lacking) else ""

@@ -100,6 +100,13 @@ class Rows:
         """Redshifts, NaN where there is none, if the table has a column ``redshift``."""
         return np.array(self.table["redshift"], dtype=float) if "redshift" in self.table.colnames else None
 
+    def state_of_files(self) -> tuple[int, int]:
+        """The bytes of the files they lie in, and when the last of these was changed, in ns; 0 for a sample."""
+        if isinstance(self.source, SpectralSample):
+            return 0, 0
+        found = [path.stat() for path in self.source.files if path.is_file()]
+        return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
+
     def block(self, number: int, size: int) -> Rows:
         """Some of them: from ``number * size`` on at most `size`."""
         start, stop = number * size, min((number + 1) * size, len(self))

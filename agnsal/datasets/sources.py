@@ -30,6 +30,16 @@ _SAYS_WHICH = re.compile(r"\d+-\d+-\d+|\d{15,}")
 class Source(Protocol):
     """A sequence of spectra that can be cut."""
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """How they are read."""
+        ...
+
+    @property
+    def files(self) -> list[Path]:
+        """The files they lie in."""
+        ...
+
     def part(self, start: int, stop: int) -> Source:
         """The source of a range of them, which knows nothing of the others."""
         ...
@@ -72,6 +82,11 @@ class Files:
             names = [path.name for path in paths]
             return cls(files, QTable({"file": names, "object_id": names}), options)
         return cls(files, QTable(vstack(parts, metadata_conflicts="silent")), options)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, each once."""
+        return list(dict.fromkeys(self.paths))
 
     def part(self, start: int, stop: int) -> Files:
         """Some of the rows with their files."""
@@ -179,6 +194,11 @@ class Containers:
     @cached_property
     def _ends(self) -> NDArray[np.intp]:
         return np.cumsum([piece.stop - piece.start for piece in self.pieces])
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the pieces."""
+        return [piece.path for piece in self.pieces]
 
     def part(self, start: int, stop: int) -> Containers:
         """The pieces of files that some rows lie in."""
