@@ -313,7 +313,7 @@ agnsal.explain_dataset(machine, agnsal.open_dataset(sample), agnsal.PERUZZI2021_
 
 @pytest.mark.slow
 def test_killed_beside_another_and_on_a_full_disk(tmp_path, whole):
-    """Two processes in one folder, of which one is killed with a block written and not moved; one whose disk is full."""
+    """Two in one folder, one of them killed with a block written and not moved; and one whose disk is full."""
     SAMPLE.write(tmp_path / "sample.npz")
     MACHINE.write(tmp_path / "machine.npz")
     arguments = [sys.executable, "-c", CHILD, str(tmp_path / "sample.npz"), str(tmp_path / "machine.npz")]
