@@ -180,6 +180,10 @@ def write_checked(hdulist: fits.HDUList, path: Path, one: Wanted) -> str:
     digest = sha256(path.read_bytes()).hexdigest()
     if one.sha256 and digest != one.sha256:
         raise AgnsalError(f"{one.file} has the sum sha256 {digest}, not {one.sha256}: another content.")
-    if len(read_spectra(path)) != 1:
+    try:
+        spectra = read_spectra(path)
+    except AgnsalError as error:  # the path is one for now
+        raise AgnsalError(str(error).replace(str(path), one.file)) from None
+    if len(spectra) != 1:
         raise AgnsalError(f"what the archive sent for {one.file} is not one spectrum.")
     return digest

@@ -92,7 +92,10 @@ def fetch_catalogue(
     --------
     >>> fetch_catalogue("vaona2012", "catalogues")  # doctest: +SKIP
     """
-    connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes)
+    address, account = base_address(base_url or (DESI_PUBLIC if name == "desi-agn" else VIZIER))
+    connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes, account=account)
+    if not isinstance(max_rows, (int, np.integer)) or max_rows < 1:
+        raise AgnsalError(f"max_rows must be a whole number, at least 1, got {max_rows!r:.40}.")
     place = None if folder is None else made_folder(folder)
     chosen = _chosen(columns)
     if name == "desi-agn":
@@ -100,19 +103,19 @@ def fetch_catalogue(
             raise AgnsalError(
                 "'desi-agn' is a file of 8.7 GB: say folder=, where it is to be kept, and max_bytes=1e10."
             )
-        path = _kept_file(connection, f"{base_address(base_url or DESI_PUBLIC)}/{_DESI_AGN}", place)
+        path = _kept_file(connection, f"{address}/{_DESI_AGN}", place)
         return _part_of_fits(path, chosen or {column: column for column in _DESI_COLUMNS})
     catalogue = NAMED.get(name, name)
     if not isinstance(catalogue, str) or not _VIZIER_NAME.fullmatch(catalogue):
         known = ", ".join(map(repr, [*NAMED, "desi-agn"]))
         raise AgnsalError(f"{name!r:.80} is no catalogue: {known}, or one of VizieR such as 'J/MNRAS/427/1266'.")
-    address = base_address(base_url or VIZIER)
     wanted = f"{catalogue}/{table}" if table is not None and not table.startswith(f"{catalogue}/") else table
     kept = None if place is None else place / f"{re.sub(r'[^A-Za-z0-9]+', '_', wanted or catalogue)}.ecsv"
     if kept is not None and kept.is_file():
         return _renamed(_read_kept(kept), chosen)
     found = _vizier(connection, address, catalogue, wanted, max_rows)
     if kept is not None:
+        found.meta["rows"] = len(found)
         with replacing(kept) as side:
             found.write(side, format="ascii.ecsv", overwrite=True)
     return _renamed(found, chosen)
@@ -124,6 +127,9 @@ def _vizier(connection: Connection, address: str, catalogue: str, table: str | N
     listed = _query(
         connection, address, f"SELECT table_name, description FROM tap_schema.tables WHERE {inside}", 10_000
     )
+    lacking = {"table_name", "description"} - set(listed.colnames)
+    if lacking:
+        raise AgnsalError(f"{address} lists its tables without {' and '.join(sorted(lacking))}; is it a TAP service?")
     tables = {str(row["table_name"]).strip('"'): printable(row["description"])[:60] for row in listed}
     if not tables:
         raise AgnsalError(f"{address} has no catalogue {catalogue!r}.")
@@ -148,7 +154,8 @@ def _query(connection: Connection, address: str, query: str, max_rows: int) -> Q
     from astropy.io.votable import parse
 
     try:
-        resource = parse(io.BytesIO(content), verify="ignore").resources[0]
+        resources = parse(io.BytesIO(content), verify="ignore").resources
+        resource = next((each for each in resources if each.type == "results"), None) or resources[0]
         status = {info.name: info for info in resource.infos}.get("QUERY_STATUS")
         said = "" if status is None else str(status.value).upper()
         last = [info for info in resource.infos if info.name == "QUERY_STATUS"][-1:]
@@ -223,6 +230,9 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str]) -> None:
 
 def _read_kept(path: Path) -> QTable:
     try:
-        return QTable.read(path, format="ascii.ecsv")
+        table = QTable.read(path, format="ascii.ecsv")
+        if len(table) != table.meta.get("rows", len(table)) or not path.read_bytes().endswith(b"\n"):
+            raise AgnsalError(f"cut off, of {table.meta.get('rows')} rows {len(table)} are there")
+        return table
     except Exception as error:  # astropy raises many kinds
         raise AgnsalError(f"{path} cannot be read ({printable(error)[:120]}); remove it to fetch it again.") from None

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from agnsal.archives.bounded import bound_answers
 from agnsal.display import printable
 from agnsal.errors import AgnsalError
 
@@ -26,6 +28,7 @@ _LEAST_SPEED = 1000.0  # bytes a second, on average once the time-out has passed
 _MOST_REDIRECTS = 5
 _PART, _NO_SUCH_PART = HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 #: Set on every request: lengths and parts are of the file, not of a packed form of it.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "agnsal (python-requests)"}
 
@@ -76,6 +79,8 @@ class Connection:
         server asks for.
     max_bytes : float
         A file may have at most.
+    account : tuple of str, optional
+        Name and password, for the first server alone.
 
     Notes
     -----
@@ -91,6 +96,7 @@ class Connection:
     attempts: int = 5
     pause: float = 1.0
     max_bytes: float = 4e9
+    account: tuple[str, str] | None = None
     _sessions: threading.local = field(default_factory=threading.local, repr=False)
 
     def __post_init__(self) -> None:
@@ -135,11 +141,12 @@ class Connection:
                     path.unlink(missing_ok=True)
                     raise _PassingError("the part that was there is no part of the file")
                 sent = answer.headers.get("Content-Range", "")
-                goes_on = answer.status_code == _PART and sent.startswith(f"bytes {have}-")
-                if answer.status_code == _PART and not goes_on:
+                etag = _strong(answer.headers.get("ETag", ""))
+                goes_on = answer.status_code == _PART
+                if goes_on and not (have and sent.startswith(f"bytes {have}-") and etag in ("", marks["mark"])):
                     marks["mark"] = ""
-                    raise _PassingError("the server sent another part than was asked for")
-                marks["mark"] = _strong(answer.headers.get("ETag", ""))
+                    raise _PassingError("the server sent another part, or of another file, than was asked for")
+                marks["mark"] = marks["mark"] if goes_on else etag
                 if validator is not None:
                     validator.write_text(marks["mark"], encoding="utf-8")
                 have = have if goes_on else 0
@@ -147,6 +154,8 @@ class Connection:
                 expected = (
                     have + int(claimed) if claimed.isdigit() and "Content-Encoding" not in answer.headers else None
                 )
+                if goes_on and sent.rpartition("/")[2].isdigit():  # a part may end before the file does
+                    expected = int(sent.rpartition("/")[2])
                 self._check_size(address, expected or 0)
                 with path.open("r+b" if goes_on else "wb") as file:
                     file.seek(have)
@@ -170,10 +179,10 @@ class Connection:
             raise AgnsalError(f"{address} has the sum sha256 {digest}, not {printable(sha256)[:64]}: another file.")
         return Received(final, path.stat().st_size, digest)
 
-    def part(self, address: str, start: int, stop: int) -> tuple[bytes, int] | None:
-        """Bytes `start` to before `stop` of a file on the server, and its whole size; None if it sends no parts."""
+    def part(self, address: str, start: int, stop: int) -> tuple[bytes, int, str] | None:
+        """Bytes `start` to before `stop` of a file, its whole size and ETag; None if the server sends no parts."""
 
-        def attempt() -> tuple[bytes, int] | None:
+        def attempt() -> tuple[bytes, int, str] | None:
             with self._answer("GET", address, headers={"Range": f"bytes={start}-{stop - 1}"}) as answer:
                 if answer.status_code != _PART:
                     return None
@@ -182,7 +191,7 @@ class Connection:
                 size = sent.removeprefix(f"bytes {start}-{stop - 1}/")
                 if not size.isdigit() or len(content) != stop - start:
                     raise _PassingError(f"{len(content)} bytes came as {printable(sent)!r}, not the part asked for")
-                return content, int(size)
+                return content, int(size), answer.headers.get("ETag", "")
 
         return self._patiently(address, attempt)
 
@@ -218,6 +227,9 @@ class Connection:
             session = self._sessions.session = requests.Session()
             session.headers.update(_HEADERS)
             session.max_redirects = _MOST_REDIRECTS
+            session.auth = self.account
+            for adapter in session.adapters.values():
+                bound_answers(adapter)
         return session
 
     def _patiently(self, address: str, attempt: Callable[[], T]) -> T:
@@ -255,12 +267,10 @@ class Connection:
             status = f"{answer.status_code} {answer.reason or ''}".strip()
             if answer.status_code in _NOT_THERE:
                 raise NotThereError(f"{address} is not there ({status}).")
-            if (
-                answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
-                or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-            ):
-                waits = answer.headers.get("Retry-After", "")
-                raise _PassingError(f"the server says {printable(status)}", float(waits) if waits.isdigit() else 0.0)
+            if answer.status_code in _BUSY or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise _PassingError(
+                    f"the server says {printable(status)}", _seconds(answer.headers.get("Retry-After", ""))
+                )
             if answer.status_code >= HTTPStatus.BAD_REQUEST and answer.status_code != _NO_SUCH_PART:
                 raise AgnsalError(f"{address} is refused by the server: {printable(status)}.")
             yield answer
@@ -290,11 +300,33 @@ class Connection:
             )
 
 
-def base_address(address: str) -> str:
-    """The address of an archive, which the places of its files are added to."""
-    if not str(address).lower().startswith(("https://", "http://")):
+def base_address(address: str) -> tuple[str, tuple[str, str] | None]:
+    """The address of an archive, which the places of its files are added to, and the account that it named.
+
+    Addresses are shown in messages and kept in manifests; accounts are not.
+    """
+    text = str(address)
+    if not text.lower().startswith(("https://", "http://")):
         raise AgnsalError(f"base_url must begin with https:// or http://, got {address!r:.80}.")
-    return str(address).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - is checked when it is asked for
+    except ValueError as error:
+        raise AgnsalError(f"base_url is no address ({printable(error)[:80]}).") from None
+    if parts.username is None:
+        return text.rstrip("/"), None
+    account = unquote(parts.username), unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/"), account
+
+
+def _seconds(wait: str) -> float:
+    """What a server asks to wait for: seconds, or a date."""
+    if wait.isascii() and wait.isdigit():
+        return float(wait)
+    try:
+        return max(0.0, parsedate_to_datetime(wait).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _check_content(address: str, answer: requests.Response, piece: bytes) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from agnsal.archives.archive import Outcome, Place, Wanted, column, whole, word, write_checked
+from agnsal.archives.archive import Outcome, Place, Wanted, check_whole, column, whole, word, write_checked
 from agnsal.archives.connection import Connection
 from agnsal.archives.remote import NoPartsError, RemoteFile
 from agnsal.errors import AgnsalError, one_of
@@ -58,11 +58,18 @@ class DESI:
         """Cut objects out of their coadd, of which only the rows that are needed are fetched where the server can."""
         whole_address = f"{address}/{wanted[0].places[0]}"
         try:
-            yield from self._cut(RemoteFile(connection, whole_address), whole_address, wanted, place)
-        except NoPartsError:
+            try:
+                yield from self._cut(RemoteFile(connection, whole_address), whole_address, wanted, place)
+                return
+            except NoPartsError:
+                pass  # what is raised below was not caused by this
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "coadd.fits"
                 connection.download(whole_address, path)
+                try:
+                    check_whole(path, whole_address)
+                except AgnsalError as error:
+                    raise AgnsalError(f"no coadd of DESI, or not all of it: {error}") from None
                 with path.open("rb") as file:
                     yield from self._cut(file, whole_address, wanted, place)
         except AgnsalError as error:
@@ -81,16 +88,23 @@ class DESI:
                         yield one, "", AgnsalError(said)
                         continue
                     try:
-                        yield self._write(coadd, int(rows[0]), one, address, place)
+                        cut = self._cut_out(coadd, int(rows[0]), address)
+                        _raise_trouble(file)  # astropy takes it for the end of the file
+                        with place(one) as path:
+                            outcome = one, address, write_checked(cut, path, one)
+                        yield outcome
+                    except NoPartsError:
+                        raise
                     except AgnsalError as error:
                         yield one, "", error
         except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
+            _raise_trouble(file)
             if isinstance(error, AgnsalError):
                 raise
             raise AgnsalError(f"{address} is no coadd of DESI ({str(error)[:160]}).") from None
 
-    def _write(self, coadd: fits.HDUList, row: int, one: Wanted, address: str, place: Place) -> Outcome:
-        """Write a coadd of one row."""
+    def _cut_out(self, coadd: fits.HDUList, row: int, address: str) -> fits.HDUList:
+        """A coadd of one row."""
         cut = fits.HDUList([fits.PrimaryHDU(header=_header(coadd[0].header))])
         for arm in _ARMS:
             if f"{arm}_WAVELENGTH" not in coadd:
@@ -102,8 +116,13 @@ class DESI:
                 cut.append(fits.ImageHDU(image.section[row : row + 1], header=_header(image.header), name=name))
         cut.append(fits.BinTableHDU(coadd["FIBERMAP"].data[row : row + 1], name="FIBERMAP"))
         cut[0].header["ORIGIN_F"] = (address.rsplit("/", 1)[1], "coadd this object was cut out of")
-        with place(one) as path:
-            return one, address, write_checked(cut, path, one)
+        return cut
+
+
+def _raise_trouble(file: io.RawIOBase | io.BufferedIOBase) -> None:
+    trouble = file.trouble if isinstance(file, RemoteFile) else None
+    if trouble is not None:
+        raise trouble
 
 
 def _header(header: fits.Header) -> fits.Header:

@@ -61,7 +61,8 @@ def fetch_spectra(
     archive : {"sdss", "desi", "sparcl"}
         Whose spectra they are.
     base_url : str, optional
-        A mirror of the archive, in place of its own address.
+        A mirror of the archive, in place of its own address. An account in it (``https://name:password@...``) is told
+        to that server alone, and is in no message and no manifest.
     release : str, optional
         SDSS "dr17" (default) to "dr20"; DESI "dr1" (default) or "edr"; SPARCL "all" or one of its releases.
     columns : mapping of str to str, optional
@@ -112,11 +113,11 @@ def fetch_spectra(
     one_of("archive", archive, ARCHIVES)
     one_of("on_error", on_error, ("raise", "skip"))
     source = ARCHIVES[archive]
-    address = base_address(source.address if base_url is None else base_url)
+    address, account = base_address(source.address if base_url is None else base_url)
     table = Table(table)
     wanted = source.wanted(table, source.release if release is None else release, dict(columns or {}))
     wanted = with_sums(wanted, table)
-    connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes)
+    connection = Connection(timeout=timeout, attempts=attempts, max_bytes=max_bytes, account=account)
     connection.session()  # without requests nothing is touched
     root = made_folder(folder)
     manifest = Manifest(root, table, wanted)

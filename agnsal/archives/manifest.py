@@ -13,7 +13,7 @@ from astropy.table import QTable, Table
 from agnsal.archives.archive import Wanted
 from agnsal.display import printable
 from agnsal.errors import AgnsalError
-from agnsal.store import replacing
+from agnsal.store import alone, replacing
 
 _FILE = "manifest.ecsv"
 #: Columns of a manifest, beside those of the table of spectra.
@@ -42,6 +42,7 @@ class Manifest:
         self.path, self._folder, self._wanted = folder / _FILE, folder, wanted
         self._given = table[[name for name in table.colnames if name not in _COLUMNS]] if table.colnames else table
         self._rows: dict[str, dict[str, object]] = self._known()
+        self._noted: set[str] = set()
 
     def missing(self) -> list[Wanted]:
         """What is not there as it once came; each file once. The rest is noted as kept."""
@@ -52,6 +53,7 @@ class Manifest:
                 digest = _sum(path)
                 if digest == known["sha256"] and (not one.sha256 or digest == one.sha256.lower()):
                     known["status"] = "kept"
+                    self._noted.add(one.file)
                     continue
             left[one.file] = one
         return list(left.values())
@@ -59,6 +61,7 @@ class Manifest:
     def note(self, one: Wanted, address: str, result: str | AgnsalError) -> None:
         """Note what became of a spectrum: the sum of its file, or what went wrong."""
         failed = isinstance(result, AgnsalError)
+        self._noted.add(one.file)
         self._rows[one.file] = {
             "status": "failed" if failed else "fetched",
             "address": address,
@@ -84,10 +87,15 @@ class Manifest:
         return table
 
     def write(self) -> None:
-        """Write the manifest of the whole folder: files of earlier calls stay in it."""
-        table = Table({"file": np.array(list(self._rows), dtype=str)})
+        """Write the manifest of the whole folder: files of earlier calls, and of others meanwhile, stay in it."""
+        with alone(self._folder):
+            noted = {file: self._rows[file] for file in self._noted}
+            self._write({**self._rows, **self._known(), **noted})
+
+    def _write(self, rows: dict[str, dict[str, object]]) -> None:
+        table = Table({"file": np.array(list(rows), dtype=str)})
         for name in _COLUMNS[1:]:
-            values = [row[name] for row in self._rows.values()]
+            values = [row[name] for row in rows.values()]
             table[name] = np.array(values, dtype=np.int64 if name == "size" else str)
         with replacing(self.path) as side:
             table.write(side, format="ascii.ecsv", overwrite=True)

@@ -23,10 +23,15 @@ class RemoteFile(io.RawIOBase):
     address : str
         Of the file.
 
+    Attributes
+    ----------
+    trouble : AgnsalError or None
+        What went wrong on reading; whoever reads the file may take it for its end.
+
     Raises
     ------
     NoPartsError
-        On reading, if the server does not send parts of files.
+        On reading, if the server does not send parts of files, or sends those of another one meanwhile.
 
     Notes
     -----
@@ -36,7 +41,9 @@ class RemoteFile(io.RawIOBase):
 
     def __init__(self, connection: Connection, address: str) -> None:
         self._connection, self.name = connection, address
-        self._place, self._size = 0, self._part(0, 1)[1]
+        self._place, self._size, self._etag = 0, -1, ""
+        self.trouble: AgnsalError | None = None
+        _, self._size, self._etag = self._part(0, 1)
         self._blocks: dict[int, bytes] = {}
         self.mode = "rb"
 
@@ -72,8 +79,14 @@ class RemoteFile(io.RawIOBase):
             self._blocks[number] = self._part(number * _BLOCK, min((number + 1) * _BLOCK, self._size))[0]
         return self._blocks[number]
 
-    def _part(self, start: int, stop: int) -> tuple[bytes, int]:
-        part = self._connection.part(self.name, start, stop)
-        if part is None:
-            raise NoPartsError(f"{self.name}: the server sends no parts of files.")
+    def _part(self, start: int, stop: int) -> tuple[bytes, int, str]:
+        try:
+            part = self._connection.part(self.name, start, stop)
+            if part is None:
+                raise NoPartsError(f"{self.name}: the server sends no parts of files.")
+            if self._size >= 0 and part[1:] != (self._size, self._etag):
+                raise NoPartsError(f"{self.name} has changed on the server while it was read.")
+        except AgnsalError as error:
+            self.trouble = error
+            raise
         return part

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 import astropy.units as u
 import numpy as np
@@ -16,12 +17,13 @@ from agnsal.archives.archive import Outcome, Place, Wanted, column, write_checke
 from agnsal.archives.connection import Connection
 from agnsal.display import printable
 from agnsal.errors import AgnsalError, one_of
-from agnsal.spectra.pixels import LARGEST_REDSHIFT, LEAST_REDSHIFT
+from agnsal.spectra.files.meaning.statements import known_redshift
 
 #: Releases whose flux is in 1e-17 erg/s/cm2/Angstrom on vacuum wavelengths, as the server's catalogue of fields says.
 _RELEASES = ("SDSS-DR16", "BOSS-DR16", "SDSS-DR17", "BOSS-DR17", "DESI-EDR", "DESI-DR1")
 _FIELDS = ("sparcl_id", "wavelength", "flux", "ivar", "redshift", "ra", "dec", "data_release", "specid")
 _TOGETHER = 200  # about 20 MB of JSON; the server takes 24,000 at most
+_DIGITS = 19  # of whole numbers that are exact in 64 bits
 _FLUX = u.Unit("1e-17 erg / (s cm2 Angstrom)")
 
 
@@ -77,15 +79,27 @@ class SPARCL:
 def _records(answer: bytes, where: str) -> dict[str, Mapping[str, object]]:
     """The spectra of an answer, by their ids; its first element is a header."""
     try:
-        listed = json.loads(answer)
+        listed = json.loads(answer, parse_int=_whole)
     except (ValueError, RecursionError):
         listed = None
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise AgnsalError(f"{where} did not answer with a list of spectra: {printable(answer[:160])}.")
-    return {str(each["sparcl_id"]): each for each in listed[1:] if "sparcl_id" in each}
+    found: dict[str, Mapping[str, object]] = {}
+    for each in listed[1:]:
+        name = str(each.get("sparcl_id", "")).lower()
+        if found.setdefault(name, each) != each:
+            found[name] = {**each, "again": True}
+    return found
+
+
+def _whole(text: str) -> int | float:
+    """A whole number of JSON, which may have any number of digits."""
+    return int(text) if len(text) < _DIGITS else float(text)
 
 
 def _table(record: Mapping[str, object]) -> fits.HDUList:
+    if "again" in record:
+        raise AgnsalError(f"the spectrum {record['sparcl_id']} came twice, and not the same.")
     wavelength, flux, ivar = (_numbers(record, name) for name in ("wavelength", "flux", "ivar"))
     if not wavelength.size == flux.size == ivar.size > 0:
         sizes = f"{wavelength.size} wavelengths, {flux.size} fluxes and {ivar.size} inverse variances"
@@ -96,14 +110,14 @@ def _table(record: Mapping[str, object]) -> fits.HDUList:
         fits.Column("ivar", "D", unit=(_FLUX**-2).to_string("fits"), array=ivar),
     ]
     header = fits.Header([("VACUUM", True, "wavelengths are in vacuum")])
-    redshift = record.get("redshift")
-    if isinstance(redshift, (int, float)) and LEAST_REDSHIFT <= redshift <= LARGEST_REDSHIFT:
-        header["REDSHIFT"] = float(redshift)
+    redshift = known_redshift(record.get("redshift"))
+    if redshift is not None:
+        header["REDSHIFT"] = redshift
     for card, field in (("OBJECT", "sparcl_id"), ("RELEASE", "data_release"), ("SPECID", "specid")):
         header[card] = printable(record.get(field, "")).encode("ascii", "replace").decode()[:60]
     for card in ("ra", "dec"):
         place = record.get(card)
-        if isinstance(place, (int, float)) and np.isfinite(place):
+        if _is_number(place) and np.isfinite(place):
             header[card.upper()] = float(place)
     return fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU.from_columns(columns, name="SPECTRUM")])
 
@@ -111,6 +125,10 @@ def _table(record: Mapping[str, object]) -> fits.HDUList:
 def _numbers(record: Mapping[str, object], name: str) -> NDArray[np.float64]:
     """An array of the record; what is missing in it is NaN."""
     values = record.get(name)
-    if not isinstance(values, list) or not all(value is None or isinstance(value, (int, float)) for value in values):
+    if not isinstance(values, list) or not all(value is None or _is_number(value) for value in values):
         raise AgnsalError(f"the spectrum {printable(record['sparcl_id'])} came without an array {name} of numbers.")
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

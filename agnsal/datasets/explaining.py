@@ -34,7 +34,7 @@ from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.lines import SpectralLine
 from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
-from agnsal.store.replacing import made_folder, replacing
+from agnsal.store.replacing import alone, made_folder, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -266,7 +266,8 @@ def explain_dataset(
         question="",
     )
     question = _question(work, dataset, size)
-    _settle(folder, question)
+    with alone(folder):
+        _settle(folder, question)
     result = DatasetResult(folder)
     work = replace(work, question=result.question)
     missing = [number for number in range(n_blocks) if not _is_done(result, dataset.rows(number, size))]

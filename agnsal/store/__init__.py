@@ -10,7 +10,7 @@ from agnsal.store.arrays import (
     write_arrays,
 )
 from agnsal.store.contents import Array
-from agnsal.store.replacing import checked_path, made_folder, replacing
+from agnsal.store.replacing import alone, checked_path, made_folder, replacing
 from agnsal.store.stored import NPZ, Format, Stored
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Array",
     "Format",
     "Stored",
+    "alone",
     "checked_path",
     "made_folder",
     "not_whole",

@@ -149,6 +149,32 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep out whoever else asks to be alone in a folder, where the system has locks.
+
+    Parameters
+    ----------
+    folder : Path
+        That is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with alone(Path(tempfile.mkdtemp())):
+    ...     pass
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _hold(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[str]:
     """A hidden name that nobody else has in a folder, with a lock that is held as long as the process lives."""
     while True:
