@@ -97,7 +97,10 @@ def air(sample, model) -> None:
     right.set_xlabel("Change of the largest probability")
     right.set_ylabel("Spectra")
     save(fig, "air")
-    print("air", f"class differs for {differ:.1%}", f"largest change {np.abs(change).max():.2f}")
+    core = np.abs(position / 5008.24 - 1) < agnsal.find_line("[O III] 5007").core / 299792.458
+    maps = [agnsal.integrated_gradients(model, flux, output="log_odds").values for flux in (sample.flux, in_air)]
+    right, wrong = (values[:, core].sum(axis=1) for values in maps)
+    print("air", f"class differs for {differ:.1%}", f"core by {np.median(np.abs(wrong / right - 1)):.0%}")
 
 
 def masks(sample, model) -> None:
@@ -155,7 +158,7 @@ def saturation(sample, model) -> None:
         size = np.linalg.norm(agnsal.saliency(model, sample, output=output).values, axis=1)
         ax.semilogy(1 - p, size, ".", color=BLUE, markersize=2)
         ax.set_xscale("log")
-        ax.set_ylim(1e-8, 30)
+        ax.set_ylim(1e-14, 30)
         ax.set_xlabel("1 − probability of the predicted class")
         ax.set_title(f"Norm of the gradient {title}", fontsize=8)
         print("saturation", output, f"median norm {np.median(size):.2g}, smallest {size.min():.2g}")
@@ -170,7 +173,7 @@ def alike(sample, linear, curved) -> None:
         maps = agnsal.saliency(model, sample[rows], "type 1", "log_odds").values
         pairs = np.corrcoef(maps)[np.triu_indices(len(maps), 1)]
         ax.hist(pairs, bins=np.linspace(0, 1, 41), histtype="step", color=color, label=name)
-        print("alike", name, f"median correlation {np.median(pairs):.3f}")
+        print("alike", name, f"median correlation {np.median(pairs):.4f}, smallest {pairs.min():.2f}")
     ax.set_yscale("log")
     ax.set_xlabel("Correlation of two spectra's maps")
     ax.set_ylabel("Pairs of type 1 spectra")
@@ -186,12 +189,15 @@ def causality() -> None:
     i = int(np.argsort(-benchmark.strength[benchmark.test_rows[:60]])[18])
     ax = figures.plot_truth_and_maps(scores, i)
     save(ax.figure, "causality")
+    at = np.abs(scores.grid.centers.value / 5008.24 - 1) < 1200 / 299792.458
     for name in names:
-        found = scores.metrics[name]
+        found, sizes = scores.metrics[name], np.abs(scores.maps[name])
+        share = sizes[:, at].sum(axis=1) / sizes.sum(axis=1)
         print(
             "causality",
             name,
             *(f"{metric} {np.nanmean(found[metric]):.2f}" for metric in ("pearson", "profile", "mass")),
+            f"at [O III] 5007 {share[i]:.0%}, {share.mean():.0%} in the mean",
         )
 
 

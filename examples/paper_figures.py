@@ -390,8 +390,8 @@ its mean over its standard deviation in the training set, as the author's README
 the flux too, the chain rule through the scaler included: they are largest where the spectra differ least, at 5030 to
 5260 Å, because the flux is 1 at 5100 Å by construction. *Core* is within {agnsal.find_line("Hbeta").core:.0f} km/s of a
 line, *wings* from there to 5000 km/s (permitted lines) or 1200 km/s, *continuum* beside them. Where the core of Hβ ends
-is a choice: in the two-class task, trained on the simulation at the paper's size, the sign of the gradient turns
-between 350 and 500 km/s from the line.
+is a choice: in the two-class task, trained on the simulation at the paper's size, the sign of that sum turns where the
+core ends between 150 and 400 km/s from the line, in one sample here and in another there.
 
 ## What to doubt
 
