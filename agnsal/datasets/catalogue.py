@@ -103,6 +103,8 @@ def texts(column: Any) -> NDArray[np.str_]:
     """A column as text: without blanks around it, whole numbers as such, and "" where nothing is known."""
     hidden = np.ma.getmaskarray(np.ma.asarray(column)) if hasattr(column, "mask") else np.zeros(len(column), bool)
     values = np.asarray(column)
+    if values.dtype.kind in "iu" and not hidden.any():
+        return values.astype(str)
     if values.dtype.kind == "f":
         hidden = hidden | ~np.isfinite(values)
         if not (values[~hidden] % 1).any():

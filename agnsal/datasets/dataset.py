@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -305,6 +306,8 @@ def open_dataset(
         table = with_redshifts(named(table, here), read_table(redshifts, names), names)
     if isinstance(found, SpectralSample):
         found.table = table
+    elif isinstance(found, Files):
+        found = replace(found, rows=table)
     return SpectralDataset(found, table, min_coverage=min_coverage, frame=frame or "observed")
 
 

@@ -336,9 +336,10 @@ def _on_cluster(work: Work, dataset: SpectralDataset, size: int, missing: list[i
         futures = [client.submit(_do, sent, number, key=f"{name}-{number}") for number in missing]
         for future in as_completed(futures):  # type: ignore[no-untyped-call]
             yield future.result()
-    except AgnsalError:
-        raise
-    except (CancelledError, RuntimeError, OSError, TimeoutError) as error:  # also workers lost again and again
+    except Exception as error:
+        of_cluster = type(error).__module__.partition(".")[0] in ("distributed", "tornado")
+        if not isinstance(error, CancelledError) and not of_cluster:  # what the work raised
+            raise
         raise AgnsalError(
             f"the cluster did not finish ({type(error).__name__}: {printable(error)[:120]}); what is done is kept, and "
             "the same call goes on."

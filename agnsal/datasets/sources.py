@@ -19,11 +19,13 @@ from specutils import Spectrum
 from agnsal.datasets.catalogue import id_columns, texts
 from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.files.layout import Request
+from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.reading import read_spectra, standard
 from agnsal.spectra.files.surveys.desi import desi_targets
 from agnsal.spectra.files.tables.containers import blocks, container_table, records
 
 #: A name of SDSS, by plate, day and fibre; one of DESI is a number.
+_COADDS = ("coadd-", "spectra-")
 _SAYS_WHICH = re.compile(r"\d+-\d+-\d+|\d{15,}")
 
 
@@ -70,8 +72,13 @@ class Files:
 
     @classmethod
     def of(cls, paths: Sequence[Path], options: Mapping[str, Any]) -> Files:
-        """Files without a catalogue: a row for each, or for each target if the first is a coadd of DESI."""
-        tables = [desi_targets(path) for path in paths] if desi_targets(paths[0]) is not None else [None] * len(paths)
+        """Files without a catalogue: a row for each, or of coadds of DESI for each target.
+
+        A look into every file would take minutes for a survey: those are looked into that are named as coadds are, and
+        all if the first is one.
+        """
+        every = desi_targets(paths[0]) is not None
+        tables = [desi_targets(path) if every or path.name.startswith(_COADDS) else None for path in paths]
         files, parts = [], []
         for path, targets in zip(paths, tables, strict=True):
             part = QTable({"object_id": [path.name]}) if targets is None else targets
@@ -94,31 +101,37 @@ class Files:
 
     def read(self) -> Iterator[Spectrum | AgnsalError]:
         """Read files one by one, each once however many of its spectra follow each other."""
+        guessed: list[str] = []
         for path, group in groupby(range(len(self.paths)), self.paths.__getitem__):
             rows = list(group)
             try:
                 if path.is_dir():
                     raise AgnsalError(f"the catalogue names no file here: {path.name} is a folder.")
-                spectra, refused = self._spectra(path)
-                named = {self._name(one, place): one for place, one in reversed(list(enumerate(spectra)))}
+                spectra, refused = self._spectra(path, self._redshift(rows))
+                guessed += [path.name] if any(one.meta["assumed"] for one in spectra) else []
+                named = {f"row {one.meta.get('row', place)}": one for place, one in enumerate(spectra)}
+                named |= {str(one.meta["object_id"]): one for one in reversed(spectra)}
                 yield from (self._chosen(path, row, spectra, named, refused) for row in rows)
             except AgnsalError as error:
                 yield from (error for _ in rows)
+        _tell_guessed(guessed)
 
-    def _spectra(self, path: Path) -> tuple[list[Spectrum], str]:
+    def _redshift(self, rows: Sequence[int]) -> float | None:
+        """The redshift that the table knows of the one spectrum of a file; wavelengths at rest need it."""
+        if len(rows) > 1 or "redshift" not in self.rows.colnames:
+            return None
+        return known_redshift(self.rows["redshift"][rows[0]])
+
+    def _spectra(self, path: Path, redshift: float | None) -> tuple[list[Spectrum], str]:
         """All spectra of a file that can be used, and what is said of the others."""
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            spectra = read_spectra(path, on_error="skip", **self.options)
+            spectra = read_spectra(path, redshift=redshift, on_error="skip", **self.options)
         refused = [str(each.message) for each in told if "were not read" in str(each.message)]
         for each in told:
-            if "were not read" not in str(each.message):
+            if not re.search("were not read|taken as vacuum", str(each.message)):  # told of all together
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         return spectra, "".join(refused)
-
-    def _name(self, spectrum: Spectrum, place: int) -> str:
-        """What a row of the table names a spectrum of a file by."""
-        return str(spectrum.meta.get("row", place) if "index" in self.rows.colnames else spectrum.meta["object_id"])
 
     def _chosen(
         self, path: Path, row: int, spectra: list[Spectrum], named: Mapping[str, Spectrum], refused: str
@@ -127,11 +140,11 @@ class Files:
         known = next(iter(id_columns(self.rows)), None)
         wanted = texts(self.rows[known][row : row + 1])[0] if known else ""
         lines = [line.strip() for line in refused.splitlines()[1:]]
-        if "index" in self.rows.colnames:
-            index = texts(self.rows["index"][row : row + 1])[0]
-            if index in named:
-                return named[index]
-            wanted = wanted or f"row {index or 'unknown'} (its index)"
+        index = texts(self.rows["index"][row : row + 1])[0] if "index" in self.rows.colnames else ""
+        if index:
+            if f"row {index}" in named:
+                return named[f"row {index}"]
+            wanted = wanted or f"row {index} (its index)"
         elif len(spectra) == 1 and not refused:
             found = str(spectra[0].meta["object_id"])
             if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
@@ -236,9 +249,17 @@ class Containers:
                     yield spectrum
                 except AgnsalError as error:
                     yield AgnsalError(f"{path.name}, row {row}: {error}")
-        if guessed:
-            message = "wavelengths taken as vacuum in files that do not say (pass medium='air' if not): "
-            warnings.warn(message + ", ".join(guessed[:5]), AgnsalWarning, stacklevel=2)
+        _tell_guessed(guessed)
+
+
+def _tell_guessed(files: Sequence[str]) -> None:
+    """Say of which files it was not known what their wavelengths are measured in."""
+    if files:
+        shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+        message = (
+            f"wavelengths taken as vacuum in {len(files)} files that do not say (pass medium='air' if not): {shown}"
+        )
+        warnings.warn(message, AgnsalWarning, stacklevel=3)
 
 
 def _stacked(parts: Sequence[Table]) -> QTable:

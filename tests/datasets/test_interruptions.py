@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import astropy.units as u
@@ -358,14 +359,21 @@ def test_blocks_that_went_elsewhere_are_noticed(tmp_path, monkeypatch):
 
 
 class Closing:
-    """A client whose cluster goes away."""
+    """A client that ends with an error."""
+
+    def __init__(self, error):
+        self.error = error
 
     def submit(self, *_, **__):
-        raise RuntimeError("client is closed")
+        raise self.error
 
 
 def test_a_cluster_that_is_lost(tmp_path, whole):
-    with pytest.raises(agnsal.AgnsalError, match=r"the cluster did not finish .*the same call goes on"):
-        explained(tmp_path, maps=True, client=Closing())
+    client = pytest.importorskip("distributed.client")
+    for error in (client.ClosedClientError("client is closed"), CancelledError("lost")):
+        with pytest.raises(agnsal.AgnsalError, match=r"the cluster did not finish .*the same call goes on"):
+            explained(tmp_path, maps=True, client=Closing(error))
+    with pytest.raises(ZeroDivisionError):  # a model's own
+        explained(tmp_path, maps=True, client=Closing(ZeroDivisionError()))
     explained(tmp_path, maps=True)
     assert content(tmp_path) == whole

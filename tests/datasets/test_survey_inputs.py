@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 import agnsal
 from agnsal.datasets.catalogue import texts
+from tests.spectra.survey_files import write_desi
 
 GRID = agnsal.PERUZZI2021_GRID
 WAVELENGTH = np.arange(3500.0, 9000.0, 4.0)
@@ -177,10 +178,40 @@ def test_a_row_without_a_file_is_set_aside(folder, name, match):
     assert match in dataset.set_aside["cause"][0]
 
 
-@pytest.mark.parametrize("index", [MaskedColumn([0, 1], mask=[False, True]), ["0", "first"], [0.0, 7.0]])
+@pytest.mark.parametrize("index", [["0", "first"], [0.0, 7.0], [0, -1]])
 def test_an_index_that_is_no_row(folder, index):
     dataset = agnsal.open_dataset(folder, QTable({"file": ["s0.ecsv", "s1.ecsv"], "redshift": Z[:2], "index": index}))
     check(dataset, [0])
+
+
+def test_coadds_among_files(folder):
+    """A coadd gives a row for each target wherever it stands among the files, and the files keep theirs."""
+    write_desi(folder / "spectra-main-dark-1.fits")
+    dataset = agnsal.open_dataset(folder, min_coverage=0.1, redshifts=Table({"object_id": ["s0.ecsv"], "Z": [0.1]}))
+    targets = [one.meta["object_id"] for one in agnsal.read_spectra(folder / "spectra-main-dark-1.fits")]
+    assert dataset.ids.tolist() == ["s0.ecsv", "s1.ecsv", "s2.ecsv", *targets]
+    (sample,) = dataset.blocks(GRID, normalize=False)
+    assert "s0.ecsv" in sample.ids.tolist()
+    assert not any("holds" in cause for cause in dataset.set_aside["cause"])
+
+
+def test_files_at_rest_take_the_redshift_of_the_table(folder):
+    for k in range(2):
+        table = QTable.read(folder / f"s{k}.ecsv")
+        table["wavelength"] /= 1 + Z[k]
+        table.rename_column("wavelength", "wavelength_rest")
+        table.write(folder / f"s{k}.ecsv", overwrite=True)
+    check(agnsal.open_dataset(folder, QTable({"file": ["s0.ecsv", "s1.ecsv"], "redshift": Z[:2]})), [0, 1])
+
+
+def test_what_files_do_not_say_is_told_once(folder):
+    for k in range(3):
+        table = QTable.read(folder / f"s{k}.ecsv")
+        del table.meta["VACUUM"]
+        table.write(folder / f"s{k}.ecsv", overwrite=True)
+    with pytest.warns(agnsal.AgnsalWarning, match="taken as vacuum in 3 files") as told:
+        list(agnsal.open_dataset(folder).blocks(GRID))
+    assert len(told) == 1
 
 
 def test_spectra_without_a_label_are_explained_and_not_learnt_from(folder):
