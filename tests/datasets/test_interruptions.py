@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 
 import astropy.units as u
@@ -292,7 +292,7 @@ machine = agnsal.ProbabilisticSVC.read(sys.argv[2])
 fail = sys.argv[4]
 if fail == "disk":
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[5]), int(sys.argv[5])))
-elif fail != "no":
+else:
     number, inside = 0, explaining.replacing
     from contextlib import contextmanager
     @contextmanager
@@ -313,22 +313,30 @@ agnsal.explain_dataset(machine, agnsal.open_dataset(sample), agnsal.PERUZZI2021_
 
 
 @pytest.mark.slow
-def test_killed_beside_another_and_on_a_full_disk(tmp_path, whole):
-    """Two in one folder, one of them killed with a block written and not moved; and one whose disk is full."""
+def test_killed_with_a_block_half_done_and_on_a_full_disk(tmp_path, whole):
+    """A block is written and not moved yet; a disk is full in the middle."""
     SAMPLE.write(tmp_path / "sample.npz")
     MACHINE.write(tmp_path / "machine.npz")
     arguments = [sys.executable, "-c", CHILD, str(tmp_path / "sample.npz"), str(tmp_path / "machine.npz")]
     bound = str(len(whole["block-000002.parquet"]) - 1)
-    running = {
-        how: subprocess.Popen([*arguments, str(tmp_path / place), how, bound], stderr=subprocess.PIPE, text=True)
-        for how, place in (("no", "shared"), ("written", "shared"), ("disk", "full"))
-    }
-    told = {how: process.communicate()[1] for how, process in running.items()}
-    assert {how: process.returncode for how, process in running.items()} == {"no": 0, "written": -9, "disk": 1}, told
-    assert "cannot be written" in told["disk"]
-    assert content(tmp_path / "shared") == whole
-    explained(tmp_path / "full", maps=True)
-    assert content(tmp_path / "full") == whole
+    running = [
+        subprocess.Popen([*arguments, str(tmp_path / how), how, bound], stderr=subprocess.PIPE, text=True)
+        for how in ("written", "disk")
+    ]
+    told = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [-9, 1], told
+    assert "cannot be written" in told[1]
+    assert len(list((tmp_path / "written").glob("block-*"))) == 1
+    for how in ("written", "disk"):
+        explained(tmp_path / how, maps=True)
+        assert content(tmp_path / how) == whole
+
+
+def test_two_at_once_in_one_folder(tmp_path, whole):
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(explained, tmp_path, maps=True) for _ in range(2)]:
+            assert done.result().complete
+    assert content(tmp_path) == whole
 
 
 def test_another_question_that_comes_meanwhile_is_noticed(tmp_path, monkeypatch):
