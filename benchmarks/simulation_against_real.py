@@ -227,20 +227,22 @@ def galaxies(real: agnsal.SpectralSample) -> None:
     training = agnsal.simulate_agn(seed=0, n_galaxy=900).normalize()
     machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
     machine.fit(training.flux, training.labels)
-    probability = machine.predict_proba(real.flux)[:, list(machine.classes_).index("galaxy")]
-    called = machine.predict(real.flux)
+    filled = agnsal.ProbabilisticPCA(8).fit(training[::4]).impute(real)  # as the page for one spectrum does
+    place = list(machine.classes_).index("galaxy")
+    probability, bridged = (machine.predict_proba(each.flux)[:, place] for each in (filled, real))
+    called = machine.predict(filled.flux)
     known = agnsal.Familiarity().fit(training[training.labels != "galaxy"])
-    distance = known.distance(real)
+    distance = known.distance(filled)
     agn = np.isin(real.labels, AGN)
-    print("\n| real | number | called galaxy | AUC of P(galaxy) | AUC of the distance from simulated AGN |")
-    print("|---|---|---|---|---|")
+    print("\n| real | number | called galaxy | AUC of P(galaxy) | gaps bridged | AUC of the distance |")
+    print("|---|---|---|---|---|---|")
     for name in (*AGN, "passive", "star-forming", "composite", "LINER"):
         ours = real.labels == name
-        cells = ["", ""]
+        cells = ["", "", ""]
         if name not in AGN:
             rows = agn | ours
-            cells = [f"{roc_auc_score(ours[rows], score[rows]):.3f}" for score in (probability, distance)]
-        print(f"| {name} | {ours.sum()} | {(called[ours] == 'galaxy').mean():.0%} | {cells[0]} | {cells[1]} |")
+            cells = [f"{roc_auc_score(ours[rows], score[rows]):.3f}" for score in (probability, bridged, distance)]
+        print(f"| {name} | {ours.sum()} | {(called[ours] == 'galaxy').mean():.0%} | {' | '.join(cells)} |")
 
 
 def main() -> None:
