@@ -114,7 +114,8 @@ class SpectrumExplanation(Displayed):
         familiar = (self.p_value, self.distance)
         if self.stranger:
             yield say.of_a_stranger(*familiar, self.unlike)
-        yield say.of_the_class(self.probabilities, self.predicted, self.rival)
+        drawn = self.classifier.imputation is not None and self.filled is not None
+        yield say.of_the_class(self.probabilities, self.predicted, self.rival, drawn=drawn)
         yield say.of_the_classifier(self.classifier.description, [str(name) for name in self.probabilities["class"]])
         if not self.stranger and self.p_value <= say.DOUBTFUL:
             yield say.of_one_hardly_alike(*familiar, self.unlike)

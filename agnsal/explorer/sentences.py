@@ -28,13 +28,14 @@ def of_a_stranger(p_value: float, distance: float, unlike: QTable) -> str:
     )
 
 
-def of_the_class(probabilities: QTable, predicted: str, rival: str) -> str:
-    """The most probable class with its errors, and the next."""
+def of_the_class(probabilities: QTable, predicted: str, rival: str, *, drawn: bool = False) -> str:
+    """The most probable class with its errors, and the next; whether gaps were drawn for the errors of the flux."""
+    flux = "the flux errors" + (" and what was not observed" if drawn else "")
     rows = {str(row["class"]): row for row in probabilities}
     own, next_one = rows[predicted], rows[rival]
     errors = [
         f"{value:.2g} from {source}"
-        for value, source in ((own["error_flux"], "the flux errors"), (own["error_refits"], "refits of the classifier"))
+        for value, source in ((own["error_flux"], flux), (own["error_refits"], "refits of the classifier"))
         if np.isfinite(value)
     ]
     meaning = GALAXY if predicted == "galaxy" else ""
