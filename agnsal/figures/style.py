@@ -422,13 +422,15 @@ def first_of_each(labels: NDArray[np.generic] | None, n: int) -> list[int]:
     return sorted(np.unique(np.asarray(labels).astype(str), return_index=True)[1].tolist())
 
 
-def room_for_letters(ax: Axes) -> int:
+def room_for_letters(ax: Axes, *, from_the_axes: bool = False) -> int:
     """How many small letters go across the figure.
 
     Parameters
     ----------
     ax : Axes
         On the figure.
+    from_the_axes : bool
+        Whether they start at the left of the axes.
 
     Returns
     -------
@@ -437,7 +439,8 @@ def room_for_letters(ax: Axes) -> int:
     from matplotlib import font_manager, rcParams
 
     letter = 0.55 * font_manager.font_scalings["small"] * rcParams["font.size"]
-    return int(ax.figure.bbox.width * 72 / ax.figure.dpi / letter) - 2
+    start = ax.get_window_extent().x0 if from_the_axes else 0.0
+    return int((ax.figure.bbox.width - start) * 72 / ax.figure.dpi / letter) - 2
 
 
 def columns_that_fit(ax: Axes, texts: Sequence[str], most: int) -> int:

@@ -134,7 +134,7 @@ def _legend(ax: Axes, n_names: int) -> None:
         return
     n_classes = len(handles) - n_names
     # widths in letters, of which an entry needs about four for its marker and the gap
-    room = room_for_letters(ax)
+    room = room_for_letters(ax, from_the_axes=True)
     texts = [text if width_of(text) + 4 <= room else f"{text[: int(0.7 * room) - 4]}..." for text in texts]
     classes, names = (max(map(width_of, part), default=0) + 4 for part in (texts[:n_classes], texts[n_classes:]))
     columns = 2 if n_names and classes + names <= room else 1
