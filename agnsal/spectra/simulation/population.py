@@ -27,6 +27,8 @@ _WITH_ACTIVITY = 0.65
 _YOUNGER = 0.4
 #: Broad lines of the hidden are that much narrower: broad Halpha is found down to smaller widths than a weak Hbeta is.
 HIDDEN_VELOCITY_RATIO = 0.4
+#: Their nuclear light, as parameters of a beta distribution: dust that hides the broad Hbeta hides most of the nucleus.
+HIDDEN_NUCLEAR_FRACTION = (1.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ INTERMEDIATE = AGNClass(
     signal_to_noise=(29.0, 0.42),
     nuclear_fraction=(2.0, 2.0),
     nuclear_reddening=0.3,
-    populations=(1.5, 1.2, 0.5, 0.25),
+    populations=TYPE2.populations,
     oxygen_width=(30.0, 1.4),
     excitation=0.7,
     broad_width=(34.0, 0.5),
@@ -206,6 +208,8 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
             faint = np.minimum(VISIBLE_WIDTH * random.uniform(0.05, 0.95, n), 0.1 * alpha)
             beta = np.where(concealed, faint, beta)
             velocity = np.where(concealed, HIDDEN_VELOCITY_RATIO * velocity, velocity)
+            nucleus = betaincinv(*HIDDEN_NUCLEAR_FRACTION, ndtr(np.asarray(table["activity"])))
+            table["nuclear_fraction"] = np.where(concealed, nucleus, table["nuclear_fraction"])
             # what weakens or hides Hbeta is dust: the decrement gives its E(B-V)
             extinction = np.maximum(2.5 * np.log10(alpha / beta / _DECREMENT), 0.0) / _SELECTIVE
     velocity = np.clip(velocity, 1000.0, 10000.0)
