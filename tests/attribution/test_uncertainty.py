@@ -344,5 +344,5 @@ def test_what_filled_gaps_may_have_been_moves_the_explanation_as_it_should():
     assert_allclose(kept.values, found.values)
     assert kept.provenance["flux_errors"] == "exact"  # every value answers to its own bin
     assert (kept.uncertainty["flux"][mask[:2]] == 0).all()
-    with pytest.raises(AgnsalError, match="normalization of the spectra"):
+    with pytest.raises(AgnsalError, match="learnt from spectra whose normalization is None"):
         agnsal.attribution_uncertainty("saliency", machine, gappy[:2].normalize(by="median"), imputation=pca)

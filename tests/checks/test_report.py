@@ -58,7 +58,9 @@ def test_a_good_map_is_told_from_its_controls_on_every_seed(case, method):
         control = check(replace(good, values=values, residual=None), model, test, n_refits=0)
         assert not control.passed, name
         for finding in ("deletion and insertion", "infidelity"):
-            assert control[finding].verdict == "fail", (name, control[finding].words)
+            # a machine trained on shuffled labels looks where spectra differ, which is not nowhere
+            wrong = ("fail", "care") if name == "untrained" else ("fail",)
+            assert control[finding].verdict in wrong, (name, control[finding].words)
             assert control[finding].mean < report[finding].low, name
 
 

@@ -97,7 +97,7 @@ def test_gaps_are_filled_as_the_rest_of_the_spectrum_has_it(classifier, sample):
     whole, filled, bridged = (
         classifier.machine.predict_log_proba(each.flux) for each in (many, classifier.imputation.impute(blind), blind)
     )
-    assert np.square(filled - whole).mean() < 0.5 * np.square(bridged - whole).mean()
+    assert np.square(filled - whole).mean() < 0.7 * np.square(bridged - whole).mean()
     assert "filled from what was observed" in str(classifier)
 
 
@@ -229,8 +229,9 @@ def test_five_objects_have_five_explanations(paper_classifier, real_spectra):
         one = agnsal.explain_spectrum(sample, paper_classifier, n_draws=4, random_state=0)
         assert one.predicted == "type 1", name
         assert one.agreement > 0.95, name  # with the exchange of each region for that of the mean rival
-        # without it the strongest line speaks less, whatever stands in its place
-        of_lines = np.where(one.lines["region"] == ELSEWHERE, 0.0, one.lines["share"])
+        # without it the strongest line in emission speaks less, whatever stands in its place
+        emission = [name.startswith(("Hbeta", "Hgamma", "[O III]")) for name in one.lines["region"]]
+        of_lines = np.where(emission, one.lines["share"], 0.0)
         strongest = str(one.lines["region"][np.nanargmax(of_lines)])
         line, _, part = strongest.rpartition(" ")
         ablation = agnsal.line_ablation(
