@@ -145,9 +145,9 @@ machines, who know three classes only, call them:
 
 With a fourth answer, "galaxy": learnt from 900 simulated galaxies beside the simulated AGN, and from the real
 passive and star-forming ones (out of fold, by object; composites and LINERs were never learnt from). What each calls
-real spectra, and how well P(galaxy) tells each kind from all AGN. Unobserved bins are bridged by straight lines here, which
-half of the passive ones suffer from; filled from what was observed, as the page for one spectrum does, they are told
-better ([simulation](simulation.md)):
+real spectra, and how well P(galaxy) tells each kind from all AGN. Unobserved bins are bridged by straight lines here,
+which half of the passive ones suffer from; filled from what was observed, as the page for one spectrum does, they are
+told better ([simulation](simulation.md)):
 
 {tables["fourth"]}
 ## Label noise
