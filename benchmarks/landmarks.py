@@ -61,7 +61,8 @@ def main() -> None:
         took = time.perf_counter() - start
         loss = log_loss(test.labels, model.predict_proba(test), labels=model.classes_)
         score = f1_score(test.labels, model.predict(test), average="macro")
-        alike = 1.0 if reference is None else likeness(model, reference, test[:200])
+        alone = 1.0 if landmarks is None else np.nan
+        alike = alone if reference is None else likeness(model, reference, test[:200])
         shown = "exact" if landmarks is None else str(landmarks) if kernel != "linear" else "primal"
         numbers = f"{loss:8.4f} {score:6.3f} {alike:6.3f} {took:7.1f} {peak.mib:8.0f}"
         print(f"{n:7d} {kernel:>7} {shown:>9} {numbers}", flush=True)
