@@ -418,8 +418,8 @@ def doubts(data: Data) -> list[str]:
         hidden += "Where the labels of the files know Hα, they rest on more than the classifiers see."
     else:
         hidden += (
-            "A simulated intermediate without a visible broad Hβ is recognised by its larger share of nuclear light, "
-            "which the simulation gives it; real ones are recognised less often."
+            "A simulated intermediate without a visible broad Hβ differs from a type 2 by somewhat more nuclear light "
+            "alone, so many are called type 2, as real ones are."
         )
     try:
         table = agnsal.check_confounds(data.training, n_shuffles=1, random_state=SEED).table
