@@ -110,7 +110,7 @@ def learning_curve(sample, simulated, repeats: int) -> QTable:
         return SVC(kernel="linear", C=0.07, class_weight="balanced").fit(X, y, sample_weight=weight)
 
     for seed in range(repeats):
-        other = simulated if seed == 0 else agnsal.simulate_agn(seed=seed).normalize(on_error="skip")
+        other = simulated if seed == 0 else agnsal.simulate_agn(seed=seed).normalize()
         guess = fitted(other.flux, other.labels).predict(sample.flux)
         found.setdefault(("simulation", 0), []).append(two_scores(sample.labels, guess))
     rng = np.random.default_rng(0)
@@ -217,7 +217,7 @@ def fourth_answer(files: Files, sample, repeats: int) -> QTable:
     objects = np.concatenate([sample.ids, files.sample.ids[some]])
     learnt = np.where(np.isin(kind, GALAXIES), "galaxy", kind)
     names = np.array(sorted({*CLASSES, "galaxy"}))
-    simulated = agnsal.simulate_agn(seed=0, n_galaxy=N_GALAXIES).normalize(on_error="skip")
+    simulated = agnsal.simulate_agn(seed=0, n_galaxy=N_GALAXIES).normalize()
     said = {"simulation": machine().fit(simulated).predict_proba(flux), "real": np.zeros((len(flux), len(names)))}
     for repeat in range(repeats):
         folds_ = StratifiedGroupKFold(5, shuffle=True, random_state=repeat).split(flux, kind, objects)
@@ -372,7 +372,7 @@ def main() -> None:
     conventions = {column: files.labelled(column) for column in options.label_column}
     sample = conventions["label"]
     known = [row for row in files.rows if class_of(row.get("label"))]
-    simulated = agnsal.simulate_agn(seed=0).normalize(on_error="skip")
+    simulated = agnsal.simulate_agn(seed=0).normalize()
     from_simulation = machine().fit(simulated)
     by_folds = [machine().fit(sample.flux[train], sample.labels[train]) for train, _ in folds(sample, 1)]
     names = np.array(sorted(CLASSES))

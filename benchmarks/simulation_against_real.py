@@ -226,8 +226,8 @@ def galaxies(real: agnsal.SpectralSample) -> None:
     """How well P(galaxy) of a machine of four classes, and the distance from AGN, set galaxies apart from AGN."""
     training = agnsal.simulate_agn(seed=0, n_galaxy=900).normalize()
     machine = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=0)
-    machine.fit(training.flux, training.labels)
-    filled = agnsal.ProbabilisticPCA(8).fit(training[::4]).impute(real)  # as the page for one spectrum does
+    trained = agnsal.TrainedClassifier.train(training, machine, n_refits=0, embed=False)
+    filled = trained.imputation.impute(real)  # as the page for one spectrum does
     place = list(machine.classes_).index("galaxy")
     probability, bridged = (machine.predict_proba(each.flux)[:, place] for each in (filled, real))
     called = machine.predict(filled.flux)

@@ -117,9 +117,7 @@ class DatasetResult(Displayed):
                 right = file.metadata.num_rows == min(self._size, self._n - number * self._size)
                 for name in file.schema_arrow.names if verify else ():  # one at a time: maps are large
                     file.read(columns=[name])
-        except (ArrowException, OSError):  # AgnsalError is neither
-            return None
-        except AgnsalError:
+        except (ArrowException, OSError, AgnsalError):
             return None
         return about if right else None
 

@@ -173,7 +173,7 @@ def draw_population(
     # how much the nucleus outshines its host, as a standard normal deviate: what goes with it, goes together
     activity = random.standard_normal(n)
     table["activity"] = activity
-    table["nuclear_fraction"] = betaincinv(*agn.nuclear_fraction, ndtr(activity))
+    table["nuclear_fraction"] = _nuclear_fraction(agn.nuclear_fraction, activity)
     table["power_law_slope"] = np.clip(random.normal(-1.6, 0.50, n), -3.0, -0.2)
     table["nuclear_reddening"] = np.minimum(random.exponential(agn.nuclear_reddening, n), 1.0) * u.mag
     weights = random.dirichlet(agn.populations, n) * np.exp(_YOUNGER * activity[:, None] * [-1.0, -1.0, 1.0, 1.0])
@@ -208,7 +208,7 @@ def _draw_broad(table: QTable, agn: AGNClass, random: np.random.Generator, eigen
             faint = np.minimum(VISIBLE_WIDTH * random.uniform(0.05, 0.95, n), 0.1 * alpha)
             beta = np.where(concealed, faint, beta)
             velocity = np.where(concealed, HIDDEN_VELOCITY_RATIO * velocity, velocity)
-            nucleus = betaincinv(*HIDDEN_NUCLEAR_FRACTION, ndtr(np.asarray(table["activity"])))
+            nucleus = _nuclear_fraction(HIDDEN_NUCLEAR_FRACTION, table["activity"])
             table["nuclear_fraction"] = np.where(concealed, nucleus, table["nuclear_fraction"])
             # what weakens or hides Hbeta is dust: the decrement gives its E(B-V)
             extinction = np.maximum(2.5 * np.log10(alpha / beta / _DECREMENT), 0.0) / _SELECTIVE
@@ -280,11 +280,18 @@ _SELECTIVE = 3.1 * ((4862.68 / 5500.0) ** -1.2 - (6564.61 / 5500.0) ** -1.2)
 
 
 def _log_normal(
-    random: np.random.Generator, pair: tuple[float, float], n: int, activity: NDArray | float = 0.0
+    random: np.random.Generator, pair: tuple[float, float], n: int, activity: NDArray | None = None
 ) -> NDArray:
     """Log-normal deviates of a given median and scatter in ln, part of which goes with the activity, if given."""
-    share = _WITH_ACTIVITY if np.ndim(activity) else 0.0
-    return pair[0] * np.exp(pair[1] * (share * activity + np.sqrt(1 - share**2) * random.standard_normal(n)))
+    deviate = random.standard_normal(n)
+    if activity is not None:
+        deviate = _WITH_ACTIVITY * activity + np.sqrt(1 - _WITH_ACTIVITY**2) * deviate
+    return pair[0] * np.exp(pair[1] * deviate)
+
+
+def _nuclear_fraction(pair: tuple[float, float], activity: NDArray) -> NDArray:
+    """Deviates of a beta distribution, in the order of the activity."""
+    return betaincinv(*pair, ndtr(np.asarray(activity)))
 
 
 def _truncated(random: np.random.Generator, bounds: tuple[float, float, float], n: int) -> NDArray:
