@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 
 import agnsal
 from agnsal.models.machine.kernels import Kernel
-from agnsal.models.machine.landmarks import Candidates, LandmarkFeatures, PrimalTrainer
+from agnsal.models.machine.landmarks import Candidates, LandmarkFeatures, PrimalTrainer, _along
 
 SAMPLE = agnsal.simulate_agn(120, 160, 80, seed=0).normalize()
 OTHER = agnsal.simulate_agn(60, 80, 40, seed=1).normalize()
@@ -60,6 +60,14 @@ def test_blocks_of_rows_do_not_matter(monkeypatch):
     whole = PrimalTrainer(Z, codes, np.ones(500), 1.0).fit()
     monkeypatch.setattr("agnsal.models.machine.landmarks.BLOCK", 37)
     assert_allclose(PrimalTrainer(Z, codes, np.ones(500), 1.0).fit(), whole, atol=1e-8)
+
+
+@pytest.mark.parametrize("nearly", [1 - 1e-5, 1 - 1e-8, 1.0, 1 + 1e-8, 1 + 1e-5, 0.02, 7.0])
+def test_a_step_goes_to_the_minimum_to_the_last_digit(nearly):
+    """A rough root near 1 once let the rounding of threads into the machine, a thousandth of a step at a time."""
+    step, nothing = np.array([2.0]), np.zeros(1)
+    found = _along(np.ones(1), -nearly * step, step, np.ones(1), nothing, nothing, nothing)  # |w + length step|^2 / 2
+    assert_allclose(found, nearly, rtol=1e-10)
 
 
 def test_a_class_that_is_left_out_gives_constants():

@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import brentq
 
 from agnsal.models.machine.coupling import class_pairs
 from agnsal.models.machine.kernels import Kernel
@@ -188,7 +189,7 @@ class PrimalTrainer:
                 curvature[:-1, :-1] += z.T @ z  # of one matrix, which costs half of that of two
                 curvature[-1, -1] += factor.sum()
             curvature[-1, :-1] = curvature[:-1, -1]
-            if np.linalg.norm(gradient) <= enough or (length == 1.0 and np.array_equal(active, before)):
+            if np.linalg.norm(gradient) <= enough or (abs(length - 1.0) < 1e-6 and np.array_equal(active, before)):
                 break  # between the same hinges the function is one parabola, whose minimum a whole step reaches
             curvature[-1, -1] += 1e-10 * max(1.0, curvature[-1, -1])
             step = -cho_solve(cho_factor(curvature), gradient)
@@ -216,20 +217,15 @@ def _along(
         slack = np.maximum(0.0, 1.0 - y * (value + length * change))
         return float((ridge * (w + length * step)) @ step - (cost * slack * y) @ change)
 
+    if slope(0.0) >= 0:
+        return 1.0  # at the minimum, but for rounding
     low, high = 0.0, 1.0
-    if abs(slope(1.0)) <= 1e-9 * abs(slope(0.0)):
-        return 1.0
     while slope(high) < 0 and high < 1e6:
         low, high = high, 2 * high
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if slope(middle) < 0:
-            low = middle
-        else:
-            high = middle
-        if high - low < 1e-3 * high:
-            break
-    return high
+    if slope(high) <= 0:
+        return high
+    # To the last digit: a rough root would carry the rounding of matrix products, which threads change, into the machine.
+    return float(brentq(slope, low, high, xtol=1e-14, rtol=1e-12))
 
 
 class Candidates:
