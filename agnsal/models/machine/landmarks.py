@@ -224,7 +224,7 @@ def _along(
         low, high = high, 2 * high
     if slope(high) <= 0:
         return high
-    # To the last digit: a rough root would carry the rounding of matrix products, which threads change, into the machine.
+    # To the last digit: a rough root would carry rounding, which threads change, into the machine.
     return float(brentq(slope, low, high, xtol=1e-14, rtol=1e-12))
 
 
