@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agnsal.display import printable
 from agnsal.errors import AgnsalError
+from agnsal.spectra.plain import PlainSpectrum, through_velocity
 
 #: Names under which a table holds what names an object, whatever their case.
 IDS = ("object_id", "targetid", "specobjid", "id")
@@ -242,14 +243,15 @@ def with_redshifts(table: QTable, known: QTable, names: Mapping[str, str]) -> QT
     return table
 
 
-def known_redshifts(redshift: NDArray[np.float64], spectra: Sequence[Any]) -> NDArray[np.float64]:
-    """Redshifts of the table, or of the spectra themselves where it has none."""
-    own = [getattr(one, "meta", {}).get("redshift") for one in spectra]
-    filled = [
+def known_redshifts(redshift: NDArray[np.float64] | None, spectra: Sequence[PlainSpectrum]) -> list[float | None]:
+    """Redshifts of the table, or of the spectra themselves where it has none or there is no such column."""
+    own = [one.redshift for one in spectra]
+    if redshift is None:
+        return through_velocity(own)
+    return [
         value if np.isfinite(value) else np.nan if mine is None else mine
-        for value, mine in zip(redshift, own, strict=True)
+        for value, mine in zip(redshift.tolist(), own, strict=True)
     ]
-    return np.array(filled, dtype=float)
 
 
 def _keys(table: Table, known: Table) -> tuple[str | None, str | None]:

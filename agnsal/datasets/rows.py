@@ -15,6 +15,7 @@ from agnsal.errors import AgnsalError
 from agnsal.spectra.collecting import collect
 from agnsal.spectra.grid import WavelengthGrid
 from agnsal.spectra.normalization import USUAL
+from agnsal.spectra.plain import PlainSpectrum
 from agnsal.spectra.sample import SpectralSample
 
 
@@ -134,16 +135,20 @@ class Rows:
             if sample.grid != grid:
                 raise AgnsalError(f"the sample is on {sample.grid!r}, not on {grid!r}; open the files it was made of.")
             return self._block(self.numbers, sample, {}, normalize and sample.normalization is None)
-        found = list(self.source.read())
-        good = [place for place, one in enumerate(found) if not isinstance(one, AgnsalError)]
-        left_out = {self.first + place: str(one) for place, one in enumerate(found) if isinstance(one, AgnsalError)}
-        if not good:
+        spectra: dict[int, PlainSpectrum] = {}  # by their place
+        left_out: dict[int, str] = {}
+        for place, one in enumerate(self.source.read()):
+            if isinstance(one, AgnsalError):
+                left_out[self.first + place] = str(one)
+            else:
+                spectra[place] = one
+        if not spectra:
             return Block(self.number, self.numbers[:0], None, left_out)
-        spectra, redshift, labels = [found[place] for place in good], self.redshift, self.labels
+        good, labels = np.array(list(spectra)), self.labels
         put = collect(
-            spectra,
+            list(spectra.values()),
             grid,
-            redshift=None if redshift is None else known_redshifts(redshift[good], spectra),
+            redshift=known_redshifts(None if self.redshift is None else self.redshift[good], list(spectra.values())),
             labels=None if labels is None else labels[good],
             ids=self.ids[good],
             min_coverage=self.min_coverage,

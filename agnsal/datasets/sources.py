@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,15 +13,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from astropy.table import QTable, Table, vstack
 from numpy.typing import NDArray
-from specutils import Spectrum
 
 from agnsal.datasets.catalogue import id_columns, texts
-from agnsal.errors import AgnsalError, AgnsalWarning
+from agnsal.errors import AgnsalError
 from agnsal.spectra.files.layout import Request
 from agnsal.spectra.files.meaning.statements import known_redshift
-from agnsal.spectra.files.reading import read_spectra, standard
+from agnsal.spectra.files.reading import Reading, read_plain, standard, tell_edited, tell_guessed
 from agnsal.spectra.files.surveys.desi import desi_targets
 from agnsal.spectra.files.tables.containers import blocks, container_table, records
+from agnsal.spectra.plain import PlainSpectrum
 
 #: A name of SDSS, by plate, day and fibre; one of DESI is a number.
 _COADDS = ("coadd-", "spectra-")
@@ -46,7 +45,7 @@ class Source(Protocol):
         """The source of a range of them, which knows nothing of the others."""
         ...
 
-    def read(self) -> Iterator[Spectrum | AgnsalError]:
+    def read(self) -> Iterator[PlainSpectrum | AgnsalError]:
         """The spectra; of one that cannot be read, the cause."""
         ...
 
@@ -99,7 +98,7 @@ class Files:
         """Some of the rows with their files."""
         return replace(self, paths=self.paths[start:stop], rows=self.rows[start:stop])
 
-    def read(self) -> Iterator[Spectrum | AgnsalError]:
+    def read(self) -> Iterator[PlainSpectrum | AgnsalError]:
         """Read files one by one, each once however many of its spectra follow each other."""
         guessed: list[str] = []
         for path, group in groupby(range(len(self.paths)), self.paths.__getitem__):
@@ -107,14 +106,15 @@ class Files:
             try:
                 if path.is_dir():
                     raise AgnsalError(f"the catalogue names no file here: {path.name} is a folder.")
-                spectra, refused = self._spectra(path, self._redshift(rows))
-                guessed += [path.name] if any(one.meta["assumed"] for one in spectra) else []
-                named = {f"row {one.meta.get('row', place)}": one for place, one in enumerate(spectra)}
-                named |= {str(one.meta["object_id"]): one for one in reversed(spectra)}
-                yield from (self._chosen(path, row, spectra, named, refused) for row in rows)
+                read = self._reading(path, self._redshift(rows))
+                tell_edited(read.edited, stacklevel=2)
+                guessed += [path.name] if read.guessed else []
+                named = {f"row {one.meta.get('row', place)}": one for place, one in enumerate(read.spectra)}
+                named |= {str(one.meta["object_id"]): one for one in reversed(read.spectra)}
+                yield from (self._chosen(path, row, read, named) for row in rows)
             except AgnsalError as error:
                 yield from (error for _ in rows)
-        _tell_guessed(guessed)
+        tell_guessed(guessed, stacklevel=2)
 
     def _redshift(self, rows: Sequence[int]) -> float | None:
         """The redshift that the table knows of the one spectrum of a file; wavelengths at rest need it."""
@@ -122,42 +122,36 @@ class Files:
             return None
         return known_redshift(self.rows["redshift"][rows[0]])
 
-    def _spectra(self, path: Path, redshift: float | None) -> tuple[list[Spectrum], str]:
+    def _reading(self, path: Path, redshift: float | None) -> Reading:
         """All spectra of a file that can be used, and what is said of the others."""
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            spectra = read_spectra(path, redshift=redshift, on_error="skip", **self.options)
-        refused = [str(each.message) for each in told if "were not read" in str(each.message)]
-        for each in told:
-            if not re.search("were not read|taken as vacuum", str(each.message)):  # told of all together
-                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-        return spectra, "".join(refused)
+        said = {name: self.options[name] for name in ("frame", "medium", "format") if name in self.options}
+        request = Request(units=self.options.get("units") or {}, mask=self.options.get("mask"))
+        return read_plain(path, request, redshift=redshift, on_error="skip", **said)
 
     def _chosen(
-        self, path: Path, row: int, spectra: list[Spectrum], named: Mapping[str, Spectrum], refused: str
-    ) -> Spectrum | AgnsalError:
+        self, path: Path, row: int, read: Reading, named: Mapping[str, PlainSpectrum]
+    ) -> PlainSpectrum | AgnsalError:
         """The spectrum that a row means, or why there is none."""
         known = next(iter(id_columns(self.rows)), None)
         wanted = texts(self.rows[known][row : row + 1])[0] if known else ""
-        lines = [line.strip() for line in refused.splitlines()[1:]]
         index = texts(self.rows["index"][row : row + 1])[0] if "index" in self.rows.colnames else ""
         if index:
             if f"row {index}" in named:
                 return named[f"row {index}"]
             wanted = wanted or f"row {index} (its index)"
-        elif len(spectra) == 1 and not refused:
-            found = str(spectra[0].meta["object_id"])
+        elif len(read.spectra) == 1 and not read.refused:
+            found = str(read.spectra[0].meta["object_id"])
             if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
                 return AgnsalError(f"{path.name}: holds the spectrum of {found}, and the catalogue says {wanted}.")
-            return spectra[0]
+            return read.spectra[0]
         elif wanted in named:
             return named[wanted]
-        cause = next((line for line in lines if f"(object {wanted})" in line), "")
-        cause = cause or next((line for line in lines if "(object " not in line), "")
+        cause = next((line for line in read.refused if f"(object {wanted})" in line), "")
+        cause = cause or next((line for line in read.refused if "(object " not in line), "")
         if cause:
             return AgnsalError(cause)
         return AgnsalError(
-            f"{path.name}: holds {len(spectra)} spectra and none of {wanted or 'a name'}; a column TARGETID, "
+            f"{path.name}: holds {len(read.spectra)} spectra and none of {wanted or 'a name'}; a column TARGETID, "
             "object_id or index (its row) of the catalogue says which is meant."
         )
 
@@ -222,7 +216,7 @@ class Containers:
             cut.append(Piece(piece.path, max(piece.start, begin + start), min(piece.stop, begin + stop)))
         return Containers([piece for piece in cut if piece.start < piece.stop], self.options)
 
-    def read(self) -> Iterator[Spectrum | AgnsalError]:
+    def read(self) -> Iterator[PlainSpectrum | AgnsalError]:
         """Read rows, of as many files as they lie in."""
         units, medium = self.options.get("units"), self.options.get("medium")
         request = Request(units=units or {})
@@ -237,11 +231,10 @@ class Containers:
             if block is None or len(block) != stop - start:
                 yield from (cause for _ in range(start, stop))
                 continue
-            for place in range(len(block)):
-                cells = {name: values[place : place + 1] for name, values in block.table.items()}
-                row = block.first + place
+            for row, record in enumerate(records(block, units), start):
                 try:
-                    (record,) = records(replace(block, spectra=[block.spectra[place]], table=cells, first=row), units)
+                    if isinstance(record, AgnsalError):
+                        raise record
                     spectrum = standard(
                         record, str(path), "container", None, self.options.get("frame"), medium, request
                     )
@@ -249,17 +242,7 @@ class Containers:
                     yield spectrum
                 except AgnsalError as error:
                     yield AgnsalError(f"{path.name}, row {row}: {error}")
-        _tell_guessed(guessed)
-
-
-def _tell_guessed(files: Sequence[str]) -> None:
-    """Say of which files it was not known what their wavelengths are measured in."""
-    if files:
-        shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
-        message = (
-            f"wavelengths taken as vacuum in {len(files)} files that do not say (pass medium='air' if not): {shown}"
-        )
-        warnings.warn(message, AgnsalWarning, stacklevel=3)
+        tell_guessed(guessed, stacklevel=2)
 
 
 def _stacked(parts: Sequence[Table]) -> QTable:

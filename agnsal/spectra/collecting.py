@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence, Sized
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,24 +17,18 @@ from agnsal.errors import AgnsalError, AgnsalWarning
 from agnsal.spectra.files.meaning.units import FLAM17
 from agnsal.spectra.grid import WavelengthGrid, edges_from_centers
 from agnsal.spectra.pixels import bad_pixels, checked_redshift
+from agnsal.spectra.plain import PlainSpectrum
 from agnsal.spectra.resampling import Resampled, interpolate, resample
 
 _METHODS = ("flux_conserving", "linear")
 _META_COLUMNS = ("source", "survey")
 
 
-@dataclass
-class _Row:
-    """One spectrum as plain arrays, in Angstrom of its own frame, ascending."""
+class _Row(NamedTuple):
+    """A spectrum in `FLAM17` or relative flux, and its name."""
 
     name: str
-    wavelength: NDArray[np.float64]
-    flux: NDArray[np.float64]
-    ivar: NDArray[np.float64] | None
-    bad: NDArray[np.bool_]
-    calibrated: bool
-    redshift: float | None
-    meta: Any
+    spectrum: PlainSpectrum
 
 
 class Collected(NamedTuple):
@@ -103,8 +95,8 @@ def collect(
             flux[k], mask[k] = put.flux, put.mask
             if put.ivar is not None:
                 ivar[k] = put.ivar
-            meta = tuple(str(row.meta.get(column) or "") for column in _META_COLUMNS)
-            kept.append(_Kept(number, row.name, z, row.calibrated, put.ivar is not None, meta))
+            meta = tuple(str(row.spectrum.meta.get(column) or "") for column in _META_COLUMNS)
+            kept.append(_Kept(number, row.name, z, row.spectrum.unit == FLAM17, put.ivar is not None, meta))
         first += n_rows
     causes = "\n".join(refused.values())
     if refused and on_error == "skip":
@@ -158,103 +150,27 @@ def _check_options(grid: WavelengthGrid, min_coverage: float, method: str, frame
 
 
 def _rows(spectrum: Any, place: int, names: list[str] | None) -> list[_Row | AgnsalError]:
-    """Each row of a spectrum as plain arrays, or why it cannot be used, by the name that was given."""
+    """Each row of a spectrum, or why it cannot be used, by the name that was given."""
     name = names[0] if names else f"spectrum {place}"
     try:
         if not names:
-            source = spectrum.meta.get("object_id") or Path(str(spectrum.meta.get("source") or name)).name
-            name = str(source)
-        return list(_plain_rows(spectrum, name, names))
+            name = str(spectrum.meta.get("object_id") or Path(str(spectrum.meta.get("source") or name)).name)
+        found = [spectrum] if isinstance(spectrum, PlainSpectrum) else PlainSpectrum.rows_of(spectrum)
+        rows = [row.in_flam() for row in found]
     except AgnsalError as error:
-        return [error]
+        wrong = AgnsalError(f"{name}: {error}")
+        wrong.__cause__ = error
+        return [wrong]
     except (AttributeError, TypeError, ValueError) as error:
         wrong = AgnsalError(f"{name}: a specutils.Spectrum was expected, got {type(spectrum).__name__} ({error}).")
         wrong.__cause__ = error
         return [wrong]
-
-
-def _plain_rows(spectrum: Any, name: str, names: list[str] | None) -> Iterator[_Row]:
-    axis = spectrum.spectral_axis
-    try:
-        wavelength = np.asarray(
-            axis.value if axis.unit == u.AA else axis.to_value(u.AA, u.spectral()), dtype=np.float64
-        )
-    except u.UnitConversionError as error:
-        raise AgnsalError(f"{name}: its spectral axis is in {axis.unit}, not a wavelength.") from error
-    if spectrum.flux.ndim > 2:
-        raise AgnsalError(f"{name}: a cube of shape {spectrum.flux.shape}; give its spectra as rows of one Spectrum.")
-    factor, calibrated = _flux_factor(spectrum.flux.unit, wavelength, name)
-    flux = np.atleast_2d(np.asarray(spectrum.flux.value, dtype=np.float64)) * factor
-    bad = np.zeros(flux.shape, bool) if spectrum.mask is None else np.atleast_2d(np.asarray(spectrum.mask, bool))
-    ivar = _inverse_variance(spectrum, name)
-    ivar = None if ivar is None else np.atleast_2d(ivar) / np.square(factor)
-    # specutils says 0 where nobody gave a redshift; what a file says is in meta, and 0 is 0 there
-    moved = spectrum.redshift  # worked out from a velocity at every look
-    redshift = np.broadcast_to(np.asarray(getattr(moved, "value", moved)), (len(flux),))
-    stated = spectrum.meta.get("redshift")
-    if wavelength[0] > wavelength[-1]:
-        wavelength, flux, bad = wavelength[::-1], flux[:, ::-1], bad[:, ::-1]
-        ivar = None if ivar is None else ivar[:, ::-1]
-    for i in range(len(flux)):
-        yield _Row(
-            name=names[i] if names else name if len(flux) == 1 else f"{name} row {i}",
-            wavelength=wavelength,
-            flux=flux[i],
-            ivar=None if ivar is None else ivar[i],
-            bad=bad[i],
-            calibrated=calibrated,
-            redshift=float(redshift[i]) or (0.0 if stated == 0 else None),
-            meta=spectrum.meta,
-        )
-
-
-def _flux_factor(unit: u.UnitBase, wavelength: NDArray, name: str) -> tuple[float | NDArray, bool]:
-    """What to multiply by to get `FLAM17` (F_nu differs per pixel), and whether the flux is calibrated at all."""
-    factor = _constant_factor(unit, FLAM17)
-    if factor is not None:
-        return factor, True
-    if unit.physical_type in ("dimensionless", "unknown") or unit.is_equivalent(u.ct) or unit.is_equivalent(u.ct / u.s):
-        return 1.0, False
-    try:
-        return (np.ones(wavelength.size) * unit).to_value(FLAM17, u.spectral_density(wavelength * u.AA)), True
-    except u.UnitConversionError as error:
-        raise AgnsalError(
-            f"{name}: flux in {unit} is neither a flux density (F_lambda, F_nu) nor relative; convert it before "
-            "collecting."
-        ) from error
-
-
-@lru_cache(maxsize=64)
-def _constant_factor(unit: u.UnitBase, wanted: u.UnitBase) -> float | None:
-    """Factor between two units that differ by a number only: the same for all spectra, and worked out once."""
-    return float(unit.to(wanted)) if unit.is_equivalent(wanted) else None
-
-
-def _inverse_variance(spectrum: Any, name: str) -> NDArray | None:
-    """Inverse variance in the unit of the flux, whatever kind and unit the errors came in."""
-    from astropy.nddata import InverseVariance
-
-    errors, flux_unit = spectrum.uncertainty, spectrum.flux.unit
-    if errors is None:
-        return None
-    try:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if not isinstance(errors, InverseVariance):
-                errors = errors.represent_as(InverseVariance)
-            factor = (
-                1.0 if errors.unit is None else _constant_factor(errors.unit * flux_unit**2, u.dimensionless_unscaled)
-            )
-    except (TypeError, ValueError, AttributeError, u.UnitsError) as error:
-        raise AgnsalError(f"{name}: its errors are not understood ({error}); give an InverseVariance.") from error
-    if factor is None:
-        raise AgnsalError(
-            f"{name}: its errors are not understood ({errors.unit} of {flux_unit}); give an InverseVariance."
-        )
-    return np.asarray(errors.array, dtype=np.float64) * factor
+    called = names or ([name] if len(rows) == 1 else [f"{name} row {row}" for row in range(len(rows))])
+    return [_Row(*both) for both in zip(called, rows, strict=True)]
 
 
 def _checked_redshift(row: _Row, given: Any, *, needed: bool) -> float:
-    z = row.redshift if given is None else given
+    z = row.spectrum.redshift if given is None else given
     if not needed and (z is None or np.isnan(z)):
         return np.nan
     advice = "give it (redshift=, or a column redshift), or frame='rest' if the spectrum is in the rest frame already"
@@ -270,13 +186,13 @@ def _on_grid(
     row: _Row, redshift: float, stretch: float, grid: WavelengthGrid, min_coverage: float, method: str
 ) -> Resampled:
     """One spectrum on the grid: flux, inverse variance, mask."""
-    bad = bad_pixels(row.flux, row.ivar, row.bad)
+    wavelength, bad = row.spectrum.wavelength, bad_pixels(row.spectrum.flux, row.spectrum.ivar, row.spectrum.mask)
     if bad.all():
         raise AgnsalError(f"{row.name}: no good pixel; every flux is masked, not finite or without weight.")
-    if not row.flux[~bad].any():
+    if not row.spectrum.flux[~bad].any():
         raise AgnsalError(f"{row.name}: the flux is zero in every good pixel.")
     try:
-        edges, center, flux, ivar, bad = _with_gaps(row, bad)
+        edges, center, flux, ivar, bad = _with_gaps(row.spectrum, bad)
     except AgnsalError as error:
         raise AgnsalError(f"{row.name}: {error}") from error
     if method == "linear":
@@ -288,29 +204,30 @@ def _on_grid(
         raise AgnsalError(
             f"{row.name}: only {100 * good:.0f} % of the grid ({grid.centers.value[0]:.0f} to "
             f"{grid.centers.value[-1]:.0f} A) has good pixels, {100 * min_coverage:.0f} % are asked for; "
-            f"the spectrum covers {row.wavelength[0] / stretch:.0f} to {row.wavelength[-1] / stretch:.0f} A there "
+            f"the spectrum covers {wavelength[0] / stretch:.0f} to {wavelength[-1] / stretch:.0f} A there "
             f"({'no redshift' if np.isnan(redshift) else f'redshift {redshift:.6g}'}). "
             "Lower min_coverage, or use another grid."
         )
     return put
 
 
-def _with_gaps(row: _Row, bad: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray | None, NDArray]:
+def _with_gaps(spectrum: PlainSpectrum, bad: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray | None, NDArray]:
     """Edges, centres, flux, ivar and mask, with a bad pixel put into every gap so that a gap stays one."""
-    edges = edges_from_centers(row.wavelength)
-    step = np.diff(row.wavelength)
+    wavelength, flux, ivar = spectrum.wavelength, spectrum.flux, spectrum.ivar
+    edges = edges_from_centers(wavelength)
+    step = np.diff(wavelength)
     if step.size < 3:
-        return edges, row.wavelength, row.flux, row.ivar, bad
+        return edges, wavelength, flux, ivar, bad
     usual = np.minimum(np.r_[step[1], step[:-1]], np.r_[step[1:], step[-2]])
     gap = np.flatnonzero(step > 1.6 * usual)
     if gap.size == 0:
-        return edges, row.wavelength, row.flux, row.ivar, bad
-    left, right = row.wavelength[gap] + 0.5 * usual[gap], row.wavelength[gap + 1] - 0.5 * usual[gap]
+        return edges, wavelength, flux, ivar, bad
+    left, right = wavelength[gap] + 0.5 * usual[gap], wavelength[gap + 1] - 0.5 * usual[gap]
     edges = np.delete(edges, gap + 1)
     edges = np.sort(np.concatenate([edges, left, right]))
-    ivar = None if row.ivar is None else np.insert(row.ivar, gap + 1, 0.0)
-    center = np.insert(row.wavelength, gap + 1, 0.5 * (left + right))
-    return edges, center, np.insert(row.flux, gap + 1, 0.0), ivar, np.insert(bad, gap + 1, True)
+    ivar = None if ivar is None else np.insert(ivar, gap + 1, 0.0)
+    center = np.insert(wavelength, gap + 1, 0.5 * (left + right))
+    return edges, center, np.insert(flux, gap + 1, 0.0), ivar, np.insert(bad, gap + 1, True)
 
 
 def _per_spectrum(values: Any, count: int, what: str, *, scalar: bool = False) -> NDArray | None:

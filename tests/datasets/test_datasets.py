@@ -24,7 +24,7 @@ import agnsal
 from agnsal.datasets.explaining import fingerprint
 from agnsal.datasets.result import DatasetResult
 from agnsal.datasets.threads import one_thread
-from tests.spectra.survey_files import write_desi
+from tests.spectra.survey_files import write_desi, write_spec
 
 GRID = agnsal.PERUZZI2021_GRID
 FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
@@ -119,6 +119,21 @@ def test_containers_give_the_spectra_of_the_ordinary_road(tmp_path, expected, ki
     assert_allclose(joined.ivar, expected.ivar, rtol=1e-10)
     assert_array_equal(joined.mask, expected.mask)
     assert_array_equal(joined.table["row"], np.arange(10))
+
+
+def test_blocks_are_bit_for_bit_those_of_read_spectra(tmp_path, monkeypatch):
+    """One road: with redshifts of the table or of the files, and no `Spectrum` is built where none is asked for."""
+    desi, sdss, hdf5 = write_desi(tmp_path / "coadd.fits"), tmp_path / "spec.fits", write_hdf5(tmp_path / "a.hdf5")
+    write_spec(sdss, flux=np.linspace(4, 5, 4600), loglam=3.58 + 1e-4 * np.arange(4600))
+    sources = [sdss, desi, hdf5]
+    spectra = [agnsal.read_spectra(source) for source in sources]
+    monkeypatch.setattr("specutils.Spectrum.__init__", None)
+    for source, found in zip(sources, spectra, strict=True):
+        dataset = agnsal.open_dataset(source, min_coverage=0.05)
+        (block,) = dataset.blocks(GRID, normalize=False)
+        sample = agnsal.SpectralSample.from_spectra(found, GRID, dataset.redshift, min_coverage=0.05)
+        for name in ("flux", "ivar", "mask", "redshift"):
+            assert_array_equal(getattr(block, name), getattr(sample, name), err_msg=f"{name} of {source}")
 
 
 def test_files_with_a_catalogue(repository):

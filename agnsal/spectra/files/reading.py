@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import astropy.units as u
 import numpy as np
@@ -22,6 +22,7 @@ from agnsal.spectra.files.record import FileSpectrum, UnknownLayout
 from agnsal.spectra.files.surveys.sdss import pixel_bits
 from agnsal.spectra.grid import Frame, Medium
 from agnsal.spectra.pixels import bad_pixels, checked_redshift
+from agnsal.spectra.plain import PlainSpectrum
 
 if TYPE_CHECKING:
     from specutils import Spectrum
@@ -114,13 +115,42 @@ def read_spectra(
     """
     check_options(frame, medium, on_error)
     request = Request(columns or {}, units or {}, mask, pixel_bits(bad_bits))
+    found = read_plain(paths, request, format, redshift, frame, medium, on_error)
+    tell_guessed(found.guessed, stacklevel=3)
+    tell_edited(found.edited, stacklevel=3)
+    if found.refused:
+        message = f"{len(found.refused)} spectra in {found.n_files} files were not read:\n  " + "\n  ".join(
+            found.refused
+        )
+        warnings.warn(message, AgnsalWarning, stacklevel=2)
+    return [spectrum.to_spectrum() for spectrum in found.spectra]
+
+
+class Reading(NamedTuple):
+    """What was read of some files, and what is to be said of it."""
+
+    spectra: list[PlainSpectrum]
+    n_files: int
+    refused: list[str]  # what was left out, with its cause
+    guessed: list[str]  # files whose wavelengths were taken as vacuum
+    edited: list[str]  # files of which a header is not the one that was written
+
+
+def read_plain(
+    paths: PathLike | Iterable[PathLike],
+    request: Request,
+    format: str | None = None,  # noqa: A002
+    redshift: Any = None,
+    frame: Frame | None = None,
+    medium: Medium | None = None,
+    on_error: str = "raise",
+) -> Reading:
+    """Do the work of `read_spectra`, which documents it and puts a `Spectrum` around each."""
     files, whole_folder = _files(paths)
     given = _redshifts(redshift, files)
-    spectra: list[Spectrum] = []
-    refused: list[str] = []
-    guessed: list[str] = []
-    edited: list[str] = []
+    found = Reading([], len(files), [], [], [])
     for file, z in zip(files, given, strict=True):
+        records: list[FileSpectrum] = []
         try:
             z = None if z is None else checked_redshift(z, "leave it out (None) where it is unknown")  # noqa: PLW2901
             records, name = load(file, format, request)
@@ -130,38 +160,44 @@ def read_spectra(
             if whole_folder and not spectral and not file.lower().endswith((".fits", ".fit", ".fits.gz")):
                 log.info("passed over %s: %s", file, error)
                 continue
-            records, name = [], ""
-            refused.append(_refused(file, error, on_error))
+            found.refused.append(_refused(file, error, on_error))
         except AgnsalError as error:
-            records, name = [], ""
-            refused.append(_refused(file, error, on_error))
+            found.refused.append(_refused(file, error, on_error))
         for record in records:
             try:
-                spectra.append(standard(record, file, name, z, frame, medium, request))
+                spectrum = standard(record, file, name, z, frame, medium, request)
             except AgnsalError as error:
-                refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
+                found.refused.append(_refused(file, error, on_error, record if len(records) > 1 else None))
                 continue
-            if record.edited and file not in edited[-1:]:
-                edited.append(file)
-            if spectra[-1].meta["assumed"] and file not in guessed[-1:]:
-                guessed.append(file)
-    if whole_folder and not spectra and not refused:
+            found.spectra.append(spectrum)
+            if record.edited and file not in found.edited[-1:]:
+                found.edited.append(file)
+            if spectrum.meta["assumed"] and file not in found.guessed[-1:]:
+                found.guessed.append(file)
+    if whole_folder and not found.spectra and not found.refused:
         raise AgnsalError(
             f"{os.fsdecode(paths)}: none of the {len(files)} files in this folder is a spectrum; "  # type: ignore[arg-type]
             "inspect_spectra(file) tells what is in one."
         )
-    if guessed:
-        shown = ", ".join(guessed[:5]) + (", ..." if len(guessed) > 5 else "")
-        message = f"wavelengths taken as vacuum in {len(guessed)} files that do not say (pass medium='air' if not): "
-        warnings.warn(message + shown, AgnsalWarning, stacklevel=2)
-    if edited:
-        shown = ", ".join(edited[:5]) + (", ..." if len(edited) > 5 else "")
-        message = f"headers in {len(edited)} files are not those that were written (CHECKSUM), edited or damaged: "
-        warnings.warn(message + shown, AgnsalWarning, stacklevel=2)
-    if refused:
-        message = f"{len(refused)} spectra in {len(files)} files were not read:\n  " + "\n  ".join(refused)
-        warnings.warn(message, AgnsalWarning, stacklevel=2)
-    return spectra
+    return found
+
+
+def tell_guessed(files: Sequence[str], stacklevel: int) -> None:
+    """Say of which files it was not known what their wavelengths are measured in."""
+    if files:
+        message = f"wavelengths taken as vacuum in {len(files)} files that do not say (pass medium='air' if not): "
+        warnings.warn(message + _some(files), AgnsalWarning, stacklevel=stacklevel)
+
+
+def tell_edited(files: Sequence[str], stacklevel: int) -> None:
+    """Say of which files a header was changed after it was written."""
+    if files:
+        message = f"headers in {len(files)} files are not those that were written (CHECKSUM), edited or damaged: "
+        warnings.warn(message + _some(files), AgnsalWarning, stacklevel=stacklevel)
+
+
+def _some(files: Sequence[str]) -> str:
+    return ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
 
 
 def _refused(file: str, error: AgnsalError, on_error: str, record: FileSpectrum | None = None) -> str:
@@ -254,11 +290,8 @@ def standard(
     frame: Frame | None,
     medium: Medium | None,
     request: Request,
-) -> Spectrum:
-    """The record in agnsal's conventions, as a Spectrum."""
-    from astropy.nddata import InverseVariance
-    from specutils import Spectrum
-
+) -> PlainSpectrum:
+    """The record in agnsal's conventions."""
     z = record.redshift if redshift is None else redshift
     bad = _bad_pixels(record, request.mask is not None)
     wavelength, flux = record.wavelength, record.flux
@@ -291,14 +324,7 @@ def standard(
     }
     meta["ignored"] = list(record.ignored)
     meta["assumed"] = [] if medium or record.medium else ["vacuum"]
-    return Spectrum(
-        flux=flux * record.unit,
-        spectral_axis=wavelength * u.AA,
-        uncertainty=None if ivar is None else InverseVariance(ivar, unit=record.unit**-2),
-        mask=bad,
-        redshift=z,
-        meta=meta | record.meta,
-    )
+    return PlainSpectrum(wavelength, flux, record.unit, ivar, bad, z, meta | record.meta)
 
 
 def _bad_pixels(record: FileSpectrum, sense_is_given: bool) -> NDArray[np.bool_]:

@@ -65,7 +65,13 @@ def read_container(path: Path, units: Mapping[str, Any] | None = None) -> list[F
     AgnsalError
         If its layout is not known, its flux has no unit, or h5py or pyarrow is lacking.
     """
-    return [record for block in blocks(path) for record in records(block, units)]
+    found = []
+    for block in blocks(path):
+        for record in records(block, units):
+            if isinstance(record, AgnsalError):
+                raise record
+            found.append(record)
+    return found
 
 
 def blocks(path: Path, size: int = 2048, first: int = 0) -> Iterator[Block]:
@@ -82,41 +88,51 @@ def container_table(path: Path) -> dict[str, NDArray[Any]]:
     return _hdf5_table(path) if start == HDF5 else _parquet_table(path)
 
 
-def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[FileSpectrum]:
-    """The spectra of a block, with name, redshift and position; padding is left out."""
-    survey, unit = _survey(block, units)
-    stretch = _stretch(block, units)
-    ids = next((block.table[name] for name in _IDS if name in block.table), None)
-    for number, pixels in enumerate(block.spectra):
-        if isinstance(pixels, AgnsalError):
-            raise pixels
-        wavelength, flux, ivar = pixels
-        cells = {name: values[number] for name, values in block.table.items()}
-        meta: dict[str, Any] = {"row": block.first + number}
-        if survey:
-            meta["survey"] = survey
-        if ids is not None and ids[number] is not None and not np.ma.is_masked(ids[number]):
-            name = ids[number]
-            meta["object_id"] = clean(name.decode("utf-8", "replace") if isinstance(name, bytes) else name)
-        for key, names in (("ra", ("ra", "TARGET_RA")), ("dec", ("dec", "TARGET_DEC")), ("ebv", ("EBV",))):
-            value = next((cells[name] for name in names if name in cells), None)
-            if value is not None and np.isreal(value):
-                meta[key] = float(value)
-        if not wavelength.shape == flux.shape == (flux.shape if ivar is None else ivar.shape):
-            raise AgnsalError(
-                f"row {block.first + number} of it has {wavelength.size} wavelengths and {flux.size} fluxes."
-            )
-        there = _placed(wavelength)
-        yield FileSpectrum(
-            wavelength=wavelength[there] * stretch,
-            flux=flux[there],
-            unit=unit,
-            ivar=None if ivar is None else ivar[there],
-            medium="vacuum" if survey else None,
-            redshift=known_redshift(next((cells[key] for key in ("redshift", "Z", "z") if key in cells), None)),
-            meta=meta,
-            ignored=block.ignored,
-        )
+def records(block: Block, units: Mapping[str, Any] | None = None) -> Iterator[FileSpectrum | AgnsalError]:
+    """The spectra of a block, with name, redshift and position, without padding; of one that cannot be read, why."""
+    try:
+        survey, unit = _survey(block, units)
+        stretch = _stretch(block, units)
+    except AgnsalError as error:
+        yield from (error for _ in block.spectra)
+        return
+    for number in range(len(block)):
+        try:
+            yield _record(block, number, survey, unit, stretch)
+        except AgnsalError as error:
+            yield error
+
+
+def _record(block: Block, number: int, survey: str | None, unit: u.UnitBase, stretch: float) -> FileSpectrum:
+    """One spectrum of a block; of one that cannot be put together, the cause is raised."""
+    pixels = block.spectra[number]
+    if isinstance(pixels, AgnsalError):
+        raise pixels
+    wavelength, flux, ivar = pixels
+    cells = {name: values[number] for name, values in block.table.items()}
+    meta: dict[str, Any] = {"row": block.first + number}
+    if survey:
+        meta["survey"] = survey
+    name = next((cells[name] for name in _IDS if name in cells), None)
+    if name is not None and not np.ma.is_masked(name):
+        meta["object_id"] = clean(name.decode("utf-8", "replace") if isinstance(name, bytes) else name)
+    for key, names in (("ra", ("ra", "TARGET_RA")), ("dec", ("dec", "TARGET_DEC")), ("ebv", ("EBV",))):
+        value = next((cells[name] for name in names if name in cells), None)
+        if value is not None and np.isreal(value):
+            meta[key] = float(value)
+    if not wavelength.shape == flux.shape == (flux.shape if ivar is None else ivar.shape):
+        raise AgnsalError(f"row {block.first + number} of it has {wavelength.size} wavelengths and {flux.size} fluxes.")
+    there = _placed(wavelength)
+    return FileSpectrum(
+        wavelength=wavelength[there] * stretch,
+        flux=flux[there],
+        unit=unit,
+        ivar=None if ivar is None else ivar[there],
+        medium="vacuum" if survey else None,
+        redshift=known_redshift(next((cells[key] for key in ("redshift", "Z", "z") if key in cells), None)),
+        meta=meta,
+        ignored=block.ignored,
+    )
 
 
 def _survey(block: Block, units: Mapping[str, Any] | None) -> tuple[str | None, u.UnitBase]:
