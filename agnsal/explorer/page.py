@@ -17,9 +17,11 @@ from agnsal.display import Table, printable
 from agnsal.explorer.explanation import SpectrumExplanation
 from agnsal.explorer.sentences import CARE
 from agnsal.figures.parts.shares import plot_region_shares
+from agnsal.figures.quantities import flux_label
 from agnsal.figures.sample.embedding import plot_embedding
 from agnsal.figures.spectrum.saliency import COLORMAP
-from agnsal.figures.style import AGAINST, FOR, PALETTE, flux_label, hatch_bins, plain
+from agnsal.figures.style import AGAINST, FOR, PALETTE, hatch_bins
+from agnsal.figures.text import plain
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.spectra.lines import with_labels
 from agnsal.store.replacing import made_folder, replacing

@@ -1,4 +1,4 @@
-"""What a figure needs to know of what it draws; whoever makes such a record need not be known here."""
+"""What a figure needs to know of what it draws, and what it refuses; whoever makes a record need not be known here."""
 
 from __future__ import annotations
 
@@ -48,6 +48,56 @@ def expect(thing: object, name: str, wanted: str, *members: str) -> None:
     """
     if not all(hasattr(thing, member) for member in members):
         raise AgnsalError(f"{name} must be {wanted}; got {type(thing).__name__}: {thing!r:.60}.")
+
+
+def rows(indices: int | ArrayLike | None, n: int, default: Sequence[int]) -> NDArray[np.intp]:
+    """Row numbers from what a user gave.
+
+    Parameters
+    ----------
+    indices : int, array_like of int or bool, or None
+        Which rows.
+    n : int
+        How many there are.
+    default : sequence of int
+        What None means.
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    AgnsalError
+        If there is no such row.
+    """
+    chosen = np.atleast_1d(np.asarray(default if indices is None else indices))
+    if chosen.dtype == bool and chosen.shape == (n,):
+        return np.flatnonzero(chosen)
+    if chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu":
+        raise AgnsalError(f"row numbers between 0 and {n - 1} are expected, got {indices!r:.80}.")
+    if chosen.min() < -n or chosen.max() >= n:
+        raise AgnsalError(f"there are {n} spectra, numbered 0 to {n - 1}; asked for {indices!r:.80}.")
+    return chosen % n
+
+
+def first_of_each(labels: NDArray[np.generic] | None, n: int) -> list[int]:
+    """Pick the first spectrum of each class, or the first three.
+
+    Parameters
+    ----------
+    labels : ndarray or None
+        Class of each spectrum.
+    n : int
+        Number of spectra.
+
+    Returns
+    -------
+    list of int
+    """
+    if labels is None:
+        return list(range(min(3, n)))
+    return sorted(np.unique(np.asarray(labels).astype(str), return_index=True)[1].tolist())
 
 
 class AttributionRecord(Protocol):

@@ -11,7 +11,7 @@ from astropy.table import QTable
 from matplotlib import pyplot as plt
 
 from agnsal import Attribution, SpectralSample, WavelengthGrid, figures, mean_maps
-from agnsal.figures.style import LONGEST, plain, plain_lines
+from agnsal.figures.text import LONGEST, plain, plain_lines
 
 # that a font lacks a letter is no fault of the figure
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing from")

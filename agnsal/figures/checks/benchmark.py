@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.quantities import axis_of
 from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord, expect
 from agnsal.figures.spectrum.saliency import COLORMAP
-from agnsal.figures.style import axis_of, new_axes, plain
+from agnsal.figures.style import new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.figures.records import expect
-from agnsal.figures.style import new_axes, plain
+from agnsal.figures.style import new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.records import expect
-from agnsal.figures.style import class_color, class_places, legend_above, new_axes, plain
+from agnsal.figures.style import class_color, class_places, new_axes
+from agnsal.figures.text import legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import AGAINST, FOR, ink, new_axes, plain, powers_apart, rows
+from agnsal.figures.quantities import powers_apart
+from agnsal.figures.records import rows
+from agnsal.figures.style import AGAINST, FOR, ink, new_axes
+from agnsal.figures.text import plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:

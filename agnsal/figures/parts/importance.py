@@ -11,7 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.populations.population import plot_population_importance
-from agnsal.figures.style import ink, legend_above, new_axes, plain, powers_apart, unit_text
+from agnsal.figures.quantities import powers_apart, unit_text
+from agnsal.figures.style import ink, new_axes
+from agnsal.figures.text import legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import AGAINST, FOR, ink, new_axes, plain
+from agnsal.figures.style import AGAINST, FOR, ink, new_axes
+from agnsal.figures.text import plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.figures.quantities import attribution_label
 from agnsal.figures.records import expect
-from agnsal.figures.style import attribution_label, ink, legend_above, new_axes, plain
+from agnsal.figures.style import ink, new_axes
+from agnsal.figures.text import legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.figures.records import expect
-from agnsal.figures.style import AGAINST, FOR, ink, legend_above, new_axes, plain
+from agnsal.figures.style import AGAINST, FOR, ink, new_axes
+from agnsal.figures.text import legend_above, plain
 from agnsal.spectra.lines import with_labels
 
 if TYPE_CHECKING:

@@ -9,17 +9,10 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
+from agnsal.figures.quantities import attribution_label, axis_of, powers_apart
 from agnsal.figures.records import expect
-from agnsal.figures.style import (
-    attribution_label,
-    axis_of,
-    class_color,
-    class_places,
-    hatch_bins,
-    new_axes,
-    plain,
-    powers_apart,
-)
+from agnsal.figures.style import class_color, class_places, hatch_bins, new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,8 @@ import numpy as np
 from astropy.table import QTable
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import MARKERS, PALETTE, legend_above, new_axes, plain
+from agnsal.figures.style import MARKERS, PALETTE, new_axes
+from agnsal.figures.text import legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:

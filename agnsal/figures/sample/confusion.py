@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.style import new_axes, plain
+from agnsal.figures.style import new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

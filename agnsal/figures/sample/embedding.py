@@ -11,17 +11,9 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError, real_numbers
 from agnsal.figures.labels import PointLabels
-from agnsal.figures.style import (
-    MARKERS,
-    class_color,
-    class_places,
-    ink,
-    new_axes,
-    plain,
-    room_for_letters,
-    rows,
-    width_of,
-)
+from agnsal.figures.records import rows
+from agnsal.figures.style import MARKERS, class_color, class_places, ink, new_axes
+from agnsal.figures.text import plain, room_for_letters, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

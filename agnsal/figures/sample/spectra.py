@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.records import expect
-from agnsal.figures.style import axis_of, class_color, class_places, first_of_each, flux_label, new_axes, plain, rows
+from agnsal.figures.quantities import axis_of, flux_label
+from agnsal.figures.records import expect, first_of_each, rows
+from agnsal.figures.style import class_color, class_places, new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,11 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.flux import mark_beyond
-from agnsal.figures.records import expect
+from agnsal.figures.quantities import axis_of, output_label
+from agnsal.figures.records import expect, rows
 from agnsal.figures.spectrum.saliency import plot_saliency, show_flux
-from agnsal.figures.style import PALETTE, axis_of, ink, new_axes, output_label, plain, rows
+from agnsal.figures.style import PALETTE, ink, new_axes
+from agnsal.figures.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

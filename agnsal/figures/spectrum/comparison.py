@@ -10,9 +10,11 @@ import numpy as np
 from agnsal.errors import AgnsalError
 from agnsal.figures.flux import flux_limits
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.records import expect
+from agnsal.figures.quantities import axis_of
+from agnsal.figures.records import expect, rows
 from agnsal.figures.spectrum.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import axis_of, hatch_bins, ink, new_axes, plain, plain_lines, rows, title_above
+from agnsal.figures.style import hatch_bins, ink, new_axes
+from agnsal.figures.text import plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

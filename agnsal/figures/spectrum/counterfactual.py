@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.records import expect
-from agnsal.figures.style import (
-    PALETTE,
-    SPECTRUM_GREY,
-    axis_of,
-    flux_label,
-    new_axes,
-    plain,
-    plain_lines,
-    rows,
-    title_above,
-)
+from agnsal.figures.quantities import axis_of, flux_label
+from agnsal.figures.records import expect, rows
+from agnsal.figures.style import PALETTE, SPECTRUM_GREY, new_axes
+from agnsal.figures.text import plain, plain_lines, title_above
 from agnsal.spectra.lines import with_labels
 
 if TYPE_CHECKING:

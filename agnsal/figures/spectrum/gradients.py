@@ -9,22 +9,11 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
-from agnsal.figures.records import expect
+from agnsal.figures.quantities import attribution_label, axis_of, powers_apart
+from agnsal.figures.records import expect, rows
 from agnsal.figures.spectrum.saliency import symmetric_limit
-from agnsal.figures.style import (
-    attribution_label,
-    axis_of,
-    class_color,
-    class_places,
-    columns_that_fit,
-    hatch_bins,
-    new_axes,
-    plain,
-    plain_lines,
-    powers_apart,
-    rows,
-    title_above,
-)
+from agnsal.figures.style import class_color, class_places, hatch_bins, new_axes
+from agnsal.figures.text import columns_that_fit, plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
+from agnsal.figures.quantities import axis_of
 from agnsal.figures.records import expect
 from agnsal.figures.spectrum.saliency import COLORMAP, symmetric_limit
-from agnsal.figures.style import SPECTRUM_GREY, axis_of, new_axes, plain, plain_lines, title_above
+from agnsal.figures.style import SPECTRUM_GREY, new_axes
+from agnsal.figures.text import plain, plain_lines, title_above
 from agnsal.spectra.grid import WavelengthGrid
 
 if TYPE_CHECKING:

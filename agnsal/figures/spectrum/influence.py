@@ -9,9 +9,11 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.records import expect
+from agnsal.figures.quantities import axis_of
+from agnsal.figures.records import expect, rows
 from agnsal.figures.sample.spectra import TEXT_WIDTH, levels_apart
-from agnsal.figures.style import AGAINST, FOR, axis_of, ink, new_axes, plain, plain_lines, rows, title_above
+from agnsal.figures.style import AGAINST, FOR, ink, new_axes
+from agnsal.figures.text import plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

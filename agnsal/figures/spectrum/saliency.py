@@ -13,23 +13,10 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError
 from agnsal.figures.flux import flux_error, flux_limits, mark_beyond
 from agnsal.figures.labels import is_upper, mark_lines
-from agnsal.figures.records import expect
-from agnsal.figures.style import (
-    SPECTRUM_GREY,
-    attribution_label,
-    axis_of,
-    flux_label,
-    hatch_bins,
-    ink,
-    keep_inside,
-    new_axes,
-    output_label,
-    plain,
-    plain_lines,
-    powers_apart,
-    rows,
-    title_above,
-)
+from agnsal.figures.quantities import attribution_label, axis_of, flux_label, output_label, powers_apart
+from agnsal.figures.records import expect, rows
+from agnsal.figures.style import SPECTRUM_GREY, hatch_bins, ink, keep_inside, new_axes
+from agnsal.figures.text import plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
