@@ -206,10 +206,7 @@ def _shares(ax: Axes, explanation: SpectrumExplanation) -> None:
     plot_region_shares(
         explanation.lines,
         ax=ax,
-        label=(
-            f"Adds to the log-odds of {plain(explanation.predicted)} over a mean {plain(explanation.rival)}\n"
-            "errors: flux (thick), refits (thin); diamond: replacing the region"
-        ),
+        label=f"Adds to the log-odds of {plain(explanation.predicted)} over a mean {plain(explanation.rival)}",
     )
     ax.set_title("A property of this spectrum", loc="left", fontsize=8)
 

@@ -39,13 +39,13 @@ def axis_of(grid: WavelengthGrid | None, n_features: int) -> tuple[NDArray[np.fl
     return grid.centers.value, grid.edges.value, f"{grid.frame.capitalize()} wavelength{air} [Å]"
 
 
-def flux_label(unit: u.UnitBase) -> str:
+def flux_label(unit: u.UnitBase | None) -> str:
     """Label of a flux axis.
 
     Parameters
     ----------
-    unit : Unit
-        Of the flux.
+    unit : Unit or None
+        Of the flux; None where it is not known.
 
     Returns
     -------
@@ -56,6 +56,8 @@ def flux_label(unit: u.UnitBase) -> str:
     >>> flux_label(u.dimensionless_unscaled)
     'Relative flux'
     """
+    if unit is None:
+        return "Flux"
     return "Relative flux" if unit == u.dimensionless_unscaled else f"Flux density [{unit_text(unit)}]"
 
 
@@ -78,7 +80,7 @@ def output_label(attribution: AttributionRecord, target: Any | None) -> str:
     return {"probability": "P", "log_odds": "log-odds"}.get(attribution.output, attribution.output) + of
 
 
-def attribution_label(attribution: AttributionRecord, target: Any | None) -> str:
+def attribution_label(attribution: AttributionRecord, target: Any | None, power: str = "") -> str:
     """Say what the values of an attribution are, with their unit.
 
     Parameters
@@ -87,6 +89,8 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
         What is drawn.
     target : object or None
         The class; None where several are drawn.
+    power : str
+        Of ten, that `powers_apart` took from the ticks.
 
     Returns
     -------
@@ -95,9 +99,26 @@ def attribution_label(attribution: AttributionRecord, target: Any | None) -> str
     what = output_label(attribution, target)
     name = plain(attribution.title)
     text = f"Gradient of {what}" if name == "gradient" else f"{name[:1].upper()}{name[1:]}, {what}"
-    if attribution.unit == u.dimensionless_unscaled:
-        return text
-    return f"{text} [{unit_text(attribution.unit)}]"
+    if attribution.unit != u.dimensionless_unscaled:
+        return f"{text} [{unit_text(attribution.unit)}]{power}"
+    relative = name == "gradient" and attribution.flux_unit == u.dimensionless_unscaled
+    return f"{text}{power}\nper unit of relative flux" if relative else f"{text}{power}"
+
+
+def error_label(attribution: AttributionRecord) -> str:
+    """Say what the standard error of an attribution comes from.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        With an `uncertainty`.
+
+    Returns
+    -------
+    str
+        Such as "standard error (flux, training)".
+    """
+    return f"standard error ({', '.join(plain(source) for source in attribution.uncertainty or ())})"
 
 
 def powers_apart(axis: Axis, largest: float) -> str:

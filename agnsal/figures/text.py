@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LONGEST = 32
 #: Letters on a line of a title.
 _TITLE = 90
+#: Width of a panel relative to that of its axes before names and labels have their place.
+_CELL = 1.2
 
 
 def plain(text: Any, longest: int = LONGEST) -> str:
@@ -113,7 +115,7 @@ def room_for_letters(ax: Axes, *, from_the_axes: bool = False) -> int:
     return int((ax.figure.bbox.width - start) * 72 / ax.figure.dpi / letter) - 2
 
 
-def columns_that_fit(ax: Axes, texts: Sequence[str], most: int) -> int:
+def columns_that_fit(ax: Axes, texts: Sequence[str], most: int, *, inside: bool = False) -> int:
     """How many entries of a legend go beside each other on the figure.
 
     Parameters
@@ -124,13 +126,15 @@ def columns_that_fit(ax: Axes, texts: Sequence[str], most: int) -> int:
         The entries.
     most : int
         No more than that.
+    inside : bool
+        Whether the legend starts at the left of the axes.
 
     Returns
     -------
     int
     """
     widest = max(map(width_of, texts), default=0) + 4  # letters, for marker and gap
-    return max(1, min(most, len(texts), room_for_letters(ax) // widest))
+    return max(1, min(most, len(texts), room_for_letters(ax, from_the_axes=inside) // widest))
 
 
 def title_above(ax: Axes, title: str, pad: float, *, fontsize: str = "medium") -> None:
@@ -149,12 +153,53 @@ def title_above(ax: Axes, title: str, pad: float, *, fontsize: str = "medium") -
     """
     if not title:
         return
+    folded = _folded(title.split("\n"), _letters_across(ax))
+    ax.set_title("\n".join(folded), loc="left", fontsize="small" if len(folded) > 1 else fontsize, pad=pad)
+
+
+def label_below(ax: Axes, label: str, *notes: str) -> None:
+    """Name the horizontal axis, and say under its name what whiskers, bands and marks of the figure are.
+
+    Parameters
+    ----------
+    ax : Axes
+        To be named, with what its vertical axis names.
+    label : str
+        The quantity and its unit; plain text. What is mathematics is not folded.
+    *notes : str
+        Each on lines of its own; empty ones are left out.
+    """
+    names = [line for name in ax.get_yticklabels() for line in name.get_text().split("\n")]
+    beside, whole = max(map(width_of, names), default=0), int(_CELL * _letters_across(ax))
+    room = whole if beside else int(0.9 * _letters_across(ax))
+    first = [part for line in label.split("\n") for part in ([line] if "$" in line else _folded([line], room))]
+    lines = [*first, *_folded(notes, room)]
+    ax.set_xlabel("\n".join(lines))
+    if max(map(width_of, lines), default=0) > whole - beside:  # there is room below the names, and none to the right
+        ax.xaxis.label.set(x=1.0, horizontalalignment="right")
+
+
+def _letters_across(ax: Axes) -> int:
+    """How many letters go from one side of the axes to the other."""
     from matplotlib import rcParams
 
-    width, size = ax.get_window_extent().width * 72 / ax.figure.dpi, float(rcParams["font.size"])
-    fold = textwrap.TextWrapper(max(20, int(width / (0.5 * size))), break_long_words=False, break_on_hyphens=False)
-    folded = [part for line in title.split("\n") for part in fold.wrap(line)]
-    ax.set_title("\n".join(folded), loc="left", fontsize="small" if len(folded) > 1 else fontsize, pad=pad)
+    return int(ax.get_window_extent().width * 72 / ax.figure.dpi / (0.5 * float(rcParams["font.size"])))
+
+
+def _folded(texts: Iterable[str], letters: int) -> list[str]:
+    """Lines of texts, no longer than that if their words allow."""
+    fold = textwrap.TextWrapper(max(20, letters), break_long_words=False, break_on_hyphens=False)
+    return [part for text in texts for part in fold.wrap(text)]
+
+
+#: A legend whose entries are as wide as `columns_that_fit` counts.
+COMPACT: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": "small",
+    "columnspacing": 1.0,
+    "handlelength": 1.4,
+    "handletextpad": 0.4,
+}
 
 
 def legend_above(ax: Axes, n_columns: int = 3) -> None:
@@ -168,13 +213,9 @@ def legend_above(ax: Axes, n_columns: int = 3) -> None:
         Entries beside each other, at most.
     """
     ax.legend(
-        frameon=False,
-        fontsize="small",
+        **COMPACT,
         ncols=columns_that_fit(ax, ax.get_legend_handles_labels()[1], n_columns),
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         borderaxespad=0.2,
-        columnspacing=1.0,
-        handlelength=1.4,
-        handletextpad=0.4,
     )

@@ -42,19 +42,24 @@ def test_what_is_used_what_is_not_and_what_is_not_known():
 
 
 def test_the_figure_shows_what_was_found():
-    """A bar of the mean for what is known, strong where it beats shuffled quantities, and none for the rest."""
+    """A bar of the mean for what is known, filled where it beats shuffled quantities, and none for the rest."""
     X, used, unused, absent = planted()
     machine = ProbabilisticSVC("linear", C=0.01, random_state=0).fit(X, np.where(used > 0, "up", "down"))
     quantities = {"absent": absent, "unused": unused, "-used": -used}
     found = concept_sensitivity(machine, X, quantities, "up", "decision", random_state=0)
     ax = found.plot()
     assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == ["-used", "unused", "absent"]
-    bars = {round(bar.get_y() + bar.get_height() / 2): bar for bar in ax.patches if bar.get_width() and bar.get_alpha()}
-    assert set(bars) == {0, 1}
+    wide = [bar for bar in ax.patches if bar.get_width() and not bar.get_hatch()]
+    bars, boxes = (
+        {round(bar.get_y() + bar.get_height() / 2): bar for bar in wide if bool(bar.get_alpha()) == grey}
+        for grey in (False, True)
+    )
+    assert set(bars) == set(boxes) == {0, 1}
     assert bars[0].get_width() == pytest.approx(found.values[:, 2].mean())
-    assert bars[0].get_facecolor()[:3] == to_rgb(AGAINST)
-    assert bars[0].get_alpha() == 1
-    assert (found.p_values[1] < 0.05) == (bars[1].get_alpha() == 1)
+    assert bars[0].get_facecolor() == (*to_rgb(AGAINST), 1.0)
+    for place, k in enumerate((2, 1)):
+        filled, left = bars[place].get_facecolor()[3] == 1, abs(bars[place].get_width()) > boxes[place].get_width() / 2
+        assert (found.p_values[k] < 0.05) == filled == left
     assert "decision(up)" in ax.get_xlabel()
     plt.close(ax.figure)
 

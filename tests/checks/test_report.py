@@ -102,7 +102,7 @@ def test_report_reads_as_text_and_table(case):
         assert f" {finding.verdict} {finding.name} " in flowing
     assert report.table().meta["verdict"] == report.verdict
     assert report["completeness"].verdict == "not done"
-    assert report.plot().get_xlabel() == "Removed windows [%]"
+    assert report.plot().get_xlabel() == "Removed windows [%]\nmean and standard error of 5 spectra"
     with pytest.raises(AgnsalError, match="there is no check"):
         report["magic"]
 

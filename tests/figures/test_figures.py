@@ -551,7 +551,8 @@ def test_ablation_bars_are_the_changes():
     assert [text.get_text() for text in ax.get_yticklabels()] == ["Hγ", "Hβ", "[O III] 5007"]
     bars = next(container for container in ax.containers if hasattr(container, "patches"))
     assert_allclose([bar.get_width() for bar in bars], table["change"][3:][::-1])
-    assert ax.get_xlabel() == "Fall of log-odds\nof type 1\nwithout the line"
+    label, whiskers = "Fall of log-odds\nof type 1\nwithout the line", "\nwhiskers: standard error over draws of noise"
+    assert ax.get_xlabel() == label + whiskers
     table["change"][4] = np.nan
     assert [patch.get_hatch() for patch in figures.plot_line_ablation(table, 1).patches].count("xxxx") == 1
     with pytest.raises(AgnsalError, match="numbered 0 to 1"):

@@ -139,6 +139,7 @@ def training_influence(
         inputs=question.X,
         mask=None if sample is None else sample.mask,
         grid=None if sample is None else sample.grid,
+        flux_unit=None if sample is None else sample.unit,
         _factors=factors,
         _structure=structure,
         _start=_where_shares_begin(question, structure, baseline),

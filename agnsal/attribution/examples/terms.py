@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import astropy.units as u
 import numpy as np
 from astropy.table import QTable, vstack
 from numpy.typing import NDArray
@@ -66,6 +67,8 @@ class TrainingInfluence(Displayed):
         Their bad bins.
     grid : WavelengthGrid or None
         Their wavelengths.
+    flux_unit : Unit or None
+        Their unit, where a sample was explained.
 
     Examples
     --------
@@ -101,6 +104,7 @@ class TrainingInfluence(Displayed):
     inputs: NDArray[np.float64]
     mask: NDArray[np.bool_] | None
     grid: WavelengthGrid | None
+    flux_unit: u.UnitBase | None
     _factors: NDArray[np.float64]
     _structure: Structure
     _start: NDArray[np.float64] | None

@@ -44,8 +44,11 @@ class ConceptSensitivity(Displayed):
     values : ndarray, shape (n, n_quantities)
         Change of the output of each spectrum along the direction, per standard deviation of the quantity; NaN where
         it is not known.
+    shuffled : ndarray, shape (n_shuffles, n_quantities)
+        Size of the mean change along steps of the same length in directions fitted to shuffled quantities; NaN where
+        not known.
     p_values : ndarray, shape (n_quantities,)
-        Share of directions fitted to shuffled quantities that matter as much; NaN where not known.
+        Share of these that are as large as the mean of `values`; NaN where not known.
     directions : ndarray, shape (n_quantities, n_units)
         The directions, of unit length in units of the scatter of each unit of the layer.
     target, output, layer
@@ -70,6 +73,7 @@ class ConceptSensitivity(Displayed):
     scores: NDArray[np.float64]
     known: NDArray[np.bool_]
     values: NDArray[np.float64]
+    shuffled: NDArray[np.float64]
     p_values: NDArray[np.float64]
     directions: NDArray[np.float64]
     target: Any
@@ -214,6 +218,7 @@ def concept_sensitivity(
     slopes = view.gradient(where, target, output) * np.where(np.isinf(scatter), 0.0, scatter)
     scores, p_values = np.empty(len(names)), np.full(len(names), np.nan)
     directions, values = np.zeros((len(names), Z.shape[1])), np.full((len(where), len(names)), np.nan)
+    chance = np.full((n_shuffles, len(names)), np.nan)
     for q, quantity in enumerate(wanted.T):
         y = (quantity - quantity.mean()) / quantity.std()
         penalty = RidgeCV(_PENALTIES).fit(Z, y).alpha_
@@ -228,8 +233,8 @@ def concept_sensitivity(
         # the shortest step that raises the predicted quantity by one standard deviation
         values[:, q] = slopes @ directions[q] / length
         mean = slopes.mean(axis=0)
-        chance = np.abs(others @ mean) / np.linalg.norm(others, axis=1)
-        p_values[q] = (1 + (chance >= abs(directions[q] @ mean)).sum()) / (1 + n_shuffles)
+        chance[:, q] = np.abs(others @ mean) / np.linalg.norm(others, axis=1) / length
+        p_values[q] = (1 + (chance[:, q] >= abs(directions[q] @ mean) / length).sum()) / (1 + n_shuffles)
     known = scores >= min_score
     if not known.any():
         best = int(np.argmax(scores))
@@ -237,7 +242,7 @@ def concept_sensitivity(
             f"none of {', '.join(names)} is known there (the best, {names[best]}, explains {scores[best]:.0%} of its "
             f"variance on spectra left out; {min_score:.0%} are asked for), so a direction would mean nothing."
         )
-    return ConceptSensitivity(names, scores, known, values, p_values, directions, target, output, layer)
+    return ConceptSensitivity(names, scores, known, values, chance, p_values, directions, target, output, layer)
 
 
 def _spectra_of(model: Any) -> LayerView:

@@ -39,6 +39,8 @@ class Basis(BaseEstimator, ABC):
         Whether `fit` learns from the spectra and not only their grid; such a basis is fitted to the training sample.
     keeps_unit : bool
         Whether the coordinates have the unit of the flux.
+    axis : str
+        What the names count or name, for the axis of a figure.
     """
 
     n_features: int
@@ -47,6 +49,7 @@ class Basis(BaseEstimator, ABC):
     by: Literal["coordinate", "group"] = "coordinate"
     linear = True
     keeps_unit = False
+    axis = "Coordinate"
 
     def __repr__(self) -> str:
         what = f"{self.n_features} bins, {len(self.names)} coordinates" if self.fitted else "not fitted"

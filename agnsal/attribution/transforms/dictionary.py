@@ -70,6 +70,7 @@ class LineDictionary(MatrixBasis):
     """
 
     by = "group"
+    axis = "Component of the spectrum"
 
     def __init__(
         self,

@@ -55,6 +55,7 @@ class PCABasis(Basis):
     """
 
     keeps_unit = True
+    axis = "Principal component"
 
     def __init__(
         self, n_components: int = 10, *, eigenspectra: ArrayLike | None = None, origin: ArrayLike | None = None
@@ -153,6 +154,7 @@ class NMFBasis(MatrixBasis):
     """
 
     learns = True
+    axis = "Part of the factorisation"
 
     def __init__(self, n_components: int = 10, *, max_iter: int = 2000, random_state: Seed = None) -> None:
         self.n_components = n_components

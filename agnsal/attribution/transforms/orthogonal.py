@@ -58,6 +58,7 @@ class FourierBands(Orthonormal):
     """
 
     by = "group"
+    axis = "Frequency [periods over the spectrum]"
 
     def __init__(
         self, n_bands: int = 16, *, spacing: Literal["linear", "log"] = "linear", edges: ArrayLike | None = None
@@ -169,6 +170,8 @@ class Wavelet(Orthonormal):
     >>> wavelet.inverse(wavelet.forward(x)).round(12)
     array([[ 1.,  2.,  4.,  8., 16.]])
     """
+
+    axis = "Scale"
 
     def __init__(
         self, name: str = "db4", level: int | None = None, *, border: Literal["periodic", "symmetric"] = "periodic"

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.quantities import axis_of
 from agnsal.figures.records import PiecewiseScoresRecord, SpectralScoresRecord, expect
 from agnsal.figures.spectrum.saliency import COLORMAP
 from agnsal.figures.style import new_axes
-from agnsal.figures.text import plain
+from agnsal.figures.text import label_below, legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,9 +56,8 @@ def plot_scores(
     spectral = isinstance(scores, SpectralScoresRecord)
     truths = (("pearson", "profile") if spectral else ("contribution", "slope")) if truths is None else tuple(truths)
     names = list(scores.maps)
-    ax = new_axes(ax, (5.6, 0.9 + 0.3 * len(names)))
+    ax = new_axes(ax, (5.6, 1.2 + 0.3 * len(names)))
     colors = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-    handles = {}
     for number, truth in enumerate(truths):
         values, places = [], []
         for place, name in enumerate(names):
@@ -84,17 +84,16 @@ def plot_scores(
             capprops={"linewidth": 0.7},
         )
         label = {"pearson": "causal flux", "profile": "mean causal profile"}.get(truth, truth) if spectral else truth
-        handles[label] = box["boxes"][0]
+        if box["boxes"]:
+            box["boxes"][0].set_label(label)
     ax.axvline(0, color="0.6", linewidth=0.6)
     ax.set_yticks(range(len(names)), [plain(name, 40) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-1, 1)
-    ax.set_xticks([-1, -0.5, 0, 0.5, 1])
-    ax.set_xlabel("Correlation with the truth")
-    ax.legend(
-        handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=len(handles), loc="lower left",
-        bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2,
-    )  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+    whiskers = "boxes: quartiles of the spectra, whiskers: 5th to 95th percentile"
+    label_below(ax, "Correlation with the truth", whiskers)
+    legend_above(ax, len(truths))
     return ax
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agnsal.figures.records import expect
 from agnsal.figures.style import new_axes
-from agnsal.figures.text import plain
+from agnsal.figures.text import label_below, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def plot_removal(report: ReportRecord, *, ax: Axes | None = None) -> Axes:
         If it is no report.
     """
     expect(report, "report", "a Report, as agnsal.check gives", "curves", "verdict")
-    ax = new_axes(ax, (4.2, 3.0))
+    ax = new_axes(ax, (4.2, 3.2))
     curves = report.curves
     share = 100 * curves.removed
     for values, color, style, label in (
@@ -50,7 +50,7 @@ def plot_removal(report: ReportRecord, *, ax: Axes | None = None) -> Axes:
         ax.fill_between(share, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
         ax.plot(share, mean, style, color=color, label=label)
     ax.set_xlim(0, 100)
-    ax.set_xlabel("Removed windows [%]")
+    label_below(ax, "Removed windows [%]", f"mean and standard error of {len(curves.deletion)} spectra")
     ax.set_ylabel({"probability": "Probability", "log_odds": "Log-odds"}.get(report.output, "Output"))
     ax.legend(frameon=False, fontsize="small")
     ax.set_title(f"{plain(report.method.replace('_', ' '))}: {report.verdict}", fontsize="medium")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from agnsal.errors import AgnsalError
 from agnsal.figures.records import expect
 from agnsal.figures.style import class_color, class_places, new_axes
-from agnsal.figures.text import legend_above, plain
+from agnsal.figures.text import label_below, legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def plot_prediction_sets(sets: PredictionSetsRecord, y: ArrayLike | None = None,
     ax.set_yticks(range(len(kinds)), [name or "none" for name in said])
     ax.set_ylim(len(kinds) - 0.5, -0.5)
     ax.set_ylabel(f"Cannot be excluded at {sets.level:g}")
-    ax.set_xlabel("Number of spectra")
+    label_below(ax, "Number of spectra")
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
         legend_above(ax, 2)

@@ -11,7 +11,7 @@ from agnsal.errors import AgnsalError
 from agnsal.figures.quantities import powers_apart
 from agnsal.figures.records import rows
 from agnsal.figures.style import AGAINST, FOR, ink, new_axes
-from agnsal.figures.text import plain
+from agnsal.figures.text import label_below, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -68,13 +68,14 @@ def plot_line_ablation(table: QTable, i: int = 0, *, ax: Axes | None = None) -> 
     change = np.asarray(one["change"], dtype=np.float64)
     known = np.isfinite(change)
     place = np.arange(n_lines)
+    error = np.asarray(one["error"], dtype=np.float64)[known] if "error" in one.colnames else None
     ax = new_axes(ax, (3.6, 1.0 + 0.22 * n_lines))
     ax.barh(
         place[known],
         change[known],
         height=0.7,
         color=[FOR if value >= 0 else AGAINST for value in change[known]],
-        xerr=np.asarray(one["error"], dtype=np.float64)[known] if "error" in one.colnames else None,
+        xerr=error,
         error_kw={"linewidth": 0.7, "ecolor": ink(ax)},
     )
     for unseen in place[~known]:
@@ -87,5 +88,6 @@ def plot_line_ablation(table: QTable, i: int = 0, *, ax: Axes | None = None) -> 
     output = {"probability": "probability", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     largest = float(np.abs(change[known]).max()) if known.any() else 0.0
     target = plain(one["target"][0])
-    ax.set_xlabel(f"Fall of {output}{powers_apart(ax.xaxis, largest)}\nof {target}\nwithout the line")
+    label = f"Fall of {output}{powers_apart(ax.xaxis, largest)}\nof {target}\nwithout the line"
+    label_below(ax, label, "" if error is None else "whiskers: standard error over draws of noise")
     return ax

@@ -13,7 +13,7 @@ from agnsal.errors import AgnsalError
 from agnsal.figures.populations.population import plot_population_importance
 from agnsal.figures.quantities import powers_apart, unit_text
 from agnsal.figures.style import ink, new_axes
-from agnsal.figures.text import legend_above, plain
+from agnsal.figures.text import label_below, legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -136,13 +136,13 @@ def plot_line_importance(
     output = {"probability": "P", "log_odds": "log-odds"}.get(table.meta.get("output", ""), "output")
     target = plain(targets[0 if i is None else i % n])
     shown = "" if unit == u.dimensionless_unscaled else f" [{unit_text(unit)}]"
-    over = _over(n, spread <= _INVISIBLE * reach) if i is None and n > 1 else ""
+    over = _over(n, spread <= _INVISIBLE * reach) if i is None and n > 1 else ()
     what = f"{output}({target}){shown}{powers_apart(ax.xaxis, end)}"
     apart = " " if len(method) + len(what) < _LABEL else "\n"
-    ax.set_xlabel(f"Summed {method},{apart}{what}{over}")
+    label_below(ax, f"Summed {method},{apart}{what}", *over)
     return ax
 
 
-def _over(n: int, alike: bool) -> str:
+def _over(n: int, alike: bool) -> tuple[str, str]:
     """What a bar and its whiskers are; of a linear machine all spectra have the same gradient of the log-odds."""
-    return f"\nmedian of {n} spectra\n{'nearly the same in all' if alike else 'whiskers: 16th to 84th percentile'}"
+    return f"median of {n} spectra", "nearly the same in all" if alike else "whiskers: 16th to 84th percentile"

@@ -8,7 +8,7 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.style import AGAINST, FOR, ink, new_axes
-from agnsal.figures.text import plain
+from agnsal.figures.text import label_below, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ def plot_region_shares(
     left = np.setdiff1d(order, shown)
     names = [_label(str(table["region"][k])) for k in shown]
     place = np.arange(len(shown) + bool(left.size))
-    ax = new_axes(ax, (3.6, 0.9 + 0.24 * len(place)))
+    ax = new_axes(ax, (3.6, 1.4 + 0.24 * len(place)))
     values = share[shown]
     colors = [FOR if value >= 0 else AGAINST for value in np.nan_to_num(values)]
     ax.barh(place[: len(shown)], np.nan_to_num(values), height=0.7, color=colors, zorder=2)
-    for name, width in (("error_refits", 0.8), ("error_flux", 2.2)):
+    errors = []
+    for name, width, said in (("error_refits", 0.8, "refits (thin)"), ("error_flux", 2.2, "flux (thick)")):
         error = np.asarray(table[name], dtype=np.float64)[shown]
         known = np.isfinite(error) & np.isfinite(values)
         ax.errorbar(
@@ -79,6 +80,7 @@ def plot_region_shares(
             elinewidth=width,
             zorder=3,
         )
+        errors += [said] * bool(known.any())
     experiment = np.asarray(table["experiment"], dtype=np.float64)[shown]
     ax.plot(
         experiment,
@@ -99,7 +101,8 @@ def plot_region_shares(
     ax.set_yticks(place, names)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(place) - 0.4, -0.6)
-    ax.set_xlabel(label)
+    whiskers = f"standard errors: {', '.join(errors)}" if errors else ""
+    label_below(ax, label, whiskers, "diamonds: replacing the region" if np.isfinite(experiment).any() else "")
     return ax
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
-from agnsal.figures.quantities import attribution_label
+from agnsal.figures.quantities import attribution_label, error_label
 from agnsal.figures.records import expect
 from agnsal.figures.style import ink, new_axes
-from agnsal.figures.text import legend_above, plain
+from agnsal.figures.text import label_below, legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -105,8 +105,12 @@ def plot_transform_importance(
         ax.set_xlim(-max(-low, high), max(-low, high))
     if {"narrow", "broad"} <= seen:
         legend_above(ax, 2)
-    over = f"\nmean of {n} spectra\nlines: 16th to 84th percentile" if i is None and n > 1 else ""
-    ax.set_xlabel(attribution_label(attribution, str(chosen.target[0])) + over)
+    if len(chosen) > 1:
+        notes = [f"mean of {n} spectra", "whiskers: 16th to 84th percentile"]
+    else:
+        notes = [] if chosen.standard_error is None else [f"whiskers: {error_label(chosen)}"]
+    label_below(ax, attribution_label(attribution, str(chosen.target[0])), *notes)
+    ax.set_ylabel(plain(str(attribution.provenance.get("axis", "Feature")), 60))
     return ax
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agnsal.figures.records import expect
 from agnsal.figures.style import AGAINST, FOR, ink, new_axes
-from agnsal.figures.text import legend_above, plain
+from agnsal.figures.text import label_below, legend_above, plain
 from agnsal.spectra.lines import with_labels
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 #: A direction matters if as few of those of shuffled quantities do as much.
 SIGNIFICANCE = 0.05
-#: How much is left of the colour where it does not.
-_PALE = 0.3
 
 
 def plot_concepts(concepts: ConceptsRecord, *, ax: Axes | None = None) -> Axes:
@@ -35,8 +34,9 @@ def plot_concepts(concepts: ConceptsRecord, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Bars are means over the spectra, lines hold 68 % of them; under each name stand the share of its variance that
-        is known and p. Quantities that are not known have a hatched band and no bar.
+        Bars are means over the spectra, whiskers hold 68 % of them. Bars that leave the grey box, which is as far as
+        shuffled quantities go at p = 0.05, are filled, others open. Under each name stand the share of its variance
+        that is known and p. Quantities that are not known have a hatched band and no bar.
 
     Examples
     --------
@@ -50,10 +50,10 @@ def plot_concepts(concepts: ConceptsRecord, *, ax: Axes | None = None) -> Axes:
     ['width of [O III]']
     """
     wanted = "a ConceptSensitivity, as agnsal.concept_sensitivity gives"
-    expect(concepts, "concepts", wanted, "names", "values", "known", "scores", "p_values")
+    expect(concepts, "concepts", wanted, "names", "values", "shuffled", "known", "scores", "p_values")
     mean = np.where(concepts.known, concepts.values.mean(axis=0), np.nan)
     order = np.argsort(-np.nan_to_num(np.abs(mean), nan=-1.0), kind="stable")
-    ax = new_axes(ax, (4.4, 1.0 + 0.42 * len(order)))
+    ax = new_axes(ax, (4.4, 1.7 + 0.42 * len(order)))
     names = []
     for place, k in enumerate(order):
         score = f"known to {max(0.0, concepts.scores[k]):.0%}"
@@ -61,19 +61,32 @@ def plot_concepts(concepts: ConceptsRecord, *, ax: Axes | None = None) -> Axes:
             ax.axhspan(place - 0.3, place + 0.3, facecolor="none", edgecolor="0.7", hatch="////", linewidth=0)
             names.append(f"{with_labels(plain(concepts.names[k]))}\n{score}: no direction")
             continue
-        matters = concepts.p_values[k] < SIGNIFICANCE
-        ax.barh(place, mean[k], height=0.6, color=FOR if mean[k] >= 0 else AGAINST, alpha=1.0 if matters else _PALE)
-        ax.plot(np.percentile(concepts.values[:, k], [16, 84]), [place, place], color=ink(ax), linewidth=1.0)
+        end = _needed(concepts.shuffled[:, k])
+        ax.barh(place, 2 * end, left=-end, height=0.85, color="0.5", alpha=0.3, linewidth=0)
+        color, matters = FOR if mean[k] >= 0 else AGAINST, concepts.p_values[k] < SIGNIFICANCE
+        ax.barh(place, mean[k], height=0.4, facecolor=color if matters else "none", edgecolor=color, linewidth=1.0)
+        ax.plot(np.percentile(concepts.values[:, k], [16, 84]), [place, place], color=ink(ax), linewidth=0.8)
         names.append(f"{with_labels(plain(concepts.names[k]))}\n{score}, p = {concepts.p_values[k]:.2g}")
-    for alpha, label in ((1.0, f"p < {SIGNIFICANCE:g} against shuffled"), (_PALE, "no more than shuffled")):
-        ax.barh(0, 0, color=ink(ax), alpha=alpha, label=label)
+    for color, label in ((ink(ax), f"p < {SIGNIFICANCE:g} against shuffled"), ("none", "no more than shuffled")):
+        ax.barh(0, 0, facecolor=color, edgecolor=ink(ax), label=label)
     ax.axvline(0, color=ink(ax), linewidth=0.6)
     ax.set_yticks(range(len(order)), names, fontsize="small")
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(order) - 0.5, -0.5)
     output = {"probability": "P", "log_odds": "log-odds"}.get(concepts.output, concepts.output)
     of = f"({plain(concepts.target)})" if isinstance(concepts.target, str) and concepts.target != "predicted" else ""
-    ax.set_xlabel(f"Change of {output}{of}\nper scatter of each")
+    label_below(
+        ax,
+        f"Change of {output}{of}\nper standard deviation of each",
+        f"whiskers: 68 % of {len(concepts.values)} spectra",
+        f"grey: what shuffled quantities reach at p = {SIGNIFICANCE:g}",
+    )
     ax.spines[["top", "right"]].set_visible(False)
     legend_above(ax, 2)
     return ax
+
+
+def _needed(shuffled: NDArray[np.float64]) -> float:
+    """What a mean must exceed to be significant; NaN if the shuffles are too few to say."""
+    allowed = int(np.ceil(SIGNIFICANCE * (1 + len(shuffled)))) - 2  # as large, with p = (1 + how many) / (1 + n)
+    return float(np.sort(shuffled)[::-1][allowed]) if allowed >= 0 else np.nan

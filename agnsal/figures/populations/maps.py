@@ -12,7 +12,7 @@ from agnsal.figures.labels import is_upper, mark_lines
 from agnsal.figures.quantities import attribution_label, axis_of, powers_apart
 from agnsal.figures.records import expect
 from agnsal.figures.style import class_color, class_places, hatch_bins, new_axes
-from agnsal.figures.text import plain
+from agnsal.figures.text import label_below, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def plot_mean_maps(
         raise AgnsalError(f"there is no group {', '.join(unknown) or 'chosen'}; the groups are {', '.join(names)}.")
     one = maps.mean
     center, edges, label = axis_of(one.grid, one.values.shape[1])
-    ax = new_axes(ax, (7.1, 3.2))
+    ax = new_axes(ax, (7.1, 3.4))
     places = class_places(names)
     for name in chosen:
         k = names.index(name)
@@ -79,12 +79,11 @@ def plot_mean_maps(
     ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.set_xlim(edges[0], edges[-1])
     hatch_bins(ax, edges, (maps.count == 0).all(axis=0))
-    if not is_upper(ax):
-        ax.set_xlabel(label)
+    label_below(ax, "" if is_upper(ax) else label, "bands: standard deviation of the spectra of a group")
     targets = np.unique(one.target)
-    text = attribution_label(one, targets[0] if targets.size == 1 else None)
-    largest = max(map(abs, ax.get_ylim()))
-    ax.set_ylabel(f"Mean of {text[:1].lower()}{text[1:]}" + powers_apart(ax.yaxis, largest))
+    power = powers_apart(ax.yaxis, max(map(abs, ax.get_ylim())))
+    text = attribution_label(one, targets[0] if targets.size == 1 else None, power)
+    ax.set_ylabel(f"Mean {text[:1].lower()}{text[1:]}", fontsize="small")
     mark_lines(ax, one.grid, lines)
     ax.legend(frameon=False, fontsize="small", loc="best")
     return ax

@@ -9,7 +9,7 @@ from astropy.table import QTable
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.style import MARKERS, PALETTE, new_axes
-from agnsal.figures.text import legend_above, plain
+from agnsal.figures.text import label_below, legend_above, plain
 from agnsal.spectra.lines import LINES
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _COLUMNS = {
     "permutation": "permutation",
     "attribution": "mean |attribution|",
 }
+#: Of what the errors are the standard deviation.
+_ERRORS = {"effect": "the posterior", "permutation": "repeated permutations", "attribution": "the mean attribution"}
 
 
 def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes:
@@ -47,8 +49,9 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
     if lacking:
         raise AgnsalError(f"a table as line_importance gives is expected; columns {sorted(lacking)} are missing.")
     names = [str(name) for name in table["line"]]
-    ax = new_axes(ax, (4.8, 1.0 + 0.36 * len(names)))
+    ax = new_axes(ax, (4.8, 1.4 + 0.36 * len(names)))
     place = np.arange(len(names), dtype=float)
+    whiskers = []
     for number, (column, label) in enumerate(_COLUMNS.items()):
         values = np.asarray(table[column], dtype=np.float64)
         if not np.isfinite(values).any():
@@ -57,8 +60,9 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
         error = np.asarray(table[f"{column}_error"], float) if f"{column}_error" in table.colnames else None
         y = place + 0.18 * (number - 1.5)
         color = PALETTE[number]
-        error = None if error is None or not np.isfinite(error).all() else error / largest
-        ax.errorbar(np.abs(values) / largest, y, xerr=error, fmt="none", ecolor=color, elinewidth=0.8)
+        if error is not None and np.isfinite(error).all():
+            ax.errorbar(np.abs(values) / largest, y, xerr=error / largest, fmt="none", ecolor=color, elinewidth=0.8)
+            whiskers.append(_ERRORS[column])
         ax.plot(np.abs(values) / largest, y, MARKERS[number], color=color, markersize=4.5, label=label)
         against = values < 0
         ax.plot(
@@ -80,11 +84,13 @@ def plot_population_importance(table: QTable, *, ax: Axes | None = None) -> Axes
             label="against the class",
         )
     for edge in place[:-1] + 0.5:
-        ax.axhline(edge, color="0.9", linewidth=0.6, zorder=0)
+        ax.axhline(edge, color="0.5", alpha=0.3, linewidth=0.6, zorder=0)
     ax.set_yticks(place, [LINES[name].label if name in LINES else plain(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=-0.03)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(f"Importance for {plain(table.meta.get('target', 'the class'))}, relative to the largest")
+    target = plain(table.meta.get("target", "the class"))
+    note = f"whiskers: standard deviation of {', of '.join(whiskers)}" if whiskers else ""
+    label_below(ax, f"Importance for {target}, relative to the largest", note)
     legend_above(ax)
     return ax

@@ -11,7 +11,7 @@ from agnsal.figures.labels import mark_lines
 from agnsal.figures.quantities import axis_of, flux_label
 from agnsal.figures.records import expect, rows
 from agnsal.figures.style import PALETTE, SPECTRUM_GREY, new_axes
-from agnsal.figures.text import plain, plain_lines, title_above
+from agnsal.figures.text import COMPACT, columns_that_fit, plain, plain_lines, title_above
 from agnsal.spectra.lines import with_labels
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def plot_counterfactual(
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(label)
     ax.set_ylabel(flux_label(result.before.unit))
-    ax.legend(frameon=False, fontsize="small", loc="upper left", ncols=3)
+    columns = columns_that_fit(ax, ax.get_legend_handles_labels()[1], 3, inside=True)
+    ax.legend(**COMPACT, loc="upper left", ncols=columns)
     pad = mark_lines(ax, result.before.grid, lines)
     if title is None:
         target = plain(result.target[number])

@@ -9,11 +9,11 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import is_upper, mark_lines
-from agnsal.figures.quantities import attribution_label, axis_of, powers_apart
+from agnsal.figures.quantities import attribution_label, axis_of, error_label, powers_apart
 from agnsal.figures.records import expect, rows
 from agnsal.figures.spectrum.saliency import symmetric_limit
 from agnsal.figures.style import class_color, class_places, hatch_bins, new_axes
-from agnsal.figures.text import columns_that_fit, plain, plain_lines, title_above
+from agnsal.figures.text import COMPACT, columns_that_fit, label_below, plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def plot_class_gradients(
     first = next(iter(of_class.values()))
     number = int(rows(i, len(first), [0])[0])
     center, edges, label = axis_of(first.grid, first.values.shape[1])
-    ax = new_axes(ax, (7.1, 3.0))
+    ax = new_axes(ax, (7.1, 3.2))
     ax.set_xlim(edges[0], edges[-1])
     ax.axhline(0, color="0.5", linewidth=0.6, zorder=1)
     places = class_places(of_class)
@@ -106,14 +106,13 @@ def plot_class_gradients(
         largest = max(largest, symmetric_limit(values))
     hatch_bins(ax, edges, None if first.mask is None else first.mask[number])
     ax.set_ylim(-1.35 * largest, 1.35 * largest)  # room for the legend, the same above and below
-    if not is_upper(ax):
-        ax.set_xlabel(label)
-    ax.set_ylabel(attribution_label(first, None) + powers_apart(ax.yaxis, largest))
+    known = [one for one in shown.values() if one.standard_error is not None]
+    label_below(ax, "" if is_upper(ax) else label, f"bands: {error_label(known[0])}" if known else "")
+    ax.set_ylabel(attribution_label(first, None, powers_apart(ax.yaxis, largest)))
     legend = ax.legend(
-        frameon=False,
-        ncols=columns_that_fit(ax, ax.get_legend_handles_labels()[1], 3),
+        **COMPACT,
+        ncols=columns_that_fit(ax, ax.get_legend_handles_labels()[1], 3, inside=True),
         loc="lower left",
-        fontsize="small",
         borderaxespad=0.2,
     )
     for handle in legend.get_lines():

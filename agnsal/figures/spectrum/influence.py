@@ -9,7 +9,7 @@ import numpy as np
 
 from agnsal.errors import AgnsalError
 from agnsal.figures.labels import mark_lines
-from agnsal.figures.quantities import axis_of
+from agnsal.figures.quantities import axis_of, flux_label
 from agnsal.figures.records import expect, rows
 from agnsal.figures.sample.spectra import TEXT_WIDTH, levels_apart
 from agnsal.figures.style import AGAINST, FOR, ink, new_axes
@@ -30,7 +30,7 @@ def plot_training_influence(
     lines: Iterable[str] | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw a spectrum over its strongest supporters (blue) and opponents (orange) among the training spectra.
+    """Draw a spectrum over its strongest supporters (blue) and opponents (red) among the training spectra.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def plot_training_influence(
     ax.set_ylim(low - 0.04 * (high - low), high)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(label)
-    ax.set_ylabel("Flux + offset")
+    ax.set_ylabel(f"{flux_label(influence.flux_unit)} + offset")
     if title is None:
         about = "" if influence.exact else " (last layer only, approximate)"
         asked = f"{influence.output.replace('_', '-')} of {plain(influence.target[number])}"

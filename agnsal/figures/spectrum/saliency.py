@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-import astropy.units as u
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 from agnsal.errors import AgnsalError
 from agnsal.figures.flux import flux_error, flux_limits, mark_beyond
 from agnsal.figures.labels import is_upper, mark_lines
-from agnsal.figures.quantities import attribution_label, axis_of, flux_label, output_label, powers_apart
+from agnsal.figures.quantities import attribution_label, axis_of, error_label, flux_label, output_label, powers_apart
 from agnsal.figures.records import expect, rows
 from agnsal.figures.style import SPECTRUM_GREY, hatch_bins, ink, keep_inside, new_axes
-from agnsal.figures.text import plain, plain_lines, title_above
+from agnsal.figures.text import label_below, plain, plain_lines, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +106,7 @@ def plot_saliency(
     if bad is not None and bad.all():
         raise AgnsalError(f"nothing of {plain(one.ids[0])} was observed, so there is no attribution to draw.")
     center, edges, label = axis_of(one.grid, values.size)
-    ax = new_axes(ax, (7.1, 3.0))
+    ax = new_axes(ax, (7.1, 3.2))
     ax.set_xlim(edges[0], edges[-1])
     if style == "published":
         drawn: ScalarMappable = _discs(ax, center, flux, values)
@@ -118,21 +117,24 @@ def plot_saliency(
         band = ax.fill_between(center, flux - error, flux + error, color=ink(ax), alpha=0.2, linewidth=0, zorder=1.8)
         band.set_label("standard error of the flux")
     hatch_bins(ax, edges, bad)
-    if not is_upper(ax):
-        ax.set_xlabel(label)
+    sure = one.standard_error is not None and style == "clear"
+    label_below(
+        ax,
+        "" if is_upper(ax) else label,
+        "" if error is None else "band: standard error of the flux",
+        f"line over the strip: exceeds twice its {error_label(one)}" if sure else "",
+    )
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    ax.set_ylabel("Flux" if one.flux_unit is None else flux_label(one.flux_unit))
+    ax.set_ylabel(flux_label(one.flux_unit))
     pad = mark_lines(ax, one.grid, lines)
-    what = attribution_label(one, one.target[0])
     title_above(ax, f"{plain(one.ids[0])}: {_explained(one)}" if title is None else plain_lines(title), pad)
     if colorbar:
         end = np.inf if style == "published" else symmetric_limit(values, limit, percentile=_PERCENTILE)
         beyond = "both" if np.nanmax(np.abs(values)) > end else "neither"
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=30, extend=beyond)
         bar.locator = MaxNLocator(5, symmetric=style != "published")
-        if one.title == "gradient" and one.unit == one.flux_unit == u.dimensionless_unscaled:
-            what += "\nper unit of relative flux"
-        bar.set_label(what + powers_apart(bar.ax.yaxis, max(map(abs, drawn.get_clim()))), fontsize="small")
+        power = powers_apart(bar.ax.yaxis, max(map(abs, drawn.get_clim())))
+        bar.set_label(attribution_label(one, one.target[0], power), fontsize="small")
         keep_inside(ax, bar.ax)
         if bar.solids is not None:
             bar.solids.set_alpha(1.0)  # the discs are translucent, their scale is not
