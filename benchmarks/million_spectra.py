@@ -102,6 +102,7 @@ def shares(machine: agnsal.ProbabilisticSVC, dataset: Drawn, folder: str) -> Non
         calibration=None,
         maps=False,
         normalize=True,
+        question="",
     )
     X, S, expansion = block.sample.flux, machine.support_vectors_, machine.pair_functions_
     model, slope = agnsal.as_differentiable(machine), np.ones((512, 3))
@@ -110,13 +111,13 @@ def shares(machine: agnsal.ProbabilisticSVC, dataset: Drawn, folder: str) -> Non
         for start in range(0, len(X), 512):
             make_vjp(expansion)(X[start : start + 512])[0](slope)
 
-    table = work.answers(rows, block)
+    table = work.table(rows, block)
     steps: dict[str, Callable[[], object]] = {
         "two matrix products": lambda: (X @ S.T) @ S,
         "kernel values and their slopes": kernels,
         "coupling, one array of gradients": lambda: model.outputs_and_gradient(X, LARGEST, "log_odds"),
         "the map, sums by line": lambda: work.columns(block.sample),
-        "a table": lambda: work.answers(rows, block),
+        "a table": lambda: work.table(rows, block),
     }
     before = bare = 0.0
     for name, step in steps.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -61,27 +61,34 @@ class Work:
 
     def __call__(self, rows: Rows) -> int:
         """Do one block; linear algebra has one thread (see `_each`), so that every worker finds the same digits."""
-        self.write(rows.number, self.answers(rows, rows.read(self.grid, normalize=self.normalize)))
-        return rows.number
+        return self.write(rows.number, self.answers(rows))
 
-    def write(self, number: int, table: pa.Table) -> None:
+    def write(self, number: int, table: pa.Table) -> int:
         """Put the answers of a block in their place."""
         from pyarrow import parquet
 
         texts = [name for name in table.column_names if table.schema.field(name).type == "string"]  # only names repeat
         with replacing(self.folder / block_name(number)) as side:
             parquet.write_table(table, side, compression="zstd", write_page_checksum=True, use_dictionary=texts)
+        return number
 
-    def answers(self, rows: Rows, block: Block) -> pa.Table:
-        """A row for each spectrum of the block, those that could not be used with their cause."""
+    def answers(self, rows: Rows) -> pa.Table:
+        """Read a block: a row for each spectrum, those that could not be used with their cause."""
+        return self.table(rows, rows.read(self.grid, normalize=self.normalize))
+
+    def table(self, rows: Rows, block: Block) -> pa.Table:
+        """The answers of a block that was read."""
         import pyarrow as pa
 
+        causes = [""] * len(rows)
+        for row, cause in block.left_out.items():
+            causes[row - rows.first] = cause
         place = np.full(len(rows), -1)
         place[block.rows - rows.first] = np.arange(block.rows.size)
         columns: dict[str, Any] = {
             "row": rows.numbers,
             "object_id": pa.array(rows.ids.tolist(), pa.string()),
-            "cause": pa.array([block.left_out.get(row, "") for row in rows.numbers.tolist()], pa.string()),
+            "cause": pa.array(causes, pa.string()),
         }
         found = {} if block.sample is None else self.columns(block.sample)
         for name, kind in self._kinds().items():
@@ -129,15 +136,15 @@ class Work:
         if self.calibration is not None:
             sets = self.calibration.sets(question.probabilities).to_table()
             found |= {"set": np.asarray(sets["set"]).astype(str), "set size": np.asarray(sets["size"])}
-        bad, inside = sample.mask, self.regions.members.toarray()  # dense: the regions are few, the spectra many
-        sums = inside @ np.where(bad, 0.0, values).T
-        lost = inside.astype(np.float32) @ bad.astype(np.float32).T  # whole numbers, which are exact in half the memory
-        shares = lost / np.where(self.regions.sizes > 0, self.regions.sizes, np.nan)[:, None]
-        for k, region in enumerate(self.regions):
-            found |= {region: sums[k], f"{region} bad": shares[k]}
+        bad = sample.mask
         if self.maps:
             found["map"] = np.where(bad, np.nan, values).astype(np.float32)
             found["flux"] = sample.flux.astype(np.float32)
+        values = np.require(values, requirements="W")
+        np.copyto(values, 0.0, where=bad)  # in place: a copy would cost more than the sums
+        sums, shares = self.regions.sums(values), self.regions.means(bad)
+        for k, region in enumerate(self.regions):
+            found |= {region: sums[:, k], f"{region} bad": shares[:, k]}
         return found
 
 
@@ -315,9 +322,15 @@ def _each(
     if client is not None:
         yield from _on_cluster(work, dataset, size, missing, client)
     elif n_jobs == 1:
-        with one_thread():
+        with one_thread(), ThreadPoolExecutor(1) as writer:  # the disk is waited for while the next block is done
+            last = None
             for number in missing:
-                yield work(dataset.rows(number, size))
+                table = work.answers(dataset.rows(number, size))
+                if last is not None:
+                    yield last.result()
+                last = writer.submit(work.write, number, table)
+            if last is not None:
+                yield last.result()
     else:
         from joblib import Parallel, delayed, parallel_config
 

@@ -85,10 +85,13 @@ class Rows:
 
     def ids_at(self, places: NDArray[np.intp]) -> NDArray[Any]:
         """Names of some of the objects."""
-        found = np.array([f"row {self.first + place}" for place in places], dtype=str)
-        for name in reversed(id_columns(self.table)):
-            known = texts(self.table[name][places])
-            found = np.where(known == "", found, known)
+        found = np.full(len(places), "")
+        for name in id_columns(self.table):
+            if (found == "").any():
+                found = np.where(found == "", texts(self.table[name][places]), found)
+        nameless = found == ""
+        if nameless.any():
+            found = np.where(nameless, [f"row {self.first + place}" for place in places], found)
         return found
 
     @property

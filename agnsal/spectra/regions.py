@@ -496,6 +496,16 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         """In how many regions each bin is."""
         return np.bincount(self._state[0], minlength=self.n_features)
 
+    @cached_property
+    def _pieces(self) -> tuple[NDArray[np.intp], csr_array]:
+        """Neighbouring bins that are in the same regions: the first of each piece, and which pieces a region has."""
+        bins, starts = self._state
+        new = np.diff(bins, prepend=-2) != 1
+        new[starts[:-1][self.sizes > 0]] = True
+        borders = np.unique(np.concatenate([bins[new], bins[np.append(new[1:], True)[: bins.size]] + 1]))
+        first = borders[borders < self.n_features]
+        return first, self.members[:, first]
+
     @property
     def covered(self) -> NDArray[np.bool_]:
         """Whether a bin is in any region, shape (n_features,)."""
@@ -514,7 +524,9 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
     @cached_property
     def is_single(self) -> bool:
         """Whether every bin is a region of its own, in order."""
-        return len(self) == self.n_features and np.array_equal(self._state[0], np.arange(self.n_features))
+        bins, starts = self._state
+        every = np.arange(self.n_features + 1)
+        return np.array_equal(bins, every[:-1]) and np.array_equal(starts, every)
 
     @cached_property
     def labels(self) -> NDArray[np.intp]:
@@ -606,7 +618,7 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         Parameters
         ----------
         values : array_like, shape (..., n_features)
-            For instance one row for each spectrum.
+            For instance one row for each spectrum; of booleans those that are True are counted.
 
         Returns
         -------
@@ -617,13 +629,16 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
         AgnsalError
             If there is not a value for each bin.
         """
-        values = np.asarray(values, dtype=np.float64)
+        values = np.asarray(values)
+        values = values.view(np.uint8) if values.dtype == bool else values.astype(np.float64, copy=False)
         if values.shape[-1:] != (self.n_features,):
             raise AgnsalError(f"the regions are of {self.n_features} bins, the values have shape {values.shape}.")
         if self.is_single:
-            return values
+            return values.astype(np.float64, copy=False)
         rows = values.reshape(-1, self.n_features)
-        return (self.members @ rows.T).T.reshape(*values.shape[:-1], len(self))
+        first, members = self._pieces
+        pieces = np.add.reduceat(rows, first, axis=1, dtype=np.uint32 if rows.dtype == np.uint8 else None)
+        return (members @ pieces.T).T.reshape(*values.shape[:-1], len(self))
 
     def means(self, values: ArrayLike) -> NDArray[np.float64]:
         """Mean of values over the bins of each region, NaN for one without bins; shapes as in `sums`."""

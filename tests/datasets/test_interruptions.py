@@ -361,7 +361,7 @@ def test_blocks_that_went_elsewhere_are_noticed(tmp_path, monkeypatch):
     """As of workers that do not see the folder."""
     from agnsal.datasets import explaining
 
-    monkeypatch.setattr(explaining.Work, "__call__", lambda _, rows: rows.number)
+    monkeypatch.setattr(explaining.Work, "write", lambda _, number, table: number)
     with pytest.raises(agnsal.AgnsalError, match=r"4 blocks are not in .*do all workers see it"):
         explained(tmp_path)
 

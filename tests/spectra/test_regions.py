@@ -45,6 +45,20 @@ def test_labels_to_masks_and_back(labels):
     np.testing.assert_array_equal(regions.labels < 0, labels < 0)
 
 
+def test_as_many_regions_as_bins_need_not_be_the_bins():
+    regions = Regions.from_masks([[True, True], [False, False]])
+    assert not regions.is_single
+    np.testing.assert_array_equal(regions.sums([[1.0, 2.0]]), [[3.0, 0.0]])
+
+
+@given(MASKS)
+def test_what_is_true_is_counted(masks):
+    regions = Regions.from_masks(masks)
+    bad = np.random.default_rng(0).random((2, 3, masks.shape[1])) < 0.5
+    np.testing.assert_array_equal(regions.sums(bad), bad.astype(float) @ masks.T)
+    np.testing.assert_array_equal(Regions.of(None, masks.shape[1]).sums(bad), bad)
+
+
 @given(MASKS)
 def test_masks_to_regions_and_back(masks):
     regions = Regions.from_masks(masks)

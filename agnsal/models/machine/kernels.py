@@ -15,6 +15,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox
 from numpy.typing import NDArray
 
 from agnsal.errors import one_of
@@ -23,6 +24,9 @@ KERNEL_NAMES = ("linear", "poly", "rbf", "sigmoid")
 
 #: Rows of a kernel matrix evaluated at once, in numbers (16 MiB): enough for BLAS, small enough for the cache.
 BLOCK = 2**21
+
+#: Rows of a gradient that are worked on at once.
+_ROWS = 64
 
 _SINGLE: ContextVar[bool] = ContextVar("single precision kernels", default=False)
 
@@ -114,16 +118,23 @@ def _squared_distances(X: NDArray, S: NDArray, squares: NDArray | None = None) -
     return np.maximum(distances, 0.0, out=distances)
 
 
-def _half_distances_vjp(g: Any, X: Any, S: Any) -> Any:
-    """Pull ``g`` back through |x - s|^2 / 2: sum(g) x - g S."""
-    g = _like(g, S)
-    return anp.sum(g, axis=1, keepdims=True) * X - linear_kernel(g, anp.transpose(S))
+def _pulled_back(g: Any, X: Any, S: Any, factor: float) -> Any:
+    """Pull ``g`` back through ``factor |x - s|^2 / 2``: ``factor (sum(g) x - g S)``."""
+    total = factor * anp.sum(g, axis=1, keepdims=True)
+    pulled = linear_kernel(g, anp.transpose(S))
+    if isbox(total) or isbox(X) or isbox(pulled):  # derivatives of derivatives are wanted
+        return total * X - factor * pulled
+    for start in range(0, len(X), _ROWS):  # in the cache, where passes cost little
+        rows = slice(start, start + _ROWS)
+        pulled[rows] *= -factor
+        pulled[rows] += total[rows] * X[rows]
+    return pulled
 
 
 defvjp(
     squared_distances,
-    lambda ans, X, S: lambda g: _half_distances_vjp(2.0 * g, X, S),
-    lambda ans, X, S: lambda g: _half_distances_vjp(2.0 * anp.transpose(g), S, X),
+    lambda ans, X, S: lambda g: _pulled_back(_like(g, S), X, S, 2.0),
+    lambda ans, X, S: lambda g: _pulled_back(anp.transpose(_like(g, X)), S, X, 2.0),
 )
 
 
@@ -158,10 +169,8 @@ def rbf_kernel(X: NDArray, S: NDArray, gamma: float, squares: NDArray | None = N
 
 defvjp(
     rbf_kernel,
-    lambda ans, X, S, gamma, squares=None: lambda g: _half_distances_vjp(-2.0 * gamma * _like(g, S) * ans, X, S),
-    lambda ans, X, S, gamma, squares=None: (
-        lambda g: _half_distances_vjp(-2.0 * gamma * anp.transpose(_like(g, X) * ans), S, X)
-    ),
+    lambda ans, X, S, gamma, squares=None: lambda g: _pulled_back(_like(g, S) * ans, X, S, -2.0 * gamma),
+    lambda ans, X, S, gamma, squares=None: lambda g: _pulled_back(anp.transpose(_like(g, X) * ans), S, X, -2.0 * gamma),
     argnums=(0, 1),
 )
 
