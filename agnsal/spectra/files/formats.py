@@ -127,7 +127,7 @@ def _load_fits(
             continue
         edited = check_read(hdulist)
         for record in records:
-            record.edited = edited
+            record.edited = (*edited, *record.edited)
             if marked:
                 record.medium = record.medium or marked.medium
         return (records if layout.generic else told(records, layout.name, request)), layout.name, None

@@ -86,7 +86,7 @@ def native(values: Any, what: str) -> NDArray[np.float64]:
     """One row of native float64, copied out of the file's own byte order; masked cells become NaN."""
     try:
         row = np.array(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan) if np.ma.isMA(values) else values)
-        row = row.astype(np.float64)
+        row = row.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise AgnsalError(f"its {what} does not hold numbers ({error}).") from error
     if row.ndim != 1:

@@ -52,24 +52,22 @@ def check_read(hdulist: fits.HDUList) -> tuple[str, ...]:
     AgnsalError
         If the data of one are not what was written (DATASUM).
     """
-    edited = []
-    for number, hdu in enumerate(_opened(hdulist)):
-        header = hdu.header
-        if isinstance(hdu, fits.CompImageHDU) or not {"DATASUM", "CHECKSUM"} & set(header):
-            continue
-        if "IRAF-TLM" in header or "IRAF" in str(header.get("ORIGIN", "")):
-            continue  # IRAF takes the cards of its input along, whatever it does to the data
-        read, place = "data" in vars(hdu), hdu.fileinfo()
-        if place is None or not (read or number == 0):
-            continue
-        place["file"].seek(place["hdrLoc"])
-        whole = place["file"].read(place["datLoc"] + place["datSpan"] - place["hdrLoc"])
-        name = hdu.name or str(number)
-        if "DATASUM" in header:
-            check_data(whole[place["datLoc"] - place["hdrLoc"] :], header["DATASUM"], name)
-        if str(header.get("CHECKSUM", "")).strip() and checksum(whole) % 0xFFFFFFFF:
-            edited.append(name)
-    return tuple(edited)
+    read = [(hdu, hdu.name or str(n)) for n, hdu in enumerate(_opened(hdulist)) if n == 0 or "data" in vars(hdu)]
+    return tuple(name for hdu, name in read if is_edited(hdu, name))
+
+
+def is_edited(hdu: Any, name: str) -> bool:
+    """Check one extension as `check_read` does; whether its header is not the one that was written."""
+    header, place = hdu.header, hdu.fileinfo()
+    if isinstance(hdu, fits.CompImageHDU) or not {"DATASUM", "CHECKSUM"} & set(header) or place is None:
+        return False
+    if "IRAF-TLM" in header or "IRAF" in str(header.get("ORIGIN", "")):
+        return False  # IRAF takes the cards of its input along, whatever it does to the data
+    place["file"].seek(place["hdrLoc"])
+    whole = place["file"].read(place["datLoc"] + place["datSpan"] - place["hdrLoc"])
+    if "DATASUM" in header:
+        check_data(whole[place["datLoc"] - place["hdrLoc"] :], header["DATASUM"], name)
+    return bool(str(header.get("CHECKSUM", "")).strip()) and checksum(whole) % 0xFFFFFFFF != 0
 
 
 def _opened(hdulist: fits.HDUList) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,15 @@ from agnsal.spectra.files.raw.checksums import check_data
 
 _TFORM = re.compile(r"\s*(\d*)([LBIJKAEDCMX])")
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
-_KEYS = ("XTENSION", "NAXIS", "PCOUNT", "TFIELDS", "TTYPE", "TFORM", "TSCAL", "TZERO", "DATASUM")
+_KEYS = {"XTENSION", "NAXIS", "PCOUNT", "TFIELDS", "TTYPE", "TFORM", "TSCAL", "TZERO", "DATASUM"}
 
 
-def column_names(hdulist: Any, number: int = 1) -> set[str]:
-    """The column names of an HDU in lower case, from its header alone; empty where it is no binary table."""
-    try:
-        header = hdulist[number].header  # len() would read every header of the file
-    except IndexError:
-        return set()
+def column_numbers(hdu: Any) -> dict[str, int]:
+    """The columns of a binary table by their names as written, from its header alone; none of another HDU."""
+    header = hdu.header
     if header.get("XTENSION") != "BINTABLE":
-        return set()
-    return {str(header.get(f"TTYPE{column}", "")).strip().lower() for column in range(1, header["TFIELDS"] + 1)}
+        return {}
+    return {str(header.get(f"TTYPE{column}", "")).strip(): column for column in range(1, header["TFIELDS"] + 1)}
 
 
 def first_row(hdu: Any, names: tuple[str, ...], after: bool = False) -> dict[str, Any]:
@@ -36,7 +34,13 @@ def first_row(hdu: Any, names: tuple[str, ...], after: bool = False) -> dict[str
     return {} if table is None else plain_row(table, 0)
 
 
-def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | None = None) -> NDArray | None:
+def rows_of(
+    hdu: Any,
+    names: tuple[str, ...],
+    after: bool = False,
+    limit: int | None = None,
+    check: bool = True,
+) -> NDArray | None:
     """The named columns of a binary table, those it has, as a structured array; None where it is no table with rows.
 
     A table of 126 columns (SPECOBJ) takes astropy 15 ms to set up, longer than reading the spectrum; its few columns
@@ -63,7 +67,7 @@ def rows_of(hdu: Any, names: tuple[str, ...], after: bool = False, limit: int | 
     content = stream.read(count * size)
     if len(content) < count * size:
         raise AgnsalError(f"the file is cut off: {len(content)} of {count * size} bytes of a table are there.")
-    if "DATASUM" in cards and count == int(cards["NAXIS2"]) and cards.get("PCOUNT", "0") == "0":
+    if check and "DATASUM" in cards and count == int(cards["NAXIS2"]) and cards.get("PCOUNT", "0") == "0":
         check_data(content, cards["DATASUM"], "of the catalogue")
     kinds, offsets = [kind for kind, _ in fields.values()], [at for _, at in fields.values()]
     layout = np.dtype({"names": list(fields), "formats": kinds, "offsets": offsets, "itemsize": size})
@@ -112,12 +116,12 @@ def _cards(stream: Any, start: int) -> tuple[dict[str, str], int]:
     while True:
         block = stream.read(2880).decode("ascii", "replace")
         start += 2880
-        for card in (block[at : at + 80] for at in range(0, len(block), 80)):
-            key = card[:8].rstrip()
+        for at in range(0, len(block), 80):
+            key = block[at : at + 8].rstrip()
             if key == "END":
                 return cards, start
-            if card[8:10] == "= " and key.rstrip("0123456789") in _KEYS:
-                value = card[10:].lstrip()
+            if key.rstrip("0123456789") in _KEYS and block[at + 8 : at + 10] == "= ":
+                value = block[at + 10 : at + 80].lstrip()
                 cards[key] = (value[1:].partition("'") if value[:1] == "'" else value.partition("/"))[0].strip()
         if len(block) < 2880:
             return {}, start
@@ -127,6 +131,7 @@ def _real(text: str) -> float:
     return float(text.upper().replace("D", "E"))  # exponents as Fortran writes them
 
 
+@lru_cache(maxsize=256)
 def _dtype(tform: str) -> tuple[str | None, int]:
     """The NumPy type of a column and the bytes it takes; None for kinds nobody asks for."""
     match = _TFORM.match(tform)

@@ -15,7 +15,8 @@ from agnsal.spectra.files.layout import Layout, call
 from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.uncertainties import inverse_variance
 from agnsal.spectra.files.meaning.units import FLAM17, flux_unit
-from agnsal.spectra.files.raw.fits_rows import column_names, first_row
+from agnsal.spectra.files.raw.checksums import is_edited
+from agnsal.spectra.files.raw.fits_rows import column_numbers, first_row, rows_of
 from agnsal.spectra.files.record import FileSpectrum, clean, names_of_rest, object_id
 from agnsal.spectra.files.tables.fits_tables import suggestion
 
@@ -49,38 +50,45 @@ def pixel_bits(names: Iterable[str | int]) -> int:
 
 def read_spec(hdulist: fits.HDUList, label: str, bad_bits: int = 0) -> list[FileSpectrum]:
     """The coadded spectrum of a spec file, with what SPECOBJ or SPALL knows of it."""
-    try:
-        table: Any = hdulist[1].data  # len() would read every header of the file
-    except IndexError:
-        table = None
-    if _EXPOSURE.match(hdulist[1].name if table is not None else ""):
+    coadd, header = _coadd(hdulist), hdulist[0].header
+    if _EXPOSURE.match(coadd.name if coadd.header["NAXIS"] else ""):
         raise AgnsalError(
-            f"its coadded spectrum is lacking: HDU 1 is {clean(hdulist[1].name)}, one exposure. Fetch the file again."
+            f"its coadded spectrum is lacking: HDU 1 is {clean(coadd.name)}, one exposure. Fetch the file again."
         )
-    names = {name.lower(): name for name in getattr(getattr(table, "dtype", None), "names", None) or ()}
+    numbers = column_numbers(coadd)
+    names = {name.lower(): name for name in numbers}
     if not {"flux", "loglam", "ivar"} <= set(names):
         columns, units = suggestion(hdulist)
         advice = call(columns, units=units) if columns else "Fetch the file again."
         raise AgnsalError(
             f"HDU 1 was expected to be the table of a spec file, with columns flux, loglam and ivar. {advice}"
         )
-    if len(table) == 0:
+    table = rows_of(coadd, ("FLUX", "LOGLAM", "IVAR", "AND_MASK"), check=False)
+    if table is None:
         raise AgnsalError("its table of the coadded spectrum is empty.")
-    header = hdulist[0].header
-    written = hdulist[1].columns[names["flux"]].unit or header.get("BUNIT")
-    flux, ivar = table[names["flux"]], table[names["ivar"]]
+    name = coadd.name or "1"
+    written = coadd.header.get(f"TUNIT{numbers[names['flux']]}") or header.get("BUNIT")
     record = FileSpectrum(
-        wavelength=log_axis(table[names["loglam"]], header.get("COEFF0"), header.get("COEFF1")),
-        flux=flux,
+        wavelength=log_axis(table["LOGLAM"], header.get("COEFF0"), header.get("COEFF1")),
+        flux=table["FLUX"],
         unit=flux_unit(written) or FLAM17,
-        ivar=ivar,
-        bad=(table[names["and_mask"]] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
+        ivar=table["IVAR"],
+        bad=(table["AND_MASK"] & bad_bits) != 0 if bad_bits and "and_mask" in names else None,
         medium="vacuum",
         ignored=_not_used(names, header, {"flux", "loglam", "ivar", *(("and_mask",) if bad_bits else ())}),
+        edited=(name,) if is_edited(coadd, name) else (),
         meta={"header": header, "survey": "SDSS-V" if label == "SDSS-V spec" else "SDSS"},
     )
     describe(record, catalogue(hdulist), header)
     return [record]
+
+
+def _coadd(hdulist: fits.HDUList) -> Any:
+    """HDU 1, the place of the coadded spectrum; the first where it is the only one."""
+    try:
+        return hdulist[1]  # len() would read every header of the file
+    except IndexError:
+        return hdulist[0]
 
 
 def _not_used(names: dict[str, str], header: fits.Header, used: set[str]) -> tuple[str, ...]:
@@ -114,7 +122,7 @@ def read_spspec(hdulist: fits.HDUList, bad_bits: int = 0) -> list[FileSpectrum]:
 
 def catalogue(hdulist: fits.HDUList) -> dict[str, Any]:
     """The row of SPECOBJ or SPALL: HDU 2 in what the survey wrote, looked for by name in what others rewrote."""
-    cells = first_row(hdulist[1], _CELLS, after=True)
+    cells = first_row(_coadd(hdulist), _CELLS, after=True)
     if "Z" in cells:
         return cells
     named = next((hdu for hdu in hdulist if hdu.name in ("SPECOBJ", "SPALL", "ZALL")), None)
@@ -172,7 +180,7 @@ def log_axis(loglam: Any, first: float | None, step: float | None) -> NDArray[np
 
 def _is_spec(hdulist: fits.HDUList) -> bool:
     """Whether the columns of a spec file are there, and something that says SDSS: others have borrowed the columns."""
-    header, names = hdulist[0].header, column_names(hdulist)
+    header, names = hdulist[0].header, {name.lower() for name in column_numbers(_coadd(hdulist))}
     if not {"flux", "loglam", "ivar"} <= names:
         return _lost_its_coadd(hdulist)
     if "LAMOST" in str(header.get("TELESCOP", "")):
