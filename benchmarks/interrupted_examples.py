@@ -63,7 +63,7 @@ def interrupted(name: str, number: signal.Signals, after: float, writing: bool) 
     while process.is_alive() and (time.perf_counter() - start < after or (writing and not any(folder.rglob(".*")))):
         time.sleep(0.0 if writing else 0.001)
     if process.is_alive():
-        os.kill(process.pid, number)  # type: ignore[arg-type]
+        os.kill(process.pid, number)
     process.join()
     return finished(folder)
 

@@ -22,7 +22,8 @@ MACHINES = {"rbf": {"C": 34.0, "gamma": 0.003}, "linear": {"C": 0.07}}
 
 
 def simulated(n: int, seed: int) -> agnsal.SpectralSample:
-    return agnsal.simulate_agn(*np.round(SHARES * n).astype(int), seed=seed).normalize()
+    type1, type2, intermediate = np.round(SHARES * n).astype(int)
+    return agnsal.simulate_agn(type1, type2, intermediate, seed=seed).normalize()
 
 
 class Simulated:
@@ -36,7 +37,9 @@ class Simulated:
             yield simulated(size, 1000 + number)
 
 
-def likeness(model: object, reference: object, sample: agnsal.SpectralSample) -> float:
+def likeness(
+    model: agnsal.ProbabilisticSVC, reference: agnsal.ProbabilisticSVC, sample: agnsal.SpectralSample
+) -> float:
     """Median correlation of the gradients of the log-odds of the class that the reference predicts."""
     target = reference.predict(sample)
     maps = [agnsal.saliency(each, sample, target=target, output="log_odds").values for each in (model, reference)]
@@ -52,7 +55,13 @@ def main() -> None:
     test = simulated(800 if options.short else 3346, seed=1)
     print("      n  kernel landmarks log loss     F1 maps r   fit s peak MiB")
 
-    def line(n: int, kernel: str, landmarks: int | None, training: object, reference: object = None) -> object:
+    def line(
+        n: int,
+        kernel: str,
+        landmarks: int | None,
+        training: agnsal.SpectralSample | Simulated,
+        reference: agnsal.ProbabilisticSVC | None = None,
+    ) -> agnsal.ProbabilisticSVC:
         chosen = {"class_weight": "balanced", "random_state": 0, "n_landmarks": landmarks, **MACHINES[kernel]}
         model = agnsal.ProbabilisticSVC(kernel, max_memory=256 if options.more else 2048, **chosen)
         start = time.perf_counter()

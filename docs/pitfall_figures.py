@@ -171,7 +171,7 @@ def alike(sample, linear, curved) -> None:
     fig, ((ax,),) = panels(1, 3.6)
     for model, color, name in ((linear, RED, "linear"), (curved, BLUE, "RBF")):
         maps = agnsal.saliency(model, sample[rows], "type 1", "log_odds").values
-        pairs = np.corrcoef(maps)[np.triu_indices(len(maps), 1)]
+        pairs = np.asarray(np.corrcoef(maps))[np.triu_indices(len(maps), 1)]
         ax.hist(pairs, bins=np.linspace(0, 1, 41), histtype="step", color=color, label=name)
         print("alike", name, f"median correlation {np.median(pairs):.4f}, smallest {pairs.min():.2f}")
     ax.set_yscale("log")

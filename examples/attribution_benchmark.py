@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 import agnsal
 from agnsal import figures
-from agnsal.checks.benchmarks.spectral_scores import METRICS
+from agnsal.checks.benchmarks.spectral_scores import METRICS, SpectralScores
+from agnsal.checks.scoring import BenchmarkScores
 from agnsal.store import replacing
 
 
@@ -60,14 +61,14 @@ def main(arguments: list[str] | None = None) -> None:
     print("\n".join(text))
 
 
-def piecewise_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.scoring.BenchmarkScores:
+def piecewise_scores(seed: int, options: argparse.Namespace) -> BenchmarkScores:
     """Train the network on one seed's functions and judge every method."""
     benchmark = agnsal.PiecewiseLinearBenchmark(random_state=seed)
     network = benchmark.fit(epochs=(15, 6) if options.quick else (40, 15), random_state=seed)
     return benchmark.score(network, n_explained=200 if options.quick else 500, peers=True, seed=seed)
 
 
-def spectral_scores(seed: int, options: argparse.Namespace) -> agnsal.checks.benchmarks.spectral_scores.SpectralScores:
+def spectral_scores(seed: int, options: argparse.Namespace) -> SpectralScores:
     """Train a kernel machine on one seed's spectra and judge every method."""
     benchmark = agnsal.SpectralBenchmark(300 if options.quick else 1200, random_state=seed)
     return benchmark.score(benchmark.fit(), n_explained=30 if options.quick else 100, peers=True, seed=seed)

@@ -29,6 +29,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 import agnsal
 from agnsal.store import replacing
@@ -138,7 +139,7 @@ def indented(result: object) -> list[str]:
     return [*(f"    {line}" for line in str(result).splitlines()), ""]
 
 
-def save(options: argparse.Namespace, name: str, ax: plt.Axes) -> None:
+def save(options: argparse.Namespace, name: str, ax: Axes) -> None:
     """Write a figure."""
     with replacing(options.output / f"{name}.png") as side:
         ax.figure.savefig(side, dpi=150)

@@ -93,8 +93,8 @@ def p1(table: QTable, i: int, epoch: int) -> str:
 
 def shares(model, first, second, change) -> QTable:
     """How much of each change of the log-odds lies in the broad Balmer lines, in other lines and in the continuum."""
-    masks = agnsal.line_masks(change.grid)
-    masks = {name: mask["core"] | mask["wings"] for name, mask in masks.items() if name not in ("Ca K", "Mg b", "Na D")}
+    parts = agnsal.line_masks(change.grid)
+    masks = {name: mask["core"] | mask["wings"] for name, mask in parts.items() if name not in ("Ca K", "Mg b", "Na D")}
     total = change.values.sum(axis=1)
     balmer = sum(change.values[:, mask].sum(axis=1) for name, mask in masks.items() if name in BALMER)
     others = sum(change.values[:, mask].sum(axis=1) for name, mask in masks.items() if name not in BALMER)
@@ -148,7 +148,8 @@ def read_pairs(options: argparse.Namespace) -> tuple[agnsal.SpectralSample, agns
     if not epochs:
         raise SystemExit("no pair could be read.")
 
-    return tuple(agnsal.concatenate([epoch[[k]] for epoch in epochs]) for k in (0, 1))
+    first, second = (agnsal.concatenate([epoch[[k]] for epoch in epochs]) for k in (0, 1))
+    return first, second
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

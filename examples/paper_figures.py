@@ -25,6 +25,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable
 from catalogue_files import CLASSES
+from matplotlib.figure import Figure
 from paper_data import SEED, Data, load
 from paper_machines import KERNELS, SCALINGS, STATED, TASKS, fit, scores
 from repeated_splits import draw, examined_by_splits, of_redshift, readable
@@ -312,7 +313,7 @@ def draw_importance(options, name: str, of_class: dict[str, agnsal.Attribution])
     save_figure(options, name, figure)
 
 
-def panels(n: int, height: float, *, ablation: bool = False) -> tuple[plt.Figure, np.ndarray]:
+def panels(n: int, height: float, *, ablation: bool = False) -> tuple[Figure, np.ndarray]:
     """Panels above each other; with narrow ones beside them if there is an ablation to show."""
     ratios = (4, 1) if ablation else (1,)
     figure, axes = plt.subplots(
@@ -325,7 +326,7 @@ def panels(n: int, height: float, *, ablation: bool = False) -> tuple[plt.Figure
     return figure, axes if ablation else axes[:, 0]
 
 
-def save_figure(options, name: str, figure: plt.Figure) -> None:
+def save_figure(options, name: str, figure: Figure) -> None:
     path = options.output / "figures" / name.replace(" ", "_")
     with replacing(path.with_suffix(".png")) as side:
         figure.savefig(side, dpi=200)

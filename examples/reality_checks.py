@@ -24,6 +24,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable, vstack
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
@@ -267,7 +268,7 @@ def summary(lines: QTable, pairs: QTable, report: QTable) -> str:
     return "\n".join(text) + "\n"
 
 
-def save(figure: plt.Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a figure and let it go."""
     with replacing(path) as side:
         figure.savefig(side, dpi=150)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable
+from matplotlib.figure import Figure
 from paper_data import SEED, split
 from paper_machines import KERNELS, SCALINGS, STATED, TASKS, fit, scores
 from sklearn.metrics import balanced_accuracy_score
@@ -103,7 +104,7 @@ def as_many_at_random(sample: agnsal.SpectralSample, rows: np.ndarray, seed: int
 
 def cells(found: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation over the splits: the error of what a single split finds."""
-    columns = {}
+    columns: dict[str, float] = {}
     for name, values in zip(MEASURES, found.T, strict=True):
         columns |= {name: values.mean(), f"{name} error": values.std(ddof=1)}
     return columns
@@ -142,7 +143,7 @@ def of_redshift(matched: QTable, n_splits: int) -> list[str]:
     return words
 
 
-def draw(scored: QTable, matched: QTable, size: tuple[float, float]) -> plt.Figure:
+def draw(scored: QTable, matched: QTable, size: tuple[float, float]) -> Figure:
     """Draw F of every setting beside what the paper states, and what redshift does to the balanced accuracy."""
     figure, axes = plt.subplots(1, 2, figsize=size, layout="constrained")
     panels = (

@@ -61,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
     training = agnsal.simulate_agn(*sizes, seed=SEED).normalize()
     model = agnsal.ProbabilisticSVC(kernel="linear", C=0.07, class_weight="balanced", random_state=SEED)
     model.fit(training)
-    some = agnsal.simulate_agn(*(3 * [30 if options.quick else 100]), seed=SEED + 1).normalize()
+    n = 30 if options.quick else 100
+    some = agnsal.simulate_agn(n, n, n, seed=SEED + 1).normalize()
     steps.update()
 
     dictionary = agnsal.LineDictionary(nonnegative=True).fit(some)  # else stars may fill in for emission
@@ -192,8 +193,16 @@ def draw_lines(path: Path, sample, dictionary, population, one, chosen: int) -> 
     ax.set_title(f"{len(sample)} spectra", fontsize="small", loc="left")
     ax.set_xlabel("Narrow Hβ, share of log-odds(type 1)")
     ax.set_ylabel("Broad Hβ, share of log-odds(type 1)")
-    above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
-    ax.legend(frameon=False, fontsize="small", handletextpad=0.1, columnspacing=1.0, **above)  # no corner is free
+    ax.legend(
+        frameon=False,
+        fontsize="small",
+        handletextpad=0.1,
+        columnspacing=1.0,
+        loc="lower right",  # above: no corner is free
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=3,
+        borderaxespad=0.2,
+    )
     with replacing(path) as side:
         figure.savefig(side, dpi=160)
     plt.close(figure)

@@ -29,8 +29,12 @@ html_css_files = ["site.css"]
 smartquotes = False  # options keep their two dashes
 html_theme = "pydata_sphinx_theme"
 html_title = "agnsal"
-html_theme_options = {"show_toc_level": 2, "navigation_depth": 3, "header_links_before_dropdown": 7}
-html_theme_options |= {"github_url": "https://github.com/agnsal/agnsal"}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_depth": 3,
+    "header_links_before_dropdown": 7,
+    "github_url": "https://github.com/agnsal/agnsal",
+}
 exclude_patterns = ["_templates", "pages/gallery/*/**"]
 autosummary_generate = True
 default_role = "py:obj"
@@ -58,7 +62,7 @@ def collect() -> None:
     for figure in sorted((DOCS / "figures").glob("*.png")):
         shutil.copy(figure, pages / "figures" / figure.name)
     (pages / "gallery").mkdir(exist_ok=True)
-    write_gallery(pages / "gallery", run=not tags.has("without_examples"))  # noqa: F821 - sphinx gives it
+    write_gallery(pages / "gallery", run=not tags.has("without_examples"))  # type: ignore[name-defined]  # noqa: F821 - sphinx gives it
     from agnsal import figures as drawing
 
     drawn = sorted(drawing.__all__)

@@ -1,6 +1,6 @@
 """Do prediction sets hold the true class as often as they say, class by class, on simulated and on real spectra?
 
-python benchmarks/coverage.py [--real FOLDER MORE] [--quick]
+python benchmarks/prediction_sets.py [--real FOLDER MORE] [--quick]
 
 Prints the table of docs/checks.md. FOLDER and MORE are those of real_folds.py. Real spectra go round in five folds by
 object: three train, one calibrates, one is asked, so that each is asked once and no object is on two sides.
@@ -53,15 +53,16 @@ def main() -> None:
         print_rows(level, "simulated", *map(np.concatenate, (truth, inside, sizes)))
     if options.real is None:
         return
-    real, objects, _ = sample_of(*options.real, "label_peruzzi")
+    folder, more = options.real
+    real, objects, _ = sample_of(folder, more, "label_peruzzi")
     for level in LEVELS:
         print_rows(level, "real", real.labels, *in_folds(real, objects, level))
     for level in LEVELS:
         sets = agnsal.prediction_sets(machine, calibrations[0], None, real, level, familiarity=familiarity)
-        inside, sizes = held(sets, real.labels), sets.sets.sum(axis=1)
+        right, members = held(sets, real.labels), sets.sets.sum(axis=1)
         for name, rows in (("flagged", sets.unfamiliar), ("not flagged", ~sets.unfamiliar)):
             what = f"real, calibrated on simulated: {name}"
-            print_rows(level, what, real.labels[rows], inside[rows], sizes[rows], only_all=True)
+            print_rows(level, what, real.labels[rows], right[rows], members[rows], only_all=True)
 
 
 def in_folds(sample: agnsal.SpectralSample, objects: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
