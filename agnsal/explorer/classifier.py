@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -28,9 +29,13 @@ from agnsal.spectra.sample import SpectralSample
 #: Members of each class in the sample of the paper, and in a small one for a quick look; galaxies last.
 SIZES = {"paper": (680, 2145, 521, 900), "small": (100, 200, 100, 150)}
 #: Kernels of the paper with the C and the gamma it chose for them (a linear kernel has no gamma).
+KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "scale"), "rbf": (34.0, 0.003)}
 #: Components of the model that fills what a spectrum lacks, at most, and training spectra that it is fitted to.
 _FILLING, _FITTED_TO = 8, 1000
-KERNELS: dict[str, tuple[float, float | Literal["scale"]]] = {"linear": (0.07, "scale"), "rbf": (34.0, 0.003)}
+#: Files and folders of this package whose sources decide the numbers of a default classifier.
+DECIDING = ("checks/sanity.py", "embedding.py", "explorer/classifier.py", "models", "seeds.py", "spectra")
+#: Digits of the sum over them in the name of a folder.
+_DIGITS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,8 +241,9 @@ def default_classifier(
         spectra that were not observed there have as well.
     folder : path, optional
         Where trained classifiers are kept; by default ``classifiers`` in astropy's cache folder of agnsal. Each
-        stands under a name that holds the kernel, the size and the versions it was made with, so that another version
-        trains anew.
+        stands under a name that holds the kernel, the size, the versions it was made with and a sum over the sources
+        that decide it, so that another version, or commit, trains anew; what other sources of the same version have
+        left is removed then.
     progress : bool
         Whether to show a bar while training.
 
@@ -255,16 +261,9 @@ def default_classifier(
     one_of("kernel", kernel, KERNELS)
     one_of("size", size, SIZES)
     one_of("by", by, get_args(Divisor))
-    kept = _folder(folder) / "-".join(
-        [
-            kernel,
-            size,
-            "galaxies",
-            "filled",
-            *([] if by == "window" else [by]),
-            *(f"{name}{version}" for name, version in sorted(versions().items())),
-        ]
-    )
+    made_with = [f"{name}{version}" for name, version in sorted(versions().items())]
+    stem = "-".join([kernel, size, "galaxies", "filled", *([] if by == "window" else [by]), *made_with])
+    kept = _folder(folder) / f"{stem}-{_sources()}"
     if kept.is_dir():
         try:
             return TrainedClassifier.read(kept)
@@ -283,6 +282,9 @@ def default_classifier(
         progress=progress,
     )
     made.write(kept)
+    for other in kept.parent.glob(f"{stem}-{'[0-9a-f]' * _DIGITS}"):  # by a development install, before a change
+        if other != kept:
+            shutil.rmtree(other, ignore_errors=True)
     return made
 
 
@@ -293,6 +295,16 @@ def _imputation(training: SpectralSample) -> ProbabilisticPCA | None:
         return ProbabilisticPCA(min(_FILLING, len(some) // 20)).fit(some)
     except AgnsalError:
         return None
+
+
+def _sources() -> str:
+    """A sum over the sources that decide a default classifier: a development install changes without its version."""
+    package = Path(__file__).parent.parent
+    named = [package / name for name in DECIDING]
+    digest = hashlib.sha256()
+    for path in sorted(path for place in named for path in (place.rglob("*.py") if place.is_dir() else [place])):
+        digest.update(f"{path.relative_to(package).as_posix()} ".encode() + path.read_bytes())
+    return digest.hexdigest()[:_DIGITS]
 
 
 def _folder(folder: str | os.PathLike | None) -> Path:

@@ -2,8 +2,11 @@
 
 import csv
 import re
+import shutil
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from agnsal.explorer.explanation import line_regions
 from agnsal.explorer.page import safe_name
 from agnsal.explorer.sentences import CARE, DOUBTFUL
 from agnsal.spectra.lines import with_labels
+from tests.test_architecture import GRAPH
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +181,49 @@ def test_a_classifier_is_read_as_it_was_written_and_trained_once(classifier, tmp
     agnsal.default_classifier(size="small", folder=tmp_path / "cache")
     (folder,) = (tmp_path / "cache").iterdir()
     assert f"agnsal{agnsal.__version__}" in folder.name
+
+
+def test_another_commit_of_the_same_version_trains_anew(classifier, tmp_path, monkeypatch):
+    """What it has left goes with it; what another size or another version has left stays, and so does what is begun."""
+    train = Mock(return_value=classifier)
+    monkeypatch.setattr(classifiers.TrainedClassifier, "train", train)
+    agnsal.default_classifier(size="small", folder=tmp_path)
+    (before,) = tmp_path.iterdir()
+    others = [before.name.replace("small", "paper"), before.name.replace("agnsal", "agnsal0"), f"{before.name}.begun"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(classifiers, "_sources", lambda: "0123456789ab")
+    for _ in range(2):
+        agnsal.default_classifier(size="small", folder=tmp_path)
+    assert train.call_count == 2
+    (after,) = {path.name for path in tmp_path.iterdir()} - set(others)
+    assert after.endswith("-0123456789ab")
+
+
+def test_the_sum_over_sources_sees_every_module_that_decides_a_classifier(tmp_path, monkeypatch):
+    reached, waiting = set(), ["agnsal.explorer.classifier"]
+    while waiting:
+        module = waiting.pop()
+        waiting += GRAPH[module] - reached
+        reached.add(module)
+    summed = [f"agnsal.{name.removesuffix('.py').replace('/', '.')}" for name in classifiers.DECIDING]
+    others = {name for name in reached if not any(f"{name}.".startswith(f"{place}.") for place in summed)}
+    # what is stored, shown or refused, records of results, and the familiarity, which is worked out anew
+    floors = ("attribution", "checks", "display", "errors", "figures", "store")
+    assert {name for name in others if name.split(".")[1] not in floors} == set()
+    assert {name for name in others if ".checks." in name} == {"agnsal.checks.familiarity", "agnsal.checks.scoring"}
+
+    package = tmp_path / "agnsal"
+    shutil.copytree(Path(agnsal.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(classifiers, "__file__", str(package / "explorer" / "classifier.py"))
+    known = {classifiers._sources()}
+    for changed in ("spectra/simulation/population.py", "models/machine/training.py", "explorer/classifier.py"):
+        with (package / changed).open("a") as stream:
+            stream.write("SOMETHING = 1\n")
+        known.add(classifiers._sources())
+    (package / "figures" / "style.py").write_text("")
+    known.add(classifiers._sources())
+    assert len(known) == 4
 
 
 def test_refusals(classifier, sample):
