@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 (asv hands every method all parameters)
+# ruff: noqa: ARG002 (every part takes the number of classes)
 """The hot paths of the models; run as a script it prints seconds, `peers.py` prints ratios against others."""
 
 from __future__ import annotations

@@ -2,22 +2,22 @@
 
     python benchmarks/peers.py [--quick] [--output TABLE.md]
 
-Peers that are not installed are left out and named (``pip install captum shap torch`` for all). Every ratio is the
-peer's shortest time over agnsal's, measured in turn, so that load from elsewhere meets both.
+Peers that are not installed are left out and named (``pip install -e '.[bench]'`` for all). Every ratio is the
+peer's shortest time over agnsal's, measured in turn: processor time of one BLAS thread each, which knows nothing of
+other work on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import platform
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata, util
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 from bench_models import large_machine, spectra
@@ -25,7 +25,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.svm import SVC
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_limits
 
 import agnsal
 from agnsal.models.machine.tuning import tune
@@ -54,8 +54,7 @@ class Table:
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         found = [name for name in PACKAGES if util.find_spec(IMPORT.get(name, name))]
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in found)
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, BLAS threads: {blas_threads()}"
-        lines += ["", f"Machine: {machine}, Python {platform.python_version()}; {versions}."]
+        lines += ["", f"Machine: {platform.machine()}, Python {platform.python_version()}; {versions}."]
         if self.missing:
             lines += ["", f"Not installed, and so left out: {', '.join(self.missing)}."]
         return "\n".join(lines) + "\n"
@@ -65,19 +64,14 @@ PACKAGES = ("numpy", "scikit-learn", "autograd", "torch", "captum", "shap", "spe
 IMPORT = {"scikit-learn": "sklearn"}
 
 
-def blas_threads() -> int:
-    """Threads of NumPy's BLAS; torch is given as many."""
-    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-
-
 def shortest(*works: Callable[[], object], rounds: int = 5) -> list[float]:
-    """Shortest time of each work, the works taking turns."""
+    """Shortest processor time of each work, the works taking turns."""
     times = np.empty((rounds, len(works)))
     for row in times:
         for column, work in enumerate(works):
-            start = time.perf_counter()
+            start = process_time()
             work()
-            row[column] = time.perf_counter() - start
+            row[column] = process_time() - start
     return times.min(axis=0).tolist()
 
 
@@ -129,12 +123,12 @@ def searches(table: Table, size: tuple[int, int]) -> None:
     X, y = spectra(*size)
     grid = {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [1e-5, 1e-4, 3e-4, 1e-3, 1e-2]}
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    search = GridSearchCV(legacy(), grid, scoring="neg_log_loss", cv=folds, n_jobs=2)
+    search = GridSearchCV(legacy(), grid, scoring="neg_log_loss", cv=folds)
     seconds = shortest(lambda: tune(X, y, kernels="rbf", cv=folds, **grid), lambda: search.fit(X, y), rounds=1)
     best = tune(X, y, kernels="rbf", cv=folds, refit=False, **grid).best_parameters
     same = all(best[name] == search.best_params_[name] for name in grid)
     note = "same best point" if same else f"best points {best} and {search.best_params_}"
-    table.add(f"tuning 20 points, {size[0]} x {size[1]}", "GridSearchCV, 2 processes", seconds[1] / seconds[0], note)
+    table.add(f"tuning 20 points, {size[0]} x {size[1]}", "GridSearchCV", seconds[1] / seconds[0], note)
 
 
 def gradients(table: Table, rounds: int) -> None:
@@ -182,7 +176,7 @@ def captum_row(table, work, machine, X, ours, rounds) -> None:
     import torch
     from captum.attr import Saliency
 
-    torch.set_num_threads(blas_threads())
+    torch.set_num_threads(1)
     S, C = (torch.as_tensor(a) for a in (machine.support_vectors_, machine.pair_coefficients_))
     a, b = torch.as_tensor(machine.sigmoid_a_), torch.as_tensor(machine.sigmoid_b_)
     first, second = np.triu_indices(3, 1)
@@ -251,12 +245,13 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     table, rounds = Table(), 1 if options.quick else 3
-    fits(table, [(300, 200)] if options.quick else [(2141, 1000), (750, 3500)], rounds)
-    searches(table, (200, 200) if options.quick else (600, 1000))
-    if not options.quick:
-        predictions(table, 10 * rounds)
-        gradients(table, 6 * rounds)
-    resampling(table, 2 * rounds)
+    with threadpool_limits(1):
+        fits(table, [(300, 200)] if options.quick else [(2141, 1000), (750, 3500)], rounds)
+        searches(table, (200, 200) if options.quick else (600, 1000))
+        if not options.quick:
+            predictions(table, 10 * rounds)
+            gradients(table, 6 * rounds)
+        resampling(table, 2 * rounds)
     print("\n" + table.markdown())
     if options.output:
         options.output.write_text(table.markdown(), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import re
 import warnings
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_names_in_documents_and_docstrings_lead_somewhere():
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_code_in_documents_runs(page, tmp_path, monkeypatch):
-    """The Python blocks of a page run one after the other, as a reader would type them."""
+    """The Python blocks of a page run one after the other, as a reader would type them, and print what follows them."""
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)
@@ -77,9 +78,25 @@ def test_code_in_documents_runs(page, tmp_path, monkeypatch):
                 warnings.simplefilter("ignore")  # what they use of others may be deprecated; that is theirs
                 pytest.importorskip(peer)
     space = {"__name__": "__document__"}
+    shown = dict(
+        re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page.read_text("utf-8"), flags=re.M | re.S)
+    )
     for number, block in enumerate(code):
-        exec(compile(block, f"{page.name} block {number + 1}", "exec"), space)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block, f"{page.name} block {number + 1}", "exec"), space)
+        if block in shown:
+            expected = [
+                pytest.approx(word, rel=0.05, abs=0.02, nan_ok=True) if isinstance(word, float) else word
+                for word in words(shown[block])
+            ]  # other versions of others differ by less
+            assert words(printed.getvalue()) == expected
     plt.close("all")
+
+
+def words(text):
+    """Words and numbers of a table, without its rules."""
+    number = re.compile(r"[+-]?(\d+\.?\d*(e[+-]?\d+)?|nan)")
+    return [float(word) if number.fullmatch(word) else word for word in re.findall(r"(?!-+\s)\S+", text)]
 
 
 def test_every_page_is_in_a_table_of_contents_of_the_site():
