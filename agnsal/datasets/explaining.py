@@ -26,6 +26,7 @@ from agnsal.datasets.dataset import SpectralDataset
 from agnsal.datasets.fingerprint import fingerprint
 from agnsal.datasets.result import ABOUT, MANIFEST, DatasetResult, block_name
 from agnsal.datasets.rows import Block, Rows
+from agnsal.datasets.seal import UNSEALED, seal
 from agnsal.datasets.threads import one_thread
 from agnsal.display import printable
 from agnsal.errors import AgnsalError, one_of
@@ -70,6 +71,7 @@ class Work:
         texts = [name for name in table.column_names if table.schema.field(name).type == "string"]  # only names repeat
         with replacing(self.folder / block_name(number)) as side:
             parquet.write_table(table, side, compression="zstd", write_page_checksum=True, use_dictionary=texts)
+            seal(side)
         return number
 
     def answers(self, rows: Rows) -> pa.Table:
@@ -99,7 +101,7 @@ class Work:
             else:
                 columns[name] = pa.array(found[name][place], kind, mask=place < 0)
         about = {"question": self.question, "block": rows.number, "bytes": rows.state_of_files()[0]}
-        return pa.table(columns, metadata={ABOUT: json.dumps(about | _about(block.sample))})
+        return pa.table(columns, metadata={ABOUT: json.dumps(about | _about(block.sample)), **UNSEALED})
 
     @cached_property
     def classes(self) -> list[str]:

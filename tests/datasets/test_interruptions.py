@@ -199,6 +199,16 @@ def test_a_block_that_is_not_what_was_written_is_told_and_done_again(tmp_path, w
     assert content(tmp_path) == whole
 
 
+def test_whatever_byte_of_a_block_changes_is_found(tmp_path):
+    result = explained(tmp_path)
+    path = tmp_path / "block-000001.parquet"
+    written = path.read_bytes()
+    assert result.about(1, verify=True)
+    for place in np.linspace(0, len(written) - 1, 200).astype(int):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 4]) + written[place + 1 :])
+        assert result.about(1, verify=True) is None, f"byte {place} of {len(written)}"
+
+
 def test_a_manifest_that_was_edited_is_not_that_of_its_blocks(tmp_path):
     explained(tmp_path)
     path = tmp_path / "manifest.json"
