@@ -22,6 +22,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import QTable, vstack
+from line_fits import fit_lines, scores_of_fits
 from real_folds import GRIDS, scored
 from scipy.stats import beta
 from simulation_realism import as_heavy
@@ -100,6 +101,16 @@ def tuned_folds(conventions: dict[str, agnsal.SpectralSample], repeats: int) -> 
                 cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(found.mean(axis=0), found.std(axis=0), strict=True)]
                 rows.append((name, kernel, "scaled" if scaled else "as it is", *cells))
     return QTable(rows=rows, names=("labels", "kernel", "flux", "type 1 or not", "three classes", "weighted F1"))
+
+
+def line_fitter(conventions: dict[str, agnsal.SpectralSample], repeats: int) -> QTable:
+    """What a line-fitter on this grid reaches, its borders drawn by the labels of each convention."""
+    fits, rows = fit_lines(next(iter(conventions.values()))), []
+    for name, sample in conventions.items():
+        found = scores_of_fits(fits, sample.labels, sample.ids, repeats=repeats)
+        cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(found.mean(axis=0), found.std(axis=0), strict=True)]
+        rows.append((name, *cells))
+    return QTable(rows=rows, names=("labels", "type 1 or not", "three classes"))
 
 
 def learning_curve(sample, simulated, repeats: int) -> QTable:
@@ -396,6 +407,7 @@ def main() -> None:
         "redshift": "\n".join(f"* {words}" for words in of_redshift(matched, N_SPLITS)),
         "counts": counts(conventions),
         "folds": tuned_folds(conventions, options.repeats),
+        "fitter": line_fitter(conventions, options.repeats),
         "curve": readable_curve(curve),
         "calibration": reliability,
         "subtypes": by_subtype(np.array([subtype(row) for row in known]), sample, guesses),

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from line_fits import fit_lines
+from line_fits import fit_lines, scores_of_fits
 from numpy.typing import NDArray
 from simulation_realism import CLASSIFIERS, as_heavy, balanced_accuracies, real_sample
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -185,24 +185,6 @@ def transfer(
         yield seed, scores
 
 
-def bound(real: agnsal.SpectralSample, objects: NDArray, judged: NDArray) -> tuple[float, float]:
-    """What a line-fitter on this grid reaches whose borders are drawn by the real labels, folds by object."""
-    fits = fit_lines(real)
-    logs = np.log10(0.3 + fits[:, [0, 3]])
-    X = np.column_stack([logs, logs[:, 1] - logs[:, 0], np.log10(1000 + fits[:, 1]), fits[:, [2, 4]]])
-    model = make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
-    scores = []
-    for repeat in range(5):
-        folds = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
-        guess = cross_val_predict(model, X, real.labels, groups=objects, cv=folds)[judged]
-        truth = real.labels[judged]
-        scores.append(
-            (balanced_accuracy_score(truth == "type 1", guess == "type 1"), balanced_accuracy_score(truth, guess))
-        )
-    first, three = np.mean(scores, axis=0)
-    return float(first), float(three)
-
-
 def draw_medians(real: agnsal.SpectralSample, simulated: agnsal.SpectralSample, path: Path) -> None:
     """Median and the middle 68 % of each class, real and simulated."""
     import matplotlib.pyplot as plt
@@ -282,7 +264,8 @@ def main() -> None:
     if "galaxies" in options.only:
         galaxies(real[~setting])
     if "bound" in options.only:
-        first, three = bound(real[agn], objects[agn], ~setting[agn])
+        fits = fit_lines(real[agn])
+        first, three = scores_of_fits(fits, real.labels[agn], objects[agn], ~setting[agn]).mean(axis=0)
         print(f"\na line-fitter on this grid, borders by the real labels: {first:.3f} / {three:.3f}")
 
 
