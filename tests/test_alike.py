@@ -22,6 +22,7 @@ class Known:
         self.classifier = agnsal.TrainedClassifier.train(self.sample, linear, n_refits=1, embed=False, random_state=0)
         self.familiarity = agnsal.Familiarity().fit(self.sample)
         self.map = agnsal.SpectralEmbedding(5, random_state=0).fit(self.sample)
+        self.imputation = agnsal.ProbabilisticPCA(2, max_iter=3).fit(self.sample)
         self.attribution = agnsal.saliency(self.machine, self.sample[:4])
 
 
@@ -57,6 +58,7 @@ CALLS = {
     ),
     "Familiarity.p_value": lambda k, x, _: k.familiarity.p_value(x),
     "Familiarity.explain": lambda k, x, _: k.familiarity.explain(x),
+    "ProbabilisticPCA.impute": lambda k, x, _: k.imputation.impute(x),
     "SpectralEmbedding": lambda k, x, _: k.map.transform(x),
     "explain_spectrum": lambda k, x, _: agnsal.explain_spectrum(x, k.classifier),
     "write_explorer": lambda k, x, folder: agnsal.write_explorer(folder / "explorer.html", x, k.machine),
@@ -95,6 +97,7 @@ def test_a_sample_that_does_not_say_how_it_was_normalised_is_taken_as_it_is(know
     mine = agnsal.SpectralSample(known.sample.flux, known.sample.grid, mask=known.sample.mask)
     # equal but for the order in which a matrix product adds, which depends on where the numbers lie in memory
     np.testing.assert_allclose(known.familiarity.distance(mine), known.familiarity.distance(known.sample), rtol=1e-14)
+    assert known.imputation.impute(mine).flux.shape == mine.flux.shape
     classifier = replace(known.classifier, embedding=known.map)
     explanation = agnsal.explain_spectrum(mine, classifier, random_state=0)
     assert explanation.predicted

@@ -165,15 +165,12 @@ class ProbabilisticPCA(Displayed, Stored, BaseEstimator):
         Raises
         ------
         AgnsalError
-            If it is not fitted, or the spectra are on another grid, in another unit or normalised otherwise.
+            If it is not fitted, or the spectra are on another grid, in another unit or normalised otherwise
+            (`agnsal.spectra.origin.check_alike`).
         """
         self._check_fitted()
         observed = _observed(sample)
-        whose = "the imputation was learnt from spectra whose"
-        if sample.normalization is None:  # it does not say
-            check_alike(self.learnt_from_, sample, whose)
-        else:
-            self.learnt_from_.check(sample, whose)
+        check_alike(self.learnt_from_, sample, "the imputation was learnt from spectra whose")
         return self._expect(*observed)[:2]
 
     def impute(self, sample: SpectralSample) -> SpectralSample:
