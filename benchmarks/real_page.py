@@ -163,7 +163,8 @@ How often the machines (out of fold) call a spectrum otherwise, by the confidenc
 
 {tables["noise"]}
 Labels that are hardest to believe for machines that have not seen the object, the part of a line that speaks most
-against them, and the training spectra that contradict them (`suspicious_labels`). Look at these first:
+against them (`continuum`: the stretch under the line and not the line), and the training spectra that contradict them
+(`suspicious_labels`). Look at these first:
 
 {tables["suspicious"]}
 Redshifts that the [O III] doublet contradicts: its lines stand more than 900 km/s from where the catalogue puts them;

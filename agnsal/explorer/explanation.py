@@ -6,32 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.counterfactual.counterfactual import Counterfactuals, counterfactual
-from agnsal.attribution.counterfactual.line_strength import STRONGEST, changing_factors, lines_on, without_lines
+from agnsal.attribution.counterfactual.line_strength import STRONGEST, changing_factors, without_lines
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
-from agnsal.attribution.shapley.shapley import shapley
 from agnsal.checks.scoring import row_correlation
 from agnsal.display import Displayed, Table, printable
 from agnsal.errors import AgnsalError
 from agnsal.explorer import sentences as say
 from agnsal.explorer.classifier import TrainedClassifier, default_classifier
-from agnsal.models.machine.coupling import class_pairs
-from agnsal.models.machine.svc import ProbabilisticSVC
+from agnsal.explorer.shares import ClassPair, region_table
 from agnsal.seeds import Seed, seed_of
 from agnsal.spectra.editing.filling import noise_level
 from agnsal.spectra.editing.imputation import ProbabilisticPCA
 from agnsal.spectra.editing.reference import class_mean
 from agnsal.spectra.lines import with_labels
 from agnsal.spectra.origin import check_alike
-from agnsal.spectra.regions import Regions
 from agnsal.spectra.sample import SpectralSample
 
 #: Training spectra of which the scatter of a quantity is taken.
@@ -61,7 +56,9 @@ class SpectrumExplanation(Displayed):
         A row per part of a line, and one for all other bins: ``region``, ``start``, ``stop``, ``bad_fraction``,
         ``share`` of the difference (exact Shapley values; NaN where nothing was observed), ``error_flux``,
         ``error_refits``, ``experiment``: how the log-odds fall when just this region is given the flux of the mean
-        rival, and ``without``: when the line is cut off at its continuum (NaN for regions that are no line).
+        rival, ``without``: when the line is cut off at its continuum, and ``line_alone``: when it is given what of the
+        mean rival's line stands above its continuum (NaN for regions that are no line). ``called``: the region by
+        name, or ``"continuum at Hepsilon wings"`` where the line alone does less than half of what the region does.
     changes : QTable
         What would change the class: ``line``, ``part``, ``factor`` its strength above the continuum would have to be
         multiplied with (0: without the line), to ten digits, ``becomes``; nearest to 1 first.
@@ -278,27 +275,9 @@ def explain_spectrum(
     probability = machine.predict_proba(mine.flux)[0]
     predicted, rival = (str(machine.classes_[k]) for k in np.argsort(-probability, kind="stable")[:2])
 
-    def odds(X: NDArray[np.float64], of: ProbabilisticSVC = machine) -> NDArray[np.float64]:
-        return _pair_log_odds(of, X, predicted, rival)
-
-    baseline = np.where(mine.mask[0], mine.flux[0], class_mean(classifier.training, rival))
-    regions = line_regions(mine)
-    shares = _shares(machine, mine, predicted, rival, baseline)
-    lines = _lines_table(mine, regions, shares.values[0])
-    lines["error_flux"] = _scatter(
-        regions, [_shares(machine, noisy, predicted, rival, baseline).values] if noisy else []
-    )
-    again = [_shares(refit, mine, predicted, rival, baseline).values for refit in classifier.refits]
-    lines["error_refits"] = _scatter(regions, again)
-    swapped = np.where(regions.masks, baseline, mine.flux[0])
-    lines["experiment"] = odds(mine.flux)[0] - odds(swapped)
+    pair = ClassPair(predicted, rival, np.where(mine.mask[0], mine.flux[0], class_mean(classifier.training, rival)))
     without = without_lines(mine)
-    lines["without"] = [
-        odds(mine.flux)[0] - odds(without[name])[0] if name in without else np.nan for name in regions.names
-    ]
-    for name in ("share", "error_flux", "error_refits", "experiment", "without"):
-        lines[name] = np.where(lines["bad_fraction"] == 1.0, np.nan, lines[name])
-        lines[name].info.format = ".3g"
+    lines, shares = region_table(pair, machine, classifier.refits, mine, noisy, without)
     distance, p_value = (
         float(answer[0]) for answer in (classifier.familiarity.distance(mine), classifier.familiarity.p_value(mine))
     )
@@ -308,8 +287,8 @@ def explain_spectrum(
         probabilities=_probability_table(classifier, mine, noisy),
         predicted=predicted,
         rival=rival,
-        log_odds=float(odds(mine.flux)[0]),
-        log_odds_rival=float(odds(baseline[None])[0]),
+        log_odds=float(pair.log_odds(machine, mine.flux)[0]),
+        log_odds_rival=float(pair.log_odds(machine, pair.baseline[None])[0]),
         lines=lines,
         changes=changing_factors(machine, mine, without),
         agreement=_rank_correlation(lines["share"], lines["experiment"]),
@@ -318,52 +297,6 @@ def explain_spectrum(
         shares=shares,
         gradient=saliency(machine, mine, predicted, "log_odds"),
         filled=_filled_otherwise(classifier, mine),
-    )
-
-
-def line_regions(sample: SpectralSample) -> Regions:
-    """The parts of the named lines on a grid, and all other bins as one region.
-
-    Parameters
-    ----------
-    sample : SpectralSample
-        On the grid.
-
-    Returns
-    -------
-    Regions
-        A partition: ``"Hbeta core"``, ``"Hbeta wings"``, ..., ``"elsewhere"``.
-    """
-    masks, taken = {}, np.zeros(len(sample.grid), dtype=bool)
-    for name, parts in lines_on(sample.grid).items():
-        for part in ("core", "wings"):
-            own = parts[part] & ~taken
-            if own.any():
-                masks[f"{name} {part}"] = own
-                taken |= own
-    if not masks:
-        raise AgnsalError(f"no common line lies on {sample.grid!r}.")
-    return Regions.from_masks(masks, grid=sample.grid).with_rest(ELSEWHERE)
-
-
-def _pair_log_odds(
-    machine: ProbabilisticSVC, X: NDArray[np.float64], towards: str, against: str
-) -> NDArray[np.float64]:
-    """Log-odds of one class against another by their own sigmoid, shape (n,)."""
-    labels = machine.classes_.astype(str).tolist()
-    a, b = labels.index(towards), labels.index(against)
-    first, second = class_pairs(len(labels))
-    number = int(np.flatnonzero((first == min(a, b)) & (second == max(a, b)))[0])
-    odds = machine.pairwise_log_odds(X)[:, number]
-    return odds if a < b else -odds
-
-
-def _shares(
-    machine: ProbabilisticSVC, mine: SpectralSample, predicted: str, rival: str, baseline: NDArray[np.float64]
-) -> Attribution:
-    """Exact shares of the log-odds of the pair, bin by bin."""
-    return shapley(
-        machine, mine, (predicted, rival), "pairwise", baseline=baseline, pair_log_odds=True, method="quadrature"
     )
 
 
@@ -390,25 +323,6 @@ def _probability_table(classifier: TrainedClassifier, mine: SpectralSample, nois
     for name in table.colnames[1:]:
         table[name].info.format = ".2g" if "error" in name else ".4g"
     return table
-
-
-def _lines_table(mine: SpectralSample, regions: Regions, shares: NDArray[np.float64]) -> QTable:
-    edges = mine.grid.edges
-    bins = [np.flatnonzero(mask) for mask in regions.masks]
-    table = QTable({"region": list(regions.names)})
-    table["start"] = u.Quantity([edges[each[0]] for each in bins])
-    table["stop"] = u.Quantity([edges[each[-1] + 1] for each in bins])
-    table["bad_fraction"] = regions.means(mine.mask.astype(np.float64))[0]
-    table["share"] = regions.sums(shares[None])[0]
-    for name, shown in (("start", ".0f"), ("stop", ".0f"), ("bad_fraction", ".2f")):
-        table[name].info.format = shown
-    return table
-
-
-def _scatter(regions: Regions, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Standard deviation of the sums over regions, over all rows given."""
-    sums = regions.sums(np.concatenate(values)) if values else np.empty((0, len(regions)))
-    return sums.std(axis=0, ddof=1) if len(sums) > 1 else np.full(len(regions), np.nan)
 
 
 def _filled_otherwise(classifier: TrainedClassifier, mine: SpectralSample) -> QTable | None:

@@ -92,10 +92,13 @@ def of_the_shares(lines: QTable, rival: str, log_odds: float, log_odds_rival: fl
     """Which regions set it apart from the next class, and that experiments agree."""
     known = [row for row in lines if np.isfinite(row["share"])]
     strongest = sorted(known, key=lambda row: -abs(float(row["share"])))[:4]
-    parts = ", ".join(f"{row['region']} {float(row['share']):+.2g}" for row in strongest)
+    parts = ", ".join(f"{row['called']} {float(row['share']):+.2g}" for row in strongest)
+    continuum = any(row["called"] != row["region"] for row in strongest)
     return (
         f"What sets it apart from a mean {rival} (log-odds {log_odds_rival:+.2g} to {log_odds:+.2g}): "
-        f"{parts}. Replacing each region by that of the mean {rival} gives this ranking with a rank correlation "
+        f"{parts}. "
+        + ("Continuum: what stands above it there does less than half of that. " if continuum else "")
+        + f"Replacing each region by that of the mean {rival} gives this ranking with a rank correlation "
         f"of {agreement:.2f}."
     )
 

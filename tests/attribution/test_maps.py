@@ -65,6 +65,21 @@ def test_planted_label_errors_come_first(trained):
     np.testing.assert_allclose(table["probability"], expected, rtol=1e-6, atol=1e-12)
 
 
+def test_a_slope_speaks_by_the_continuum_and_a_broad_line_by_itself(trained):
+    """Of two spectra like the mean type 2, one much bluer and one with broad Hbeta."""
+    model, sample = trained
+    type_2 = sample[sample.labels == "type 2"]
+    wavelength = sample.wavelength.value
+    blue = (wavelength / 5100.0) ** -2.0 - 1.0
+    broad = np.exp(-0.5 * ((wavelength / 4862.68 - 1.0) * 299792.458 / 1200.0) ** 2)
+    flux = np.concatenate([type_2.flux, type_2.flux.mean(axis=0) + np.stack([blue, broad])])
+    rows = [*range(len(type_2)), 0, 0]
+    table = suspicious_labels(model, type_2[rows].with_flux(flux), n=len(rows))
+    found = {int(row["row"]): (str(row["line"]), str(row["part"])) for row in table}
+    assert found[len(type_2)][1] == "continuum"
+    assert found[len(type_2) + 1] == ("Hbeta", "wings")
+
+
 def test_labels_are_needed(trained):
     model, sample = trained
     with pytest.raises(AgnsalError, match="labels"):

@@ -37,7 +37,7 @@ def test_suspicious_labels_of_anything_with_probabilities(sample, forest):
     table = agnsal.suspicious_labels(forest, sample, labels, n=3)
     assert table["row"][0] == 3
     assert table["line"][0] in agnsal.line_table()["name"]
-    assert set(table["part"]) <= {"core", "wings"}
+    assert set(table["part"]) <= {"core", "wings", "continuum"}
     machine = agnsal.ProbabilisticSVC(kernel="linear", random_state=0).fit(sample.flux, sample.labels)
     assert agnsal.suspicious_labels(machine, sample, labels, n=3)["row"][0] == 3
 

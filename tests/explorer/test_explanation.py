@@ -13,10 +13,11 @@ import pytest
 
 import agnsal
 from agnsal.attribution.answer.line_sums import ELSEWHERE
+from agnsal.attribution.counterfactual.line_strength import without_lines
 from agnsal.explorer import classifier as classifiers
-from agnsal.explorer.explanation import line_regions
 from agnsal.explorer.page import safe_name
 from agnsal.explorer.sentences import CARE, DOUBTFUL
+from agnsal.explorer.shares import ClassPair, line_regions, region_table
 from agnsal.spectra.lines import with_labels
 from tests.test_architecture import GRAPH
 
@@ -58,6 +59,35 @@ def test_each_spectrum_has_an_explanation_of_its_own_that_agrees_with_its_experi
         assert np.corrcoef(first, second)[0, 1] > 0.9
 
 
+def regions_over_type_2(classifier, sample):
+    """What each region of a spectrum adds to type 1 over the mean type 2."""
+    pair = ClassPair("type 1", "type 2", agnsal.class_mean(classifier.training, "type 2"))
+    return region_table(pair, classifier.machine, [], sample, None, without_lines(sample))[0]
+
+
+@pytest.fixture(scope="module")
+def mean_type_2(classifier):
+    return classifier.training[:1].with_flux(agnsal.class_mean(classifier.training, "type 2")[None])
+
+
+def test_what_a_slope_does_is_called_continuum(classifier, mean_type_2):
+    """No line differs from those of the rival, so none may be named."""
+    tilt = (mean_type_2.wavelength.value / 5100.0) ** -2.0
+    table = regions_over_type_2(classifier, mean_type_2.with_flux(mean_type_2.flux + tilt - 1.0))
+    strong = table[np.abs(table["share"]) > 0.2 * np.abs(table["share"]).max()]
+    assert len(strong) > 3
+    assert all(name == ELSEWHERE or name.startswith("continuum at ") for name in strong["called"])
+
+
+def test_what_a_broad_line_does_is_called_by_the_line(classifier, mean_type_2):
+    velocity = 299792.458 * (mean_type_2.wavelength.value / 4862.68 - 1.0)
+    broad = mean_type_2.with_flux(mean_type_2.flux + 0.5 * np.exp(-0.5 * (velocity / 1200.0) ** 2))
+    table = regions_over_type_2(classifier, broad)
+    strongest = table[np.argmax(np.abs(table["share"]))]
+    assert strongest["region"] == strongest["called"] == "Hbeta wings"
+    assert strongest["line_alone"] == pytest.approx(strongest["experiment"], rel=0.1)
+
+
 def test_what_was_not_observed_gets_nothing(classifier, sample):
     mask = np.zeros((1, len(sample.grid)), dtype=bool)
     mask[0, :120] = True
@@ -68,7 +98,7 @@ def test_what_was_not_observed_gets_nothing(classifier, sample):
     assert (one.shares.values[0, :120] == 0).all()
     gone = one.lines["bad_fraction"] == 1.0
     assert gone.any()
-    for column in ("share", "error_flux", "error_refits", "experiment", "without"):
+    for column in ("share", "error_flux", "error_refits", "experiment", "without", "line_alone"):
         assert np.isnan(one.lines[column][gone]).all(), column
     assert not set(one.changes["line"]) & {"[Ne III] 3869", "H8"}  # they cannot be turned
     assert one.filled is not None

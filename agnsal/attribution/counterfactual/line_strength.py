@@ -30,6 +30,51 @@ def lines_on(grid: WavelengthGrid) -> dict[str, dict[str, NDArray[np.bool_]]]:
     return {line: parts for line, parts in line_masks(grid).items() if LINES[line].kind != "window"}
 
 
+def with_lines_of(sample: SpectralSample, others: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Spectra on their own continua, in the bins of each line with what stands above the continuum of others there.
+
+    What an exchange of a region for that of another spectrum does and this does not, the continuum does.
+
+    Parameters
+    ----------
+    sample : SpectralSample
+        The spectra.
+    others : ndarray, shape (n, n_bins)
+        Another for each.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, n_bins)
+        By line.
+    """
+    found, theirs = {}, sample.with_flux(others)
+    for line in lines_on(sample.grid):
+        own, other = (line_ablations(each, [line], "all", "continuum")[line] for each in (sample, theirs))
+        found[line] = sample.flux.copy()
+        found[line][:, own.removed] = own.filled + others[:, own.removed] - other.filled
+    return found
+
+
+def is_continuum(alone: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a region is to be called continuum: its line alone does less than half of what the region does.
+
+    Parameters
+    ----------
+    alone, whole : ndarray
+        What `with_lines_of` and what an exchange of the whole region takes from an output; NaN where not known.
+
+    Returns
+    -------
+    ndarray of bool
+
+    Examples
+    --------
+    >>> is_continuum(np.array([0.9, 0.1, 0.1, np.nan]), np.array([1.0, 1.0, -1.0, 1.0]))
+    array([False,  True,  True, False])
+    """
+    return alone * np.sign(whole) < 0.5 * np.abs(whole)
+
+
 def without_lines(sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
     """Spectra with each line, or its core or its wings, cut off at its continuum, where it was observed.
 

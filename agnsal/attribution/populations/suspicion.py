@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from astropy.table import QTable
 from numpy.typing import ArrayLike, NDArray
 
+from agnsal.attribution.counterfactual.line_strength import is_continuum, with_lines_of
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.errors import AgnsalError, instance_of
@@ -43,8 +45,9 @@ def suspicious_labels(
     QTable
         Most suspicious first: ``object_id``, ``row``, ``label``, ``predicted``, ``probability`` (of the label),
         ``loss`` (its negative logarithm), ``line`` and ``part``: the core or wings whose departure from the mean of the
-        class speaks most against the label - what to look at first. It is the gradient of the log-odds of the label
-        times the departure, summed; of a model without gradient what giving that part the flux of the class changes.
+        class speaks most against the label - what to look at first; ``"continuum"`` where what stands above it does
+        less than half of that. It is the gradient of the log-odds of the label times the departure, summed; of a model
+        without gradient what giving that part the flux of the class changes.
         Of a kernel machine also ``contradicted_by``: the training spectra that speak most against the label, strongest
         first, with `agnsal.training_influence` on its log-odds ; look at these beside it.
 
@@ -67,18 +70,20 @@ def suspicious_labels(
     usual = {label: sample.flux[labels == label].mean(axis=0) for label in np.unique(labels[worst])}
     expected = np.array([usual[label] for label in labels[worst]])
     if isinstance(machine, BlackBox):
-        evidence = _experiments(machine, chosen, labels[worst], expected)
+        against = partial(_experiment, machine, chosen, labels[worst])
     else:
-        gradient = saliency(model, chosen, labels[worst], "log_odds").values
-        evidence = _first_order(np.where(chosen.mask, 0.0, gradient * (chosen.flux - expected)), chosen)
+        against = partial(_first_order, saliency(model, chosen, labels[worst], "log_odds").values, chosen)
+    exchanged, parts = with_lines_of(chosen, expected), _parts(chosen)
+    evidence = np.stack([against(mask, expected) for mask in parts.values()])
+    alone = np.stack([against(mask, exchanged.get(line, expected)) for (line, _), mask in parts.items()])
+    strongest, spectra = evidence.argmin(axis=0), np.arange(len(chosen))
+    continuum = is_continuum(alone, evidence)[strongest, spectra]
     table = QTable()
     table["object_id"], table["row"] = chosen.ids, worst
     table["label"], table["predicted"] = labels[worst], machine.predict(chosen.flux)
     table["probability"], table["loss"] = np.exp(-loss[worst]), loss[worst]
-    names = np.array(list(evidence))
-    strongest = names[np.stack(list(evidence.values()), axis=1).argmin(axis=1)]
-    table["line"] = [name.rpartition(" ")[0] for name in strongest]
-    table["part"] = [name.rpartition(" ")[2] for name in strongest]
+    table["line"], part = np.array(list(parts))[strongest].T
+    table["part"] = np.where(continuum, "continuum", part)
     if machine.structure is not None and machine.structure.training is not None:
         influence = training_influence(model, chosen, labels[worst], "log_odds")
         opponents = (influence.most(i, n_contradicting, side="against") for i in range(len(chosen)))
@@ -86,26 +91,30 @@ def suspicious_labels(
     return table
 
 
-def _parts(sample: SpectralSample) -> dict[str, NDArray[np.bool_]]:
-    """The cores and wings of the common lines on the grid, by name."""
+def _parts(sample: SpectralSample) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """The cores and wings of the common lines on the grid, by line and part."""
     named = ((part, Regions.from_lines(sample.grid, part=part, overlap=True)) for part in ("core", "wings"))
-    return {f"{line} {part}": mask for part, regions in named for line, mask in regions.items() if mask.any()}
+    return {(line, part): mask for part, regions in named for line, mask in regions.items() if mask.any()}
 
 
-def _first_order(values: NDArray[np.float64], sample: SpectralSample) -> dict[str, NDArray[np.float64]]:
-    """Sums of a gradient times a departure over the parts of lines, (n,) each."""
-    return {name: values[:, mask].sum(axis=1) for name, mask in _parts(sample).items()}
+def _first_order(
+    gradient: NDArray[np.float64], sample: SpectralSample, mask: NDArray[np.bool_], usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A gradient times the departure from what is usual, summed over bins, shape (n,)."""
+    return np.where(sample.mask, 0.0, gradient * (sample.flux - usual))[:, mask].sum(axis=1)
 
 
-def _experiments(
-    machine: DifferentiableModel, sample: SpectralSample, labels: NDArray[Any], expected: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """What giving a part of a line the flux of the class takes from the log-odds of the label, (n,) each."""
+def _experiment(
+    machine: DifferentiableModel,
+    sample: SpectralSample,
+    labels: NDArray[Any],
+    mask: NDArray[np.bool_],
+    usual: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What giving bins the usual flux takes from the log-odds of the label, shape (n,)."""
     weights = machine.weights(labels, len(sample), "log_odds")
-
-    def odds(X: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray((machine.outputs(X, "log_odds") * weights).sum(axis=1))
-
-    before = odds(sample.flux)
-    usual = np.where(sample.mask, sample.flux, expected)
-    return {name: before - odds(np.where(mask, usual, sample.flux)) for name, mask in _parts(sample).items()}
+    before, after = (
+        np.asarray((machine.outputs(X, "log_odds") * weights).sum(axis=1))
+        for X in (sample.flux, np.where(mask & ~sample.mask, usual, sample.flux))
+    )
+    return before - after

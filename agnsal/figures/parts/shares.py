@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.axes import Axes
 
+#: How regions are called where the continuum under the line counts, and not the line.
+_CONTINUUM = "continuum at "
+
 
 def plot_region_shares(
     table: QTable, *, ax: Axes | None = None, n: int | None = 12, label: str = "Share of the log-odds"
@@ -25,7 +28,7 @@ def plot_region_shares(
     ----------
     table : QTable
         As `SpectrumExplanation.lines`: ``region``, ``share``, ``error_flux``, ``error_refits``, ``experiment``,
-        ``bad_fraction``.
+        ``bad_fraction``, and how regions are ``called`` if not by their names.
     ax : Axes, optional
         Where to draw; by default on a new figure.
     n : int, optional
@@ -61,9 +64,10 @@ def plot_region_shares(
     order = np.argsort(-np.abs(np.nan_to_num(share)), kind="stable")
     shown = order if n is None else order[:n]
     left = np.setdiff1d(order, shown)
-    names = [_label(str(table["region"][k])) for k in shown]
+    called = table["called" if "called" in table.colnames else "region"]
+    names = [_label(str(called[k])) for k in shown]
     place = np.arange(len(shown) + bool(left.size))
-    ax = new_axes(ax, (3.6, 1.4 + 0.24 * len(place)))
+    ax = new_axes(ax, (4.4, 1.4 + 0.24 * len(place)))
     values = share[shown]
     colors = [FOR if value >= 0 else AGAINST for value in np.nan_to_num(values)]
     ax.barh(place[: len(shown)], np.nan_to_num(values), height=0.7, color=colors, zorder=2)
@@ -107,5 +111,7 @@ def plot_region_shares(
 
 
 def _label(region: str) -> str:
-    line, _, part = region.rpartition(" ")
-    return f"{LINES[line].label} {part}" if line in LINES else plain(region)
+    line, _, part = region.removeprefix(_CONTINUUM).rpartition(" ")
+    if line not in LINES:
+        return plain(region)
+    return f"{_CONTINUUM * region.startswith(_CONTINUUM)}{LINES[line].label} {part}"
