@@ -9,12 +9,26 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import agnsal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.spectra.survey_files import write_desi
+
+T = TypeVar("T")
+
+
+def timed(function: Callable[[], T]) -> tuple[float, T]:
+    """The least CPU time of three calls, and what came of the last."""
+    least = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        found = function()
+        least = min(least, time.process_time() - start)
+    return least, found
 
 
 def main() -> None:
@@ -29,12 +43,11 @@ def main() -> None:
         path = write_desi(folder / "coadd.fits", n_targets=n + 1)
         dataset = agnsal.open_dataset(path, min_coverage=0.05)
         dataset.table["redshift"] = 0.1
-        start = time.process_time()
-        spectra = agnsal.read_spectra(path)
-        read = time.process_time() - start
-        start = time.process_time()
-        block = dataset.block(0, agnsal.PERUZZI2021_GRID)
-        opened = time.process_time() - start
+        dataset.rows(0, 2).read(agnsal.PERUZZI2021_GRID)
+        rows = dataset.rows(0)
+        users, spectra = timed(lambda: agnsal.read_spectra(path))
+        read, found = timed(lambda: list(rows.source.read()))
+        opened, block = timed(lambda: rows.read(agnsal.PERUZZI2021_GRID))
         for maps in (False, True):
             start = time.process_time()
             result = explain(machine, dataset, agnsal.PERUZZI2021_GRID, folder / f"{maps}", maps=maps)
@@ -42,9 +55,10 @@ def main() -> None:
             size = sum(file.stat().st_size for file in result.folder.glob("block-*"))
             print(f"maps={maps}: {1e3 * whole / n:.2f} ms in all, {size / n:.0f} bytes of answers a spectrum")
         print(
-            f"of these reading {1e3 * read / n:.2f}, to the rest frame and the grid {1e3 * (opened - read) / n:.2f} ms"
+            f"reading {1e3 * read / n:.2f}, to the rest frame and the grid {1e3 * (opened - read) / n:.2f} ms; "
+            f"reading them as specutils.Spectrum {users / read:.1f} times as long"
         )
-        assert len(block.rows) == len(spectra) == n
+        assert len(block.rows) == len(spectra) == len(found) == n
 
 
 if __name__ == "__main__":
