@@ -218,7 +218,7 @@ def _with_gaps(spectrum: PlainSpectrum, bad: NDArray) -> tuple[NDArray, NDArray,
     step = np.diff(wavelength)
     if step.size < 3:
         return edges, wavelength, flux, ivar, bad
-    usual = np.minimum(np.r_[step[1], step[:-1]], np.r_[step[1:], step[-2]])
+    usual = np.minimum(np.concatenate([step[1:2], step[:-1]]), np.concatenate([step[1:], step[-2:-1]]))
     gap = np.flatnonzero(step > 1.6 * usual)
     if gap.size == 0:
         return edges, wavelength, flux, ivar, bad

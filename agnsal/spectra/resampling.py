@@ -101,6 +101,12 @@ def resample(
     if not 0 <= min_bin_coverage <= 1:
         raise AgnsalError(f"min_bin_coverage is a share of the bin, 0 to 1; got {min_bin_coverage!r}.")
     values, precision, bad = _checked(flux, ivar, mask, pixels.size - 1)
+    # pixels beyond the bins take no part: of a spectrum at rest these may be most
+    first = min(max(int(np.searchsorted(pixels, bins[0], "right")) - 1, 0), pixels.size - 2)
+    last = max(int(np.searchsorted(pixels, bins[-1])), first + 1)
+    pixels, values = pixels[first : last + 1], values[..., first:last]
+    precision = None if precision is None else precision[..., first:last]
+    bad = None if bad is None else bad[..., first:last]
     options: dict[str, Any] = {"pieces": _overlap(pixels, bins), "bins": bins, "least": min_bin_coverage}
     if values.ndim == 1 or len(values) <= _ROWS_AT_ONCE:
         return _average(values, precision, bad, **options)
@@ -212,13 +218,13 @@ def interpolate(
 def _overlap(pixels: Floats, bins: Floats) -> Pieces:
     """Pieces that pixels and bins share: the bin, the pixel and the length of each, in order of wavelength."""
     start, stop = max(pixels[0], bins[0]), min(pixels[-1], bins[-1])
-    cuts = np.sort(np.concatenate([pixels, bins]), kind="stable")
-    cuts = np.clip(cuts, start, max(start, stop))
-    length = np.diff(cuts)
-    real = length > 0
-    begin = cuts[:-1][real]
+    both = np.concatenate([pixels, bins])
+    order = np.argsort(both, kind="stable")
+    length = np.diff(np.clip(both[order], start, max(start, stop)))
+    real = np.flatnonzero(length > 0)
     # a piece belongs to whatever its beginning lies in: exact, where a midpoint could round on to an edge
-    return np.searchsorted(bins, begin, "right") - 1, np.searchsorted(pixels, begin, "right") - 1, length[real]
+    edges = np.cumsum(order < pixels.size)[real]  # of pixels, up to the beginning; the others are of bins
+    return real - edges, edges - 1, length[real]
 
 
 def _masked(mean: Floats, precision: Floats | None, bad: NDArray[np.bool_], covered: Floats) -> Resampled:

@@ -119,10 +119,8 @@ def read_spectra(
     tell_guessed(found.guessed, stacklevel=3)
     tell_edited(found.edited, stacklevel=3)
     if found.refused:
-        message = f"{len(found.refused)} spectra in {found.n_files} files were not read:\n  " + "\n  ".join(
-            found.refused
-        )
-        warnings.warn(message, AgnsalWarning, stacklevel=2)
+        head = f"{len(found.refused)} spectra in {found.n_files} files were not read:"
+        warnings.warn("\n  ".join([head, *found.refused]), AgnsalWarning, stacklevel=2)
     return [spectrum.to_spectrum() for spectrum in found.spectra]
 
 
@@ -347,10 +345,11 @@ def _bad_pixels(record: FileSpectrum, sense_is_given: bool) -> NDArray[np.bool_]
         raise AgnsalError(
             "it has no good pixel: flux or inverse variance is nowhere finite and positive, or all is masked."
         )
-    if not flux[~bad].any():
+    good = flux[~bad]
+    if not good.any():
         raise AgnsalError("its flux is zero in every good pixel.")
-    if ivar is not None:
-        noise = flux[~bad] * np.sqrt(ivar[~bad])
+    if ivar is not None and 2 * np.count_nonzero(good < 0) >= good.size:
+        noise = good * np.sqrt(ivar[~bad])
         if np.median(noise) < 0 and np.mean(noise > 5) < 0.01:
             raise AgnsalError(
                 f"it holds no signal: the median signal-to-noise of its pixels is {np.median(noise):.2f}."
