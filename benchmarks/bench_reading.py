@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from astropy.io import fits
 
-from agnsal import open_dataset, read_spectra
+from agnsal import SpectralSample, open_dataset, read_spectra
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.spectra import survey_files as files
@@ -43,7 +43,9 @@ class Reading:
         self.folder = tempfile.TemporaryDirectory()
         self.paths = [WRITERS[layout](Path(self.folder.name) / f"{i}.fits") for i in range(N_FILES)]
         read_spectra(self.paths[:1])  # import specutils
-        self.rows = open_dataset(self.paths, format=layout).rows(0)
+        source = open_dataset(self.paths, format=layout).rows(0).source
+        assert not isinstance(source, SpectralSample)
+        self.source = source
 
     def teardown(self, _layout):
         self.folder.cleanup()
@@ -55,7 +57,7 @@ class Reading:
         read_spectra(self.paths)
 
     def time_agnsal_block(self, _layout):
-        list(self.rows.source.read())
+        list(self.source.read())
 
     def time_astropy_fits(self, layout):
         for path in self.paths:

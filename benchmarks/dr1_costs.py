@@ -45,8 +45,10 @@ def main() -> None:
         dataset.table["redshift"] = 0.1
         dataset.rows(0, 2).read(agnsal.PERUZZI2021_GRID)
         rows = dataset.rows(0)
+        source = rows.source
+        assert not isinstance(source, agnsal.SpectralSample)
         users, spectra = timed(lambda: agnsal.read_spectra(path))
-        read, found = timed(lambda: list(rows.source.read()))
+        read, found = timed(lambda: list(source.read()))
         opened, block = timed(lambda: rows.read(agnsal.PERUZZI2021_GRID))
         for maps in (False, True):
             start = time.process_time()
