@@ -25,20 +25,23 @@ class GalaxyKind:
     Attributes
     ----------
     name : str
-    stars : AGNClass
-        Redshift, signal-to-noise and stellar populations; what it says of the nucleus is not used.
+    populations : tuple of float
+        Dirichlet parameters of the stellar populations.
     beta_width : (median, scatter in ln)
         Equivalent width of narrow Hbeta in Angstrom, the absorption below it filled.
     nitrogen : (mean, scatter)
         log of [N II] 6585 / Halpha.
+    label : str
     """
 
     name: str
-    stars: AGNClass
+    populations: tuple[float, float, float, float]
     beta_width: tuple[float, float]
     nitrogen: tuple[float, float]
+    label: str = "galaxy"
 
 
+#: Redshift, signal-to-noise and kinematics of all kinds. What `draw_population` draws for its nucleus is not kept.
 _GALAXY = AGNClass(
     "galaxy",
     redshift=(0.01, 0.25, 0.08),
@@ -50,12 +53,10 @@ _GALAXY = AGNClass(
     excitation=0.0,
     narrow_velocity=320.0,
 )
-STAR_FORMING = GalaxyKind("star-forming", replace(_GALAXY, populations=(0.4, 0.7, 1.5, 1.5)), (7.0, 1.0), (-0.55, 0.28))
-PASSIVE = GalaxyKind("passive", replace(_GALAXY, populations=(4.0, 1.8, 0.15, 0.05)), (0.12, 0.6), (0.0, 0.12))
-LINER = GalaxyKind("LINER-like", replace(_GALAXY, populations=(3.5, 1.5, 0.2, 0.1)), (0.8, 0.5), (0.05, 0.12))
-COMPOSITE = GalaxyKind(
-    "composite", replace(_GALAXY, label="composite", populations=(1.2, 1.2, 1.2, 0.4)), (2.0, 0.6), (-0.17, 0.08)
-)
+STAR_FORMING = GalaxyKind("star-forming", (0.4, 0.7, 1.5, 1.5), (7.0, 1.0), (-0.55, 0.28))
+PASSIVE = GalaxyKind("passive", (4.0, 1.8, 0.15, 0.05), (0.12, 0.6), (0.0, 0.12))
+LINER = GalaxyKind("LINER-like", (3.5, 1.5, 0.2, 0.1), (0.8, 0.5), (0.05, 0.12))
+COMPOSITE = GalaxyKind("composite", (1.2, 1.2, 1.2, 0.4), (2.0, 0.6), (-0.17, 0.08), "composite")
 #: Kinds of galaxies without an active nucleus, and how many of each there are.
 GALAXIES = ((STAR_FORMING, 0.45), (PASSIVE, 0.35), (LINER, 0.2))
 
@@ -86,7 +87,8 @@ def draw_galaxies(
 
 
 def _draw(kind: GalaxyKind, n: int, random: np.random.Generator, redshift_confound: bool) -> QTable:
-    table = draw_population(kind.stars, n, random, redshift_confound=redshift_confound)
+    stars = replace(_GALAXY, label=kind.label, populations=kind.populations)
+    table = draw_population(stars, n, random, redshift_confound=redshift_confound)
     table["kind"] = np.full(n, kind.name, dtype="U12")
     table["nuclear_fraction"] = np.zeros(n)
     nitrogen = np.clip(random.normal(*kind.nitrogen, n), -1.3, 0.4)
