@@ -125,7 +125,7 @@ class SpectrumExplanation(Displayed):
         yield say.of_the_shares(self.lines, self.rival, self.log_odds, self.log_odds_rival, self.agreement)
         yield say.of_one_line(self.changes, STRONGEST)
         if self.least_change is not None:
-            yield say.of_the_least_change(self.least_change, self.rival)
+            yield say.of_the_least_change(self.least_change, self.rival, self.classifier.refits)
         if self.decided is not None and len(self.decided):
             yield say.of_the_training(self.decided)
 

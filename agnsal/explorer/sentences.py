@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agnsal.attribution.answer.line_sums import ELSEWHERE
 from agnsal.attribution.counterfactual.counterfactual import Counterfactuals
 from agnsal.display import factor_text
+from agnsal.models.machine.svc import ProbabilisticSVC
 
 #: What the name of the fourth class means.
 GALAXY = " (without an active nucleus)"
@@ -118,8 +119,8 @@ def of_one_line(changes: QTable, strongest: float) -> str:
     )
 
 
-def of_the_least_change(least: Counterfactuals, rival: str) -> str:
-    """What would make it the next class."""
+def of_the_least_change(least: Counterfactuals, rival: str, refits: Sequence[ProbabilisticSVC] = ()) -> str:
+    """What would make it the next class, and how much of that it would take for refits."""
     unseen = f" (not observed, so left alone: {', '.join(least.unseen(0))})" if least.unseen(0) else ""
     if not least.flipped[0]:
         return f"No change of lines, continuum and host within physical bounds would make it {rival}{unseen}."
@@ -127,6 +128,7 @@ def of_the_least_change(least: Counterfactuals, rival: str) -> str:
     return (
         f"The least change of lines, continuum and host together that would make it {rival}: {least.words(0, 3)}, "
         f"{least.size[0]:.2g} times the scatter of the training sample; it is {usual} the training sample{unseen}."
+        + _needed(least, refits)
     )
 
 
@@ -137,6 +139,18 @@ def of_the_training(decided: QTable) -> str:
     if "left_out" in decided.colnames:
         without = f"; trained without the first the log-odds would change by {decided['left_out'][0]:+.2g}"
     return f"The training spectra that speak loudest, for it or against: {', '.join(named)}{without}."
+
+
+def _needed(least: Counterfactuals, refits: Sequence[ProbabilisticSVC]) -> str:
+    """Whether the change holds for other training sets."""
+    if not refits:
+        return ""
+    factors = least.needed_by(refits)[:, 0]
+    enough = factors[np.isfinite(factors)]
+    if not enough.size:
+        return f" For none of {len(factors)} refits of the classifier this change does."
+    some = "" if enough.size == len(factors) else f"{enough.size} of "
+    return f" For {some}{len(factors)} refits it takes {enough.min():.2f} to {enough.max():.2f} times this change."
 
 
 def _strangest(unlike: QTable) -> str:

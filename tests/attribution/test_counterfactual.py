@@ -38,6 +38,26 @@ def model(request, training):
     return ProbabilisticSVC(request.param, C=10.0, gamma=0.003, class_weight="balanced", random_state=0).fit(training)
 
 
+def test_what_others_need_of_an_edit_is_where_their_line_crosses(training, spectra):
+    """Of linear machines of two classes: minus the decision over its change along the edit."""
+    two = training[training.labels != "intermediate"]
+    models = [ProbabilisticSVC("linear", class_weight="balanced", random_state=0).fit(two[k::3]) for k in range(3)]
+    result = counterfactual(models[0], spectra[1:3], "type 1", "broad Hbeta flux", population=training, random_state=0)
+    assert result.flipped.all()
+    assert not result.already.any()
+    needed = result.needed_by(models)
+    np.testing.assert_allclose(needed[0], 1.0, atol=1e-3)
+    for model, multiples in zip(models, needed, strict=True):
+        before, after = (model.pairwise_log_odds(each.flux)[:, 0] for each in (result.before, result.spectra))
+        np.testing.assert_allclose(multiples, before / (before - after), rtol=1e-4)
+    nothing = replace(result, spectra=result.before)
+    assert np.isinf(nothing.needed_by(models[:1])).all()
+    own = counterfactual(models[0], spectra[:1], "type 1", "broad Hbeta flux", population=training, random_state=0)
+    assert own.needed_by(models[:1]) == 0.0
+    with pytest.raises(AgnsalError, match="type 1 is no class of ProbabilisticSVC"):
+        result.needed_by([ProbabilisticSVC("linear", random_state=0).fit(training[training.labels != "type 1"])])
+
+
 def test_edits_change_nothing_where_they_are_and_their_slopes_are_exact(spectra):
     edits = spectral_edits(spectra)
     for edit in edits:

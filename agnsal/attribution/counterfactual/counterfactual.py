@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 
 from agnsal.attribution.answer.line_sums import LineTable
 from agnsal.attribution.counterfactual.edits import Edit
+from agnsal.attribution.counterfactual.multiples import multiple_needed
 from agnsal.attribution.counterfactual.quantities import spectral_edits
 from agnsal.attribution.counterfactual.search import ROUNDING, nearest_crossing
 from agnsal.attribution.question.question import Question, ask
@@ -91,7 +92,10 @@ class Counterfactuals(Displayed):
     """
 
     #: What says whether it can be trusted; `agnsal.check` is about maps.
-    judged_by: ClassVar[str] = ".flipped is what the model says of the edited spectra, .familiarity how usual they are"
+    judged_by: ClassVar[str] = (
+        ".flipped is what the model says of the edited spectra, .familiarity how usual they are, .needed_by(refits) "
+        "how much of the edit machines need that were trained on other draws"
+    )
     edits: QTable
     before: SpectralSample
     spectra: SpectralSample
@@ -142,6 +146,38 @@ class Counterfactuals(Displayed):
             change = f"x {factor_text(factor)}" if as_factor else f"{before:.3g} to {after:.3g} {row['unit']}".strip()
             said.append(f"{row['quantity']} {change}")
         return ", ".join(said) or ("nothing, it is already" if self.already[i] else "nothing")
+
+    def needed_by(self, models: Iterable[Any]) -> NDArray[np.float64]:
+        """How much of each edit other models need to call the spectrum the target: would another training set, too?
+
+        Parameters
+        ----------
+        models : iterable
+            Fitted classifiers that know the targets, for instance `TrainedClassifier.refits`.
+
+        Returns
+        -------
+        ndarray, shape (n_models, n)
+            Least multiple of the change of flux: at most 1 for the model itself, 0 where a model calls the spectrum the
+            target as it is, infinite where four times the edit do not do.
+
+        Raises
+        ------
+        AgnsalError
+            If a model does not know a target.
+
+        Examples
+        --------
+        >>> import agnsal
+        >>> sample = agnsal.simulate_agn(40, 40, 0, seed=1).normalize()
+        >>> models = [agnsal.ProbabilisticSVC("linear", random_state=0).fit(sample[k::2]) for k in (0, 1)]
+        >>> result = agnsal.counterfactual(models[0], sample[40:41], "type 1", "broad Hbeta flux", population=sample)
+        >>> own, other = result.needed_by(models)[:, 0]
+        >>> float(own.round(2)), bool(0.5 < other < 2)
+        (1.0, True)
+        """
+        edit = self.spectra.flux - self.before.flux
+        return np.array([multiple_needed(model, self.before.flux, edit, self.target) for model in models])
 
     def _display(self) -> Table:
         rows: list[list[object]] = []
