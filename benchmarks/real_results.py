@@ -342,7 +342,8 @@ def draw(folder: Path, curve: QTable, reliability: QTable, drawn: dict[str, agns
         level, error = alone[column], alone[f"{column} error"]
         ax.axhspan(level - error, level + error, color=COLORS["simulation"], alpha=0.15, linewidth=0)
         ax.axhline(level, color=COLORS["simulation"], linestyle="--", label="simulation only")
-        ax.set(xlabel="real objects learnt from", ylabel="balanced accuracy", title=title, xscale="log")
+        xlabel = "real objects learnt from\nwhiskers, band: scatter of repeats"
+        ax.set(xlabel=xlabel, ylabel="balanced accuracy", title=title, xscale="log")
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()
     ax = axes[2]
@@ -354,9 +355,8 @@ def draw(folder: Path, curve: QTable, reliability: QTable, drawn: dict[str, agns
         ax.errorbar(
             some["stated"], right, yerr=error, marker="o", markersize=4, color=COLORS[how], label=f"{how}-trained"
         )
-    ax.set(
-        xlabel="probability of the likeliest class", ylabel="share that is right", title="calibration", ylim=(0, 1.05)
-    )
+    xlabel = "probability of the likeliest class\nwhiskers: standard error"
+    ax.set(xlabel=xlabel, ylabel="share that is right", title="calibration", ylim=(0, 1.05))
     ax.legend(fontsize="small")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize="small")
     fig.savefig(folder / "real_scores.png", dpi=110)

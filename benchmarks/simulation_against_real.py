@@ -200,7 +200,7 @@ def draw_medians(real: agnsal.SpectralSample, simulated: agnsal.SpectralSample, 
         axes.set_ylabel("flux / flux at 5100 Å")
         axes.text(0.01, 0.95, name, transform=axes.transAxes, va="top", weight="bold")
         axes.legend(loc="upper center", ncols=2, frameon=False)
-    panels[-1].set_xlabel("Rest wavelength [Å]")
+    panels[-1].set_xlabel("Rest wavelength [Å]\nlines: medians, bands: 16th to 84th percentile of the spectra")
     figure.savefig(path, dpi=110)
 
 

@@ -166,6 +166,6 @@ def draw(scored: QTable, matched: QTable, size: tuple[float, float]) -> Figure:
                 ax.plot([paper, paper], [number - 0.4, number + 0.4], color="black", label=told)
         ax.set_yticks(range(len(settings)), [f"{task},\n{name}" for task, name in settings])
         ax.invert_yaxis()
-        ax.set_xlabel(label)
+        ax.set_xlabel(f"{label}\nwhiskers: standard deviation over the splits")
     axes[0].legend()
     return figure

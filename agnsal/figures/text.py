@@ -169,7 +169,10 @@ def label_below(ax: Axes, label: str, *notes: str) -> None:
     *notes : str
         Each on lines of its own; empty ones are left out.
     """
-    names = [line for name in ax.get_yticklabels() for line in name.get_text().split("\n")]
+    from matplotlib.ticker import FixedLocator
+
+    named = isinstance(ax.yaxis.get_major_locator(), FixedLocator)
+    names = [line for name in ax.get_yticklabels() for line in name.get_text().split("\n")] if named else []
     beside, whole = max(map(width_of, names), default=0), int(_CELL * _letters_across(ax))
     room = whole if beside else int(0.9 * _letters_across(ax))
     first = [part for line in label.split("\n") for part in ([line] if "$" in line else _folded([line], room))]

@@ -92,6 +92,18 @@ def test_every_whisker_says_what_it_is(name):
         assert not re.search("whiskers|bands?:", words(ax))
 
 
+@pytest.mark.parametrize("width", [88 / 25.4, 5.6])
+@pytest.mark.parametrize("name", WHISKERS)
+def test_what_is_said_stays_on_the_figure(name, width):
+    """Beside names of methods and quantities, too, which leave the axes a part of the figure."""
+    figure, ax = plt.subplots(figsize=(width, 4.0), layout="constrained")
+    every_figure("name of some length")[name](ax)
+    figure.canvas.draw()
+    box = ax.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (box, figure.bbox)
+    assert box.y0 >= figure.bbox.y0
+
+
 def test_bins_that_are_sure_are_explained():
     assert "line over the strip: exceeds twice its standard error (flux)" in words(
         every_figure("x")["plot_saliency"](None)
