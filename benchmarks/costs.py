@@ -1,4 +1,4 @@
-"""What one spectrum costs, in milliseconds: reading, collecting, predicting, explaining, on copies of real files.
+"""What a spectrum costs, in milliseconds of a processor: reading, collecting, predicting, explaining; copies of files.
 
     python benchmarks/costs.py FOLDER [--spectra 2000]
 
@@ -11,21 +11,22 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import process_time
 
 import agnsal
 
 
 def milliseconds(work: Callable[[], object], n: int, repeats: int) -> float:
-    """The shortest time of one of `n`."""
+    """The shortest processor time of one of `n`."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = process_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(process_time() - start)
     return 1e3 * min(times) / n
 
 
@@ -62,8 +63,8 @@ def main() -> None:
     steps["collecting"] = milliseconds(collect, len(read), repeats=3)
     one = sample.flux[:1]
     for name, work in (("predicting", machine.predict_proba), ("explaining", lambda X: agnsal.saliency(machine, X))):
-        steps[name] = milliseconds(lambda work=work: work(sample.flux), len(sample), repeats=5)  # type: ignore[misc]
-        steps[f"{name} one alone"] = milliseconds(lambda work=work: work(one), 1, repeats=50)  # type: ignore[misc]
+        steps[name] = milliseconds(partial(work, sample.flux), len(sample), repeats=5)
+        steps[f"{name} one alone"] = milliseconds(partial(work, one), 1, repeats=50)
     print(f"{len(files)} files, {len(sample)} spectra on the grid, {machine.n_support_.sum()} support vectors")
     for name, cost in steps.items():
         print(f"| {name} | {cost:.3g} |")
