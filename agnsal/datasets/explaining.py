@@ -349,7 +349,7 @@ def _on_cluster(work: Work, dataset: SpectralDataset, size: int, missing: list[i
         # a task: made again where its worker is lost
         sent = client.submit(_held, (work, dataset, size), key=name)
         futures = [client.submit(_do, sent, number, key=f"{name}-{number}") for number in missing]
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]
+        for future in as_completed(futures):
             yield future.result()
     except Exception as error:
         of_cluster = type(error).__module__.partition(".")[0] in ("distributed", "tornado")
