@@ -183,6 +183,19 @@ def test_a_grid_wholly_outside_is_all_masked():
         assert_array_equal(np.concatenate([result.flux, result.ivar, result.coverage]), 0.0)
 
 
+def test_pixels_beyond_the_bins_take_no_part():
+    """To the last bit, so that they need not be looked at."""
+    random = np.random.default_rng(0)
+    edges, bins = np.arange(200.0), np.array([50.25, 60.0, 60.5, 71.0, 90.0])
+    flux, ivar, mask = random.normal(size=(3, 199)), random.uniform(1, 2, (3, 199)), random.random(199) < 0.2
+    whole = resample(edges, flux, bins, ivar=ivar, mask=mask)
+    for first, last in ((50, 90), (49, 91), (0, 90), (50, 199)):
+        part = slice(first, last)
+        cut = resample(edges[first : last + 1], flux[:, part], bins, ivar=ivar[:, part], mask=mask[part])
+        for one, other in zip(whole, cut, strict=True):
+            assert_array_equal(one, other)
+
+
 def test_survey_bytes_come_out_native():
     flux = np.linspace(1, 2, 10).astype(">f4")
     result = resample(np.arange(11), flux, np.arange(11), ivar=np.ones(10, ">f4"))
