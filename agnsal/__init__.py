@@ -75,10 +75,8 @@ if TYPE_CHECKING:
     from agnsal.attribution.examples.terms import TrainingInfluence as TrainingInfluence
     from agnsal.attribution.counterfactual.edits import Edit as Edit
     from agnsal.attribution.counterfactual.quantities import spectral_edits as spectral_edits
-    from agnsal.attribution.counterfactual.counterfactual import (
-        Counterfactuals as Counterfactuals,
-        counterfactual as counterfactual,
-    )
+    from agnsal.attribution.counterfactual.counterfactual import counterfactual as counterfactual
+    from agnsal.attribution.counterfactual.result import Counterfactuals as Counterfactuals
     from agnsal.attribution.populations.concepts import (
         ConceptSensitivity as ConceptSensitivity,
         concept_sensitivity as concept_sensitivity,
@@ -182,7 +180,8 @@ _HOMES = {
     "attribution.examples.terms": ("TrainingInfluence",),
     "attribution.counterfactual.edits": ("Edit",),
     "attribution.counterfactual.quantities": ("spectral_edits",),
-    "attribution.counterfactual.counterfactual": ("Counterfactuals", "counterfactual"),
+    "attribution.counterfactual.counterfactual": ("counterfactual",),
+    "attribution.counterfactual.result": ("Counterfactuals",),
     "attribution.populations.concepts": ("ConceptSensitivity", "concept_sensitivity"),
     "attribution.populations.suspicion": ("suspicious_labels",),
     "attribution.answer.exchange": ("from_arrays", "from_shap"),

@@ -11,8 +11,9 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.attribution import Attribution
-from agnsal.attribution.counterfactual.counterfactual import Counterfactuals, counterfactual
+from agnsal.attribution.counterfactual.counterfactual import counterfactual
 from agnsal.attribution.counterfactual.line_strength import STRONGEST, changing_factors, without_lines
+from agnsal.attribution.counterfactual.result import Counterfactuals
 from agnsal.attribution.examples.influence import training_influence
 from agnsal.attribution.local.gradients import saliency
 from agnsal.checks.scoring import row_correlation

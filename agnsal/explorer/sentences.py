@@ -9,7 +9,8 @@ from astropy.table import QTable
 from numpy.typing import NDArray
 
 from agnsal.attribution.answer.line_sums import ELSEWHERE
-from agnsal.attribution.counterfactual.counterfactual import Counterfactuals
+from agnsal.attribution.counterfactual.multiples import LARGEST
+from agnsal.attribution.counterfactual.result import Counterfactuals
 from agnsal.display import factor_text
 from agnsal.models.machine.svc import ProbabilisticSVC
 
@@ -128,7 +129,7 @@ def of_the_least_change(least: Counterfactuals, rival: str, refits: Sequence[Pro
     return (
         f"The least change of lines, continuum and host together that would make it {rival}: {least.words(0, 3)}, "
         f"{least.size[0]:.2g} times the scatter of the training sample; it is {usual} the training sample{unseen}."
-        + _needed(least, refits)
+        + _needed(least, rival, refits)
     )
 
 
@@ -141,16 +142,19 @@ def of_the_training(decided: QTable) -> str:
     return f"The training spectra that speak loudest, for it or against: {', '.join(named)}{without}."
 
 
-def _needed(least: Counterfactuals, refits: Sequence[ProbabilisticSVC]) -> str:
+def _needed(least: Counterfactuals, rival: str, refits: Sequence[ProbabilisticSVC]) -> str:
     """Whether the change holds for other training sets."""
     if not refits:
         return ""
     factors = least.needed_by(refits)[:, 0]
-    enough = factors[np.isfinite(factors)]
-    if not enough.size:
-        return f" For none of {len(factors)} refits of the classifier this change does."
-    some = "" if enough.size == len(factors) else f"{enough.size} of "
-    return f" For {some}{len(factors)} refits it takes {enough.min():.2f} to {enough.max():.2f} times this change."
+    already, never = int((factors == 0).sum()), int(np.isinf(factors).sum())
+    some = factors[(factors > 0) & np.isfinite(factors)]
+    said = [f"{already} have it as {rival} already"] if already else []
+    if some.size:
+        said.append(f"{some.size} need {some.min():.2f} to {some.max():.2f} times this change")
+    if never:
+        said.append(f"{never} more than {LARGEST:g} times")
+    return f" Of {len(factors)} refits of the classifier {', '.join(said)}."
 
 
 def _strangest(unlike: QTable) -> str:

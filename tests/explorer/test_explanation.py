@@ -88,6 +88,20 @@ def test_what_a_broad_line_does_is_called_by_the_line(classifier, mean_type_2):
     assert strongest["line_alone"] == pytest.approx(strongest["experiment"], rel=0.1)
 
 
+def test_the_least_change_is_asked_of_the_refits(explained, classifier):
+    said = [one for one in explained if one.least_change is not None and one.least_change.flipped[0]]
+    assert said
+    for one in said:
+        needed = one.least_change.needed_by(classifier.refits)[:, 0]
+        (sentence,) = (
+            sentence for sentence in one.sentences if "of the classifier" in sentence and "least" in sentence
+        )
+        numbers = [int(each) for each in re.findall(r"(\d+) (?:have|need|more)", sentence)]
+        assert sum(numbers) == len(classifier.refits)
+        assert ("already" in sentence) == (needed == 0).any()
+        assert ("more than 4 times" in sentence) == np.isinf(needed).any()
+
+
 def test_what_was_not_observed_gets_nothing(classifier, sample):
     mask = np.zeros((1, len(sample.grid)), dtype=bool)
     mask[0, :120] = True
