@@ -173,7 +173,7 @@ def train(
         values = agnsal.saliency(model, X[~even][:200], target="intermediate", output="log_odds").values
         maps[name] = np.abs(values).mean(axis=0)
         steps.update()
-    return agnsal.reliance(models, X[~even], sample.labels[~even], masks[~even]), maps
+    return agnsal.reliance(models, X[~even], sample.labels[~even], masks[~even], random_state=SEED), maps
 
 
 def draw_contributions(path: Path, table: QTable, groups: tuple[str, ...]) -> None:
