@@ -69,7 +69,8 @@ def figures_of(flux_label: str, document: dict[str, Any]) -> dict[str, Any]:
         return made
 
     ends = (document["wavelength"][0], document["wavelength"][-1])
-    spectrum = panel(flux_label, 300, name="spectrum figure", active_drag="box_zoom", x_range=ends, y_range=(0, 1))
+    said = f"{flux_label}\nband: standard error" if document["errors"] else flux_label
+    spectrum = panel(said, 300, name="spectrum figure", active_drag="box_zoom", x_range=ends, y_range=(0, 1))
     sources = {
         name: ColumnDataSource({key: [] for key in keys}, name=name)
         for name, keys in {

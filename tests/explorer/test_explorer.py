@@ -355,6 +355,13 @@ def test_equal_input_makes_equal_pages_but_for_their_keys(tmp_path):
     assert first.split(start)[1].split(stop)[0] == second.split(start)[1].split(stop)[0]
 
 
+def test_a_band_is_named_where_there_is_one(tmp_path):
+    bare = agnsal.SpectralSample(SAMPLE.flux, SAMPLE.grid, table=SAMPLE.table)
+    for sample in (SAMPLE, bare):
+        text = agnsal.write_explorer(tmp_path / "a.html", sample, machine(sample=sample)).read_text(encoding="utf-8")
+        assert ("band: standard error" in text) == (sample.ivar is not None)
+
+
 def test_a_spectrum_takes_less_than_three_kilobytes(tmp_path):
     """So that 3,346 spectra of 1,000 bins stay below 12 MB."""
     model = machine()
