@@ -17,6 +17,10 @@ from agnsal.models.machine.svc import ProbabilisticSVC
 KERNELS = ("linear", "rbf", "poly")
 
 
+#: Gradients smaller than this share of the largest have no shape.
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True)
 class PortableMachine:
     """The rounded machine and what a page needs of it.
@@ -85,7 +89,8 @@ class PortableMachine:
         targets = model.classes_[model.predict_proba(flux[rows]).argmax(axis=1)]
         first = as_differentiable(model).gradient(flux[rows], targets, "log_odds")
         second = as_differentiable(self.machine).gradient(shown[rows], targets, "log_odds")
-        alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True) if a.std() > 0 < b.std()]
+        least = _ROUNDING * np.abs(first).max()  # a gradient of nought is rounding, which is like nothing
+        alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True) if a.std() > least < b.std()]
         return {"probability": probability, "gradient": float(min(alike, default=1.0))}
 
     def document(self) -> dict[str, object]:
