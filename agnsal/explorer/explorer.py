@@ -19,7 +19,7 @@ from agnsal.embedding import SpectralEmbedding
 from agnsal.errors import AgnsalError
 from agnsal.explorer.packing import Rounded, bits, rounded_flux, shared_errors
 from agnsal.explorer.portable import PortableMachine
-from agnsal.figures.style import PALETTE
+from agnsal.figures.style import PALETTE, class_color, class_places
 from agnsal.models.differentiable import as_differentiable
 from agnsal.spectra.lines import SpectralLine, find_line, line_masks
 from agnsal.spectra.sample import SpectralSample
@@ -163,6 +163,7 @@ def _document(
     classes = [printable(name) for name in differentiable.classes_]
     probabilities = np.asarray(differentiable.outputs(sample, "probability"))
     predicted = probabilities.argmax(axis=1)
+    places = class_places(differentiable.classes_)
     document: dict[str, Any] = {
         "title": printable(title),
         "n": len(sample),
@@ -170,6 +171,7 @@ def _document(
         "ids": [printable(name) for name in sample.ids],
         "classes": classes,
         "colors": list(PALETTE),
+        "class_colors": [class_color(places[str(name)]) for name in differentiable.classes_],
         "map": _places(sample, embedding).round(3).tolist(),
         "probabilities": Rounded.of(probabilities).values.round(5).tolist(),
         "predicted": predicted.tolist(),

@@ -16,7 +16,6 @@ from agnsal.models.machine.svc import ProbabilisticSVC
 #: Kernels that the page computes.
 KERNELS = ("linear", "rbf", "poly")
 
-
 #: Gradients smaller than this share of the largest have no shape.
 _ROUNDING = 1e-12
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 import agnsal
 from agnsal.explorer.packing import Rounded, rounded_flux, shared_errors
 from agnsal.explorer.portable import PortableMachine
+from agnsal.figures.style import class_color, class_places
 
 SAMPLE = agnsal.simulate_agn(30, 40, 30, seed=0).normalize()
 EMBEDDING = agnsal.SpectralEmbedding(20, random_state=0).fit(SAMPLE)
@@ -233,6 +234,9 @@ def test_colours_axes_and_smoothing(opened):
     assert {"type 1 (30)", "type 2 (40)", "intermediate (30)"} <= set(
         page.locator("[data-test=legend] .entry").all_inner_texts()
     )
+    points = page.evaluate("Bokeh.documents.map((d) => d.get_model_by_name('points')).find(Boolean).data.color")
+    colors = dict(zip(SAMPLE.labels.tolist(), points, strict=True))
+    assert colors == {name: class_color(place) for name, place in class_places(colors).items()}  # as in figures
     for name in ("redshift", "median S/N a bin", "P(type 1)", "predicted class"):
         page.select_option("[data-test=color-by]", label=name)
         assert page.inner_text("[data-test=legend]")

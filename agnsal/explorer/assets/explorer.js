@@ -389,7 +389,8 @@ function colorBy(name) {
   } else {
     const order = page.classes.filter((each) => different.includes(each));
     different.filter((each) => !order.includes(each)).sort().forEach((each) => order.push(each));
-    const of = new Map(order.map((each, k) => [each, k < page.colors.length ? page.colors[k] : "#999999"]));
+    const free = (k) => (k < page.colors.length ? page.colors[k] : "#999999");
+    const of = new Map(order.map((each, k) => [each, page.class_colors[page.classes.indexOf(each)] ?? free(k)]));
     colors = column.map((each) => of.get(each));
     order.slice(0, page.colors.length).forEach((each) => legend.append(entry(of.get(each), `${each} (${column.filter((v) => v === each).length})`)));
     if (order.length > page.colors.length) legend.append(entry("#999999", `${order.length - page.colors.length} others`));
