@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agnsal.display import printable
 from agnsal.errors import AgnsalError
-from agnsal.spectra.plain import PlainSpectrum, through_velocity
+from agnsal.spectra.plain import PlainSpectrum
 
 #: Names under which a table holds what names an object, whatever their case.
 IDS = ("object_id", "targetid", "specobjid", "id")
@@ -247,7 +247,7 @@ def known_redshifts(redshift: NDArray[np.float64] | None, spectra: Sequence[Plai
     """Redshifts of the table, or of the spectra themselves where it has none or there is no such column."""
     own = [one.redshift for one in spectra]
     if redshift is None:
-        return through_velocity(own)
+        return own
     return [
         value if np.isfinite(value) else np.nan if mine is None else mine
         for value, mine in zip(redshift.tolist(), own, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnsal.errors import AgnsalError
+from agnsal.spectra.files.meaning.statements import known_redshift
 from agnsal.spectra.files.meaning.units import FLAM17
 
 if TYPE_CHECKING:
     from specutils import Spectrum
+
+#: What is the same redshift, of 1 + z; a velocity and back is up to 2e-14.
+_SAME = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +71,9 @@ class PlainSpectrum:
         mask = np.zeros(flux.shape, bool) if spectrum.mask is None else np.atleast_2d(np.asarray(spectrum.mask, bool))
         ivar = _inverse_variance(spectrum)
         ivar = None if ivar is None else np.atleast_2d(ivar)
-        # specutils says 0 where nobody gave a redshift; what a file says is in meta, and 0 is 0 there
         moved = spectrum.redshift  # worked out from a velocity at every look
         redshift = np.broadcast_to(np.asarray(getattr(moved, "value", moved)), (len(flux),))
-        stated = spectrum.meta.get("redshift")
+        stated = known_redshift(spectrum.meta.get("redshift"))
         up = slice(None, None, -1 if wavelength[0] > wavelength[-1] else 1)
         return [
             cls(
@@ -80,7 +82,7 @@ class PlainSpectrum:
                 unit=spectrum.flux.unit,
                 ivar=None if ivar is None else ivar[row, up],
                 mask=mask[row, up],
-                redshift=float(redshift[row]) or (0.0 if stated == 0 else None),
+                redshift=_exact(float(redshift[row]), stated),
                 meta=spectrum.meta,
             )
             for row in range(len(flux))
@@ -132,12 +134,14 @@ class PlainSpectrum:
             ) from error
 
 
-def through_velocity(redshifts: Iterable[float | None]) -> list[float | None]:
-    """Redshifts as a `Spectrum` gives them back: it keeps a velocity, which moves the last of their digits."""
-    known = [z for z in redshifts if z is not None]
-    velocity = u.Quantity(known, u.dimensionless_unscaled).to(u.km / u.s, u.doppler_redshift())
-    back = iter(velocity.to_value(u.dimensionless_unscaled, u.doppler_redshift()).tolist())
-    return [None if z is None else next(back) for z in redshifts]
+def _exact(redshift: float, stated: float | None) -> float | None:
+    """The redshift of a `Spectrum`, which keeps a velocity, as it was `stated` where it is the same but for rounding.
+
+    It says 0 where nobody gave one: that is no redshift, unless 0 was stated.
+    """
+    if stated is not None and abs(redshift - stated) <= _SAME * (1 + stated):
+        return stated
+    return redshift or None
 
 
 @lru_cache(maxsize=64)

@@ -401,6 +401,17 @@ def test_zero_and_small_negative_redshifts_are_redshifts(z):
     assert sample.redshift.tolist() == [z]
 
 
+@pytest.mark.parametrize("z", [-0.0993, 0.0, 1e-16, 0.1, 0.7123456789, 2.3, 6.9, 19.7])
+def test_a_redshift_is_the_one_that_was_read(z):
+    """A Spectrum keeps a velocity, which moves the last digits; what is known exactly is in its meta."""
+    grid = WavelengthGrid.linear(5200 * u.AA, 5400 * u.AA, 21, frame="observed")
+    read, moved = (spectrum(z, meta={"redshift": z}) for _ in range(2))
+    moved.set_redshift_to(z + 1e-6)
+    sample = SpectralSample.from_spectra([read, moved], grid)
+    assert sample.redshift[0] == z
+    np.testing.assert_allclose(sample.redshift[1] - z, 1e-6, rtol=1e-6)
+
+
 def test_one_spectrum_without_errors_leaves_the_others_theirs(tmp_path):
     sample = SpectralSample.from_spectra([spectrum(ivar=np.full(1200, 4.0)), spectrum()], GRID)
     assert sample.has_errors.tolist() == [True, False]
