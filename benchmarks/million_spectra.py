@@ -157,14 +157,14 @@ def main() -> None:
     for n in options.n:
         dataset = Drawn(n, pool, machine.support_vectors_)
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), Peak() as peak:
-            start, whole = clocks(), time.process_time()
+            begun, whole = clocks(), time.process_time()
             result = agnsal.explain_dataset(machine, dataset, GRID, folder, maps=options.maps)
-            wall, own = clocks() - start - dataset.clock.aside
+            wall, own = clocks() - begun - dataset.clock.aside
             whole = time.process_time() - whole - dataset.clock.aside[1]
             assert result.complete
-            start = clocks()
+            begun = clocks()
             agnsal.explain_dataset(machine, dataset, GRID, folder, maps=options.maps)
-            again = clocks() - start
+            again = clocks() - begun
         bare_wall, bare = dataset.clock.bare / dataset.clock.timed * n
         print(
             f"{n:9d} {1e3 * wall / n:14.3f} {wall / bare_wall:24.2f} {own / bare:10.2f} {whole / bare:16.2f} "
