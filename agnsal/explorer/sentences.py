@@ -99,7 +99,7 @@ def of_the_shares(lines: QTable, rival: str, log_odds: float, log_odds_rival: fl
     return (
         f"What sets it apart from a mean {rival} (log-odds {log_odds_rival:+.2g} to {log_odds:+.2g}): "
         f"{parts}. "
-        + ("Continuum: what stands above it there does less than half of that. " if continuum else "")
+        + ("Where it says continuum, the line itself does less than half of that. " if continuum else "")
         + f"Replacing each region by that of the mean {rival} gives this ranking with a rank correlation "
         f"of {agreement:.2f}."
     )
