@@ -1,6 +1,8 @@
 """CPU time of a block of DESI coadds, by step, as docs/desi-dr1.md extrapolates it; a made coadd of 500 targets.
 
-python benchmarks/dr1_costs.py [--targets 500]
+python benchmarks/dr1_costs.py [--targets 500] [--chosen 5]
+
+With --chosen that many targets are also read by a catalogue, without and with the sums that real coadds have.
 """
 
 from __future__ import annotations
@@ -9,9 +11,12 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from astropy.io import fits
+from astropy.table import Table
 
 import agnsal
 
@@ -31,10 +36,21 @@ def timed(function: Callable[[], T]) -> tuple[float, T]:
     return least, found
 
 
+def chosen(path: Path, few: Sequence[int]) -> float:
+    """CPU time in ms of reading one of few targets."""
+    source = agnsal.open_dataset(path.parent, Table({"file": [path.name] * len(few), "TARGETID": few})).rows(0).source
+    assert not isinstance(source, agnsal.SpectralSample)
+    spent, found = timed(lambda: list(source.read()))
+    assert not any(isinstance(one, agnsal.AgnsalError) for one in found)
+    return 1e3 * spent / len(few)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", type=int, default=500)
-    n = parser.parse_args().targets
+    parser.add_argument("--chosen", type=int, default=0)
+    arguments = parser.parse_args()
+    n = arguments.targets
     training = agnsal.simulate_agn(400, 1200, 300, seed=1).normalize()
     machine = agnsal.ProbabilisticSVC("rbf", C=34.0, gamma=0.003, n_landmarks=500, random_state=0).fit(training)
     explain = agnsal.explain_dataset  # loaded before the clock starts
@@ -61,6 +77,12 @@ def main() -> None:
             f"reading them as specutils.Spectrum {users / read:.1f} times as long"
         )
         assert len(block.rows) == len(spectra) == len(found) == n
+        if arguments.chosen:
+            few = dataset.table["TARGETID"][:: n // arguments.chosen][: arguments.chosen]
+            plain = chosen(path, few)
+            with fits.open(path) as hdulist:
+                hdulist.writeto(path, overwrite=True, checksum=True)
+            print(f"reading {len(few)} of {n}: {plain:.2f} ms a chosen spectrum, {chosen(path, few):.2f} with sums")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -106,12 +106,12 @@ class Files:
             try:
                 if path.is_dir():
                     raise AgnsalError(f"the catalogue names no file here: {path.name} is a folder.")
-                read = self._reading(path, self._redshift(rows))
+                means = [self._means(row) for row in rows]
+                read = self._reading(path, self._redshift(rows), frozenset(index or name for index, name in means))
                 tell_edited(read.edited, stacklevel=2)
                 guessed += [path.name] if read.guessed else []
-                named = {f"row {one.meta.get('row', place)}": one for place, one in enumerate(read.spectra)}
-                named |= {str(one.meta["object_id"]): one for one in reversed(read.spectra)}
-                yield from (self._chosen(path, row, read, named) for row in rows)
+                named = _by_name(read)
+                yield from (_chosen(path, *each, read, named) for each in means)
             except AgnsalError as error:
                 yield from (error for _ in rows)
         tell_guessed(guessed, stacklevel=2)
@@ -122,38 +122,53 @@ class Files:
             return None
         return known_redshift(self.rows["redshift"][rows[0]])
 
-    def _reading(self, path: Path, redshift: float | None) -> Reading:
-        """All spectra of a file that can be used, and what is said of the others."""
-        said = {name: self.options[name] for name in ("frame", "medium", "format") if name in self.options}
-        request = Request(units=self.options.get("units") or {}, mask=self.options.get("mask"))
-        return read_plain(path, request, redshift=redshift, on_error="skip", **said)
-
-    def _chosen(
-        self, path: Path, row: int, read: Reading, named: Mapping[str, PlainSpectrum]
-    ) -> PlainSpectrum | AgnsalError:
-        """The spectrum that a row means, or why there is none."""
+    def _means(self, row: int) -> tuple[str, str]:
+        """Which spectrum of its file a row means: ``"row 3"`` by its index, and the name of the object; or ""."""
         known = next(iter(id_columns(self.rows)), None)
-        wanted = texts(self.rows[known][row : row + 1])[0] if known else ""
+        name = texts(self.rows[known][row : row + 1])[0] if known else ""
         index = texts(self.rows["index"][row : row + 1])[0] if "index" in self.rows.colnames else ""
-        if index:
-            if f"row {index}" in named:
-                return named[f"row {index}"]
-            wanted = wanted or f"row {index} (its index)"
-        elif len(read.spectra) == 1 and not read.refused:
-            found = str(read.spectra[0].meta["object_id"])
-            if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
-                return AgnsalError(f"{path.name}: holds the spectrum of {found}, and the catalogue says {wanted}.")
-            return read.spectra[0]
-        elif wanted in named:
-            return named[wanted]
-        cause = next((line for line in read.refused if f"(object {wanted})" in line), "")
-        cause = cause or next((line for line in read.refused if "(object " not in line), "")
-        if cause:
-            return AgnsalError(cause)
-        return AgnsalError(
-            f"{path.name}: holds {len(read.spectra)} spectra and none of {wanted or 'a name'}; a column TARGETID, "
-            "object_id or index (its row) of the catalogue says which is meant."
-        )
+        return f"row {index}" if index else "", name
+
+    def _reading(self, path: Path, redshift: float | None, chosen: Set[str]) -> Reading:
+        """All spectra of a file that can be used, and what is said of the others; or the chosen ones, if all can."""
+        said = {name: self.options[name] for name in ("frame", "medium", "format") if name in self.options}
+        request = Request(units=self.options.get("units") or {}, mask=self.options.get("mask"), chosen=chosen)
+        read = read_plain(path, request, redshift=redshift, on_error="skip", **said)
+        if read.partial and not chosen <= _by_name(read).keys():  # why one is not there, is said of all
+            request = replace(request, chosen=())
+            read = read_plain(path, request, redshift=redshift, on_error="skip", **said)
+        return read
+
+
+def _by_name(read: Reading) -> dict[str, PlainSpectrum]:
+    """What was read of a file by its rows and the names of the objects."""
+    named = {f"row {one.meta.get('row', place)}": one for place, one in enumerate(read.spectra)}
+    return named | {str(one.meta["object_id"]): one for one in reversed(read.spectra)}
+
+
+def _chosen(
+    path: Path, index: str, wanted: str, read: Reading, named: Mapping[str, PlainSpectrum]
+) -> PlainSpectrum | AgnsalError:
+    """The spectrum that is meant by its row (``"row 3"``) or, without one, by its name; or why there is none."""
+    if index:
+        if index in named:
+            return named[index]
+        wanted = wanted or f"{index} (its index)"
+    elif len(read.spectra) == 1 and not read.refused:
+        found = str(read.spectra[0].meta["object_id"])
+        if found != wanted and all(map(_SAYS_WHICH.fullmatch, (found, wanted))) and not _same(found, wanted):
+            return AgnsalError(f"{path.name}: holds the spectrum of {found}, and the catalogue says {wanted}.")
+        return read.spectra[0]
+    elif wanted in named:
+        return named[wanted]
+    cause = next((line for line in read.refused if f"(object {wanted})" in line), "")
+    cause = cause or next((line for line in read.refused if "(object " not in line), "")
+    if cause:
+        return AgnsalError(cause)
+    return AgnsalError(
+        f"{path.name}: holds {len(read.spectra)} spectra and none of {wanted or 'a name'}; a column TARGETID, "
+        "object_id or index (its row) of the catalogue says which is meant."
+    )
 
 
 class Piece(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,12 +22,17 @@ Found = Sequence[tuple[str, Sequence[Part]]]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says of a file; it wins over what the file says."""
+    """What the user says of a file; it wins over what the file says.
+
+    Of a file of many spectra those of the `chosen` names and rows (``"row 3"``) are wanted: what is read of such a file
+    may be these alone.
+    """
 
     columns: Mapping[str, str | int] = field(default_factory=dict)
     units: Mapping[str, Any] = field(default_factory=dict)
     mask: Literal["bad", "good"] | None = None
     bad_bits: int = 0
+    chosen: Collection[str] = ()
 
     def __post_init__(self) -> None:
         for name, given in (("columns", self.columns), ("units", self.units)):

@@ -132,6 +132,7 @@ class Reading(NamedTuple):
     refused: list[str]  # what was left out, with its cause
     guessed: list[str]  # files whose wavelengths were taken as vacuum
     edited: list[str]  # files of which a header is not the one that was written
+    partial: list[str]  # files of which what was chosen was read alone
 
 
 def read_plain(
@@ -146,12 +147,13 @@ def read_plain(
     """Do the work of `read_spectra`, which documents it and puts a `Spectrum` around each."""
     files, whole_folder = _files(paths)
     given = _redshifts(redshift, files)
-    found = Reading([], len(files), [], [], [])
+    found = Reading([], len(files), [], [], [], [])
     for file, z in zip(files, given, strict=True):
         records: list[FileSpectrum] = []
         try:
             z = None if z is None else checked_redshift(z, "leave it out (None) where it is unknown")  # noqa: PLW2901
             records, name = load(file, format, request)
+            found.partial.extend([file] if any(record.partial for record in records) else [])
         except UnknownLayout as error:
             named = {part.role for _, parts in error.found for part in parts}
             spectral = "flux" in named and bool(named & {"wavelength", "log10_wavelength"})

@@ -45,6 +45,7 @@ class FileSpectrum:
     columns: tuple[Any, ...] = ()  # of text: every column as a `Part`
     known: bool = False  # of a layout that is known: what the user can say of it is little
     edited: tuple[str, ...] = ()  # extensions whose header is not the one that was written, by CHECKSUM
+    partial: bool = False  # its file holds others, which were not chosen
     mask_name: str | None = None  # what the mask is called, where its sense is by custom only
 
     def __post_init__(self) -> None:

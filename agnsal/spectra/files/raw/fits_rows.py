@@ -99,14 +99,18 @@ def _physical(table: NDArray, scales: dict[str, tuple[float, float]]) -> NDArray
 
 def plain_row(table: NDArray, row: int) -> dict[str, Any]:
     """One row as plain values: numbers, stripped text, arrays of the machine's byte order."""
-    cells: dict[str, Any] = {}
-    for name in table.dtype.names or ():
-        cell = table[name][row]
-        if isinstance(cell, bytes):
-            cells[name] = cell.decode("ascii", "replace").strip(" \0")
-        else:
-            cells[name] = cell.item() if cell.ndim == 0 else cell.astype(cell.dtype.newbyteorder("="))
-    return cells
+    return {name: _plain(table[name][row]) for name in table.dtype.names or ()}
+
+
+def plain_column(table: NDArray, name: str) -> list[Any]:
+    """One column as plain values."""
+    return [_plain(cell) for cell in table[name]]
+
+
+def _plain(cell: Any) -> Any:
+    if isinstance(cell, bytes):
+        return cell.decode("ascii", "replace").strip(" \0")
+    return cell.item() if cell.ndim == 0 else cell.astype(cell.dtype.newbyteorder("="))
 
 
 def _cards(stream: Any, start: int) -> tuple[dict[str, str], int]:
