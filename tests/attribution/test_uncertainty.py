@@ -344,5 +344,8 @@ def test_what_filled_gaps_may_have_been_moves_the_explanation_as_it_should():
     assert_allclose(kept.values, found.values)
     assert kept.provenance["flux_errors"] == "exact"  # every value answers to its own bin
     assert (kept.uncertainty["flux"][mask[:2]] == 0).all()
-    with pytest.raises(AgnsalError, match="learnt from spectra whose normalization is None"):
-        agnsal.attribution_uncertainty("saliency", machine, gappy[:2].normalize(by="median"), imputation=pca)
+    by_median, center = agnsal.ProbabilisticPCA(3, max_iter=3).fit(gappy.normalize(by="median")), gappy.grid.centers[25]
+    with pytest.raises(AgnsalError, match=r"learnt from spectra whose normalization is .*median.*these is .*window"):
+        agnsal.attribution_uncertainty(
+            "saliency", machine, gappy[:2].normalize(center, 10 * u.AA), imputation=by_median, random_state=0
+        )
