@@ -145,7 +145,7 @@ def region_table(
     table = QTable({"region": list(regions.names)})
     table["start"] = u.Quantity([edges[each[0]] for each in bins])
     table["stop"] = u.Quantity([edges[each[-1] + 1] for each in bins])
-    table["bad_fraction"] = regions.means(mine.mask.astype(np.float64))[0]
+    table["bad_fraction"] = regions.means(mine.mask)[0]
     table["share"] = regions.sums(shares.values)[0]
     table["error_flux"] = _scatter(regions, [] if noisy is None else [pair.shares(machine, noisy).values])
     table["error_refits"] = _scatter(regions, [pair.shares(refit, mine).values for refit in refits])

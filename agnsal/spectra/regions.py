@@ -499,11 +499,8 @@ class Regions(Displayed, Mapping[str, NDArray[np.bool_]]):
     @cached_property
     def _pieces(self) -> tuple[NDArray[np.intp], csr_array]:
         """Neighbouring bins that are in the same regions: the first of each piece, and which pieces a region has."""
-        bins, starts = self._state
-        new = np.diff(bins, prepend=-2) != 1
-        new[starts[:-1][self.sizes > 0]] = True
-        borders = np.unique(np.concatenate([bins[new], bins[np.append(new[1:], True)[: bins.size]] + 1]))
-        first = borders[borders < self.n_features]
+        changes = abs(self.members[:, 1:] - self.members[:, :-1]).sum(axis=0) > 0
+        first = np.flatnonzero(np.append(True, changes)[: self.n_features])
         return first, self.members[:, first]
 
     @property

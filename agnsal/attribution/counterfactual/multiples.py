@@ -46,15 +46,13 @@ def multiple_needed(
     >>> multiple_needed(model, np.array([[-3.0], [-3.0]]), np.array([[2.0], [0.1]]), np.array(["b", "b"])).round(3)
     array([1.5, inf])
     """
-    function = as_function(model, flux)
-    unknown = set(map(str, target)) - set(map(str, function.classes_))
+    function, wanted = as_function(model, flux), np.asarray(target).astype(str)
+    unknown = set(wanted.tolist()) - set(map(str, function.classes_))
     if unknown:
         raise AgnsalError(f"{', '.join(sorted(unknown))} is no class of {type(model).__name__}; refit the same model.")
 
     def reached(multiples: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return np.asarray(function.predict(flux + multiples[:, None] * edit)).astype(str) == np.asarray(target).astype(
-            str
-        )
+        return np.asarray(function.predict(flux + multiples[:, None] * edit)).astype(str) == wanted
 
     steps = np.linspace(0.0, LARGEST, _STEPS + 1)
     along = np.stack([reached(np.full(len(flux), step)) for step in steps])
